@@ -1,0 +1,293 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// sortApprovals splits the approvals into those that count and those that do not.
+// One person counts once.
+func (j *judge) sortApprovals() {
+	seen := map[AccountID]bool{}
+	for _, a := range j.c.Approvals {
+		why, unread := j.objection(a)
+		if why != "" {
+			j.ignored = append(j.ignored, Ignored{Approval: a, Why: why, Unread: unread})
+			continue
+		}
+		if !seen[a.By.ID] {
+			seen[a.By.ID] = true
+			j.counted = append(j.counted, a)
+		}
+	}
+}
+
+// objection says why an approval does not count, and whether that is only because
+// something could not be read.
+func (j *judge) objection(a Approval) (string, bool) {
+	r := j.c.Request
+	switch {
+	case a.Verb != VerbApprove:
+		return fmt.Sprintf("it says %q, not approve", a.Verb), false
+	case a.Request != r.ID:
+		return "it was given for another request", false
+	case a.Commit != r.Commit || a.ManifestDigest != r.Manifest.Digest() || a.PolicyDigest != r.PolicyDigest:
+		return "it was given for another commit, manifest or policy", false
+	}
+	if ref, ok := j.c.Evidence.Ref.Get(); ok && ref.TagObject != a.TagObject {
+		return "the tag was made anew since", false
+	}
+	if why, unread := j.commentObjection(a); why != "" {
+		return why, unread
+	}
+	return j.memberObjection(a.By)
+}
+
+// denialObjection says why a denial does not count. Unlike an approval it is bound to
+// nothing but the request: whatever moved since, a "no" stays a "no".
+func (j *judge) denialObjection(d Approval) (string, bool) {
+	if d.Verb != VerbDeny || d.Request != j.c.Request.ID {
+		return "it denies another request", false
+	}
+	if why, unread := j.commentObjection(d); why != "" {
+		return why, unread
+	}
+	return j.memberObjection(d.By)
+}
+
+// commentObjection compares the comment as it is now with what was approved
+// (attacks 45 and 46).
+func (j *judge) commentObjection(a Approval) (string, bool) {
+	f := j.c.Evidence.Comments[a.Source]
+	c, ok := f.Get()
+	switch {
+	case f.IsAbsent():
+		return "the comment was deleted", false
+	case !ok:
+		return "the comment could not be read again: " + f.Why(), true
+	case c.Author.ID != a.By.ID:
+		return "the comment now belongs to another account", false
+	case c.Edited || SHA256([]byte(c.Body)) != a.BodyHash:
+		return "the comment was edited", false
+	case c.Hidden:
+		return "the comment is hidden", false
+	case c.ByMachine:
+		return "an app or an e-mail wrote it", false
+	}
+	return "", false
+}
+
+func (j *judge) memberObjection(by Account) (string, bool) {
+	f := j.c.Evidence.Roles[by.ID]
+	m, ok := f.Get()
+	switch {
+	case f.IsAbsent():
+		return fmt.Sprintf("@%s has no right in this repository", by.Login), false
+	case !ok:
+		return fmt.Sprintf("the right of @%s could not be read: %s", by.Login, f.Why()), true
+	case m.Account.ID != by.ID:
+		return fmt.Sprintf("@%s is now another account", by.Login), false
+	}
+	if why := j.ineligible(m); why != "" {
+		return why, false
+	}
+	return "", false
+}
+
+// ineligible says why a member may approve nothing under this stream.
+func (j *judge) ineligible(m Member) string {
+	switch {
+	case !m.Account.Human:
+		return fmt.Sprintf("@%s is no person's account", m.Account.Login)
+	case !m.Active:
+		return fmt.Sprintf("@%s is not active", m.Account.Login)
+	case !slices.ContainsFunc(j.stream.Approvals, func(g ApprovalGroup) bool { return g.admits(m.Role) }):
+		return fmt.Sprintf("@%s has %s, approving needs %s", m.Account.Login, m.Role, j.groups())
+	}
+	return ""
+}
+
+// admits reports whether a role is at least one of the group's. No right admits nobody.
+func (g ApprovalGroup) admits(r Role) bool {
+	return slices.ContainsFunc(g.From, func(from Role) bool { return from != RoleNone && r >= from })
+}
+
+func (j *judge) groups() string {
+	var out []string
+	for _, g := range j.stream.Approvals {
+		for _, r := range g.From {
+			out = append(out, r.String())
+		}
+	}
+	return orNone(strings.Join(slices.Compact(out), " or "))
+}
+
+func (j *judge) approvals() Check {
+	free := slices.Clone(j.counted)
+	var names []string
+	for _, g := range j.orderedGroups() {
+		for range g.Count {
+			i := slices.IndexFunc(free, func(a Approval) bool {
+				m, _ := j.c.Evidence.Roles[a.By.ID].Get()
+				return g.admits(m.Role)
+			})
+			if i < 0 {
+				return j.moreApprovals()
+			}
+			names = append(names, "@"+free[i].By.Login)
+			free = slices.Delete(free, i, i+1)
+		}
+	}
+	if len(names) == 0 {
+		return Check{
+			Name: CheckApprovals, Outcome: Waiting, Reason: "the policy names no approvers",
+			Fix: "give the stream an approvals entry",
+		}
+	}
+	return granted(CheckApprovals, "approved by %s", strings.Join(names, ", "))
+}
+
+// orderedGroups puts the groups that ask for the highest right first and hands
+// them the first fit; roles are one ladder, so this fills all groups whenever
+// they can be filled once the approvals stand in rising order of right too.
+func (j *judge) orderedGroups() []ApprovalGroup {
+	groups := slices.Clone(j.stream.Approvals)
+	lowest := func(g ApprovalGroup) Role {
+		low := RoleNone
+		for _, r := range g.From {
+			if r != RoleNone && (low == RoleNone || r < low) {
+				low = r
+			}
+		}
+		return low
+	}
+	slices.SortStableFunc(groups, func(a, b ApprovalGroup) int { return int(lowest(b)) - int(lowest(a)) })
+	return groups
+}
+
+func (j *judge) moreApprovals() Check {
+	c := Check{
+		Name: CheckApprovals, Outcome: Waiting,
+		Reason: fmt.Sprintf("%d of %d approvals", len(j.counted), j.asked()),
+		Fix:    "comment /countersign approve, as somebody with " + j.groups(),
+	}
+	for _, i := range j.ignored {
+		c.Reason += fmt.Sprintf("; that of @%s does not count: %s", i.Approval.By.Login, i.Why)
+		c.Unread = c.Unread || i.Unread
+	}
+	return c
+}
+
+// independent asks for one release approval from somebody who neither asked for the
+// release, nor made the tag, nor the commit (policy: a release never rests on
+// its own makers alone).
+func (j *judge) independent() Check {
+	makers, missing := j.makers()
+	if missing != "" {
+		return unread(CheckIndependent, "who made the release", missing)
+	}
+	var why []string
+	for _, a := range j.counted {
+		reason, own := makers.Include(a.By.ID)
+		if !own {
+			return granted(CheckIndependent, "@%s neither asked for it, nor made the tag or the commit", a.By.Login)
+		}
+		why = append(why, fmt.Sprintf("@%s: %s", a.By.Login, reason))
+	}
+	c := Check{
+		Name: CheckIndependent, Outcome: Waiting,
+		Reason: "nobody approved yet who neither asked for the release, nor made its tag or commit",
+		Fix:    "one approval has to come from somebody else",
+	}
+	if len(why) > 0 {
+		c.Reason += " (" + strings.Join(why, "; ") + ")"
+	}
+	return c
+}
+
+// makers are the requester, the run's actors, the tagger, and everyone on the
+// release commit. The second result says what of it could not be read.
+func (j *judge) makers() (Authors, string) {
+	var a Authors
+	r := j.c.Request
+	for _, who := range slices.Concat(r.Actors, r.Run.Actors, []Account{r.Workload.Actor}) {
+		a.add(who, "asked for the release")
+	}
+	commit, ok := j.c.Evidence.Commit.Get()
+	if !ok || commit.SHA != r.Commit {
+		return a, "its commit: " + j.c.Evidence.Commit.Why()
+	}
+	a.addCommit(commit)
+	if a.unread != "" {
+		return a, a.unread
+	}
+	ref, ok := j.c.Evidence.Ref.Get()
+	if !ok {
+		return a, "its ref: " + j.c.Evidence.Ref.Why()
+	}
+	tagger, ok := ref.Tagger.Get()
+	switch {
+	case ok:
+		a.add(tagger, "made the tag")
+	case r.IsTag() && r.Workload.Event != "push" && ref.Tagger.IsUnknown():
+		// A run that the tag's push started names its pusher as the actor; any other
+		// run leaves the tagger open.
+		return a, "its tagger: " + ref.Tagger.Why()
+	}
+	return a, ""
+}
+
+// candidates says who could help now, and who could not and why.
+func (j *judge) candidates() ([]Account, []Ineligible) {
+	members, _ := j.c.Evidence.Candidates.Get()
+	var can []Account
+	var cannot []Ineligible
+	for _, m := range members {
+		if why := j.cannotHelp(m); why != "" {
+			cannot = append(cannot, Ineligible{Account: m.Account, Why: why})
+			continue
+		}
+		can = append(can, m.Account)
+	}
+	return can, cannot
+}
+
+func (j *judge) cannotHelp(m Member) string {
+	if why := j.ineligible(m); why != "" {
+		return why
+	}
+	if slices.ContainsFunc(j.counted, func(a Approval) bool { return a.By.ID == m.Account.ID }) {
+		return "has approved"
+	}
+	var own []string
+	for _, c := range j.coverage {
+		if c.Covered {
+			continue
+		}
+		mine := slices.ContainsFunc(c.Authors, func(a Authorship) bool { return a.Account.ID == m.Account.ID })
+		if !mine {
+			return ""
+		}
+		own = append(own, c.Name())
+	}
+	if len(own) > 0 {
+		return "author of " + strings.Join(own, ", ")
+	}
+	if j.independent().Outcome != Granted {
+		if makers, _ := j.makers(); len(makers.list) > 0 {
+			if why, is := makers.Include(m.Account.ID); is {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// Name is the short name of a change: "#412", or the commit of a direct push.
+func (c Coverage) Name() string {
+	if c.Number != 0 {
+		return fmt.Sprintf("#%d", c.Number)
+	}
+	return ShortCommit(c.Head)
+}

@@ -1,0 +1,188 @@
+package gate
+
+import (
+	"fmt"
+	"strings"
+)
+
+// cover finds, for every change of the stream, who covers it: somebody outside
+// its AUTHORS who approved the release, or who reviewed the change at its final
+// head before the merge (I5).
+func (j *judge) cover() []Coverage {
+	changes, _ := j.c.Evidence.Changes.Get()
+	var out []Coverage
+	everyone := j.everyAuthor(changes)
+	for _, change := range changes {
+		if j.inStream(change) {
+			out = append(out, j.coverOne(change, everyone))
+		}
+	}
+	return out
+}
+
+// inStream leaves out only what is known to touch nothing of a monorepo's stream.
+func (j *judge) inStream(c Change) bool {
+	if len(j.stream.Paths) == 0 {
+		return true
+	}
+	paths, ok := c.Paths.Get()
+	if !ok {
+		return true
+	}
+	for _, p := range paths {
+		if matchAny(j.stream.Paths, p) || matchAny(j.stream.Shared, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// everyAuthor is the union of all changes' authors, which only the strict
+// separation asks for.
+func (j *judge) everyAuthor(changes []Change) Authors {
+	var all Authors
+	if j.stream.Separation == EachChange {
+		return all
+	}
+	for _, c := range changes {
+		for _, x := range AuthorsOf(c).list {
+			all.add(x.Account, x.Why)
+		}
+	}
+	return all
+}
+
+func (j *judge) coverOne(change Change, everyone Authors) Coverage {
+	authors := AuthorsOf(change)
+	cov := Coverage{
+		Number: change.Number, Head: change.Head, Title: change.Title, URL: change.URL,
+		Authors: authors.list, Unlinked: authors.unlinked,
+	}
+	outside := func(id AccountID) bool {
+		_, own := authors.Include(id)
+		_, wrote := everyone.Include(id)
+		return !own && !wrote
+	}
+	for _, a := range j.counted {
+		if outside(a.By.ID) {
+			cov.cover(a.By, "release approval")
+		}
+	}
+	if j.stream.ReviewsCount {
+		for _, r := range j.reviews(change) {
+			if outside(r.By.ID) {
+				cov.cover(r.By, "review of "+ShortCommit(r.Commit))
+			}
+		}
+	}
+	needed := 1
+	if len(authors.unlinked) > 0 {
+		needed = j.asked() + 1
+	}
+	cov.Covered = authors.unread == "" && len(cov.By) >= needed
+	cov.Unread = authors.unread != ""
+	if !cov.Covered {
+		cov.Missing = missing(authors, needed-len(cov.By))
+	}
+	return cov
+}
+
+// cover adds a person once, however many ways they cover the change (attack 55).
+func (c *Coverage) cover(who Account, how string) {
+	for _, x := range c.By {
+		if x.Account.ID == who.ID {
+			return
+		}
+	}
+	c.By = append(c.By, CoveredBy{Account: who, How: how})
+}
+
+// asked is how many people the policy asks for.
+func (j *judge) asked() int {
+	n := 0
+	for _, g := range j.stream.Approvals {
+		n += g.Count
+	}
+	return max(n, 1)
+}
+
+func missing(a Authors, n int) string {
+	if a.unread != "" {
+		return a.unread
+	}
+	var names []string
+	for _, x := range a.list {
+		names = append(names, "@"+x.Account.Login)
+	}
+	who := "someone"
+	if n > 1 {
+		who = fmt.Sprintf("%d people", n)
+	}
+	if len(names) > 0 {
+		who += " other than " + strings.Join(names, ", ")
+	}
+	if len(a.unlinked) > 0 {
+		who += fmt.Sprintf(" (one more because %s belongs to no account here)", strings.Join(a.unlinked, ", "))
+	}
+	return who
+}
+
+// reviews are the reviews that may cover the change: approving, by a person who
+// may write, at the final head (attack 56), before the merge.
+func (j *judge) reviews(c Change) []Review {
+	all, _ := c.Reviews.Get()
+	var out []Review
+	for _, r := range all {
+		role, known := r.Role.Get()
+		switch {
+		case c.Direct(), !r.Approved, !r.By.Human, !known, role < RoleWrite:
+		case r.Commit == "" || r.Commit != c.Head:
+		case c.MergedAt.IsZero() || r.At.After(c.MergedAt):
+		default:
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (j *judge) covered() Check {
+	f := j.c.Evidence.Changes
+	if _, ok := f.Get(); !ok {
+		return unread(CheckCoverage, "what changed since the last signed release", f.Why())
+	}
+	var open []string
+	stuck := true // waits for reading alone
+	for _, c := range j.coverage {
+		if c.Covered {
+			continue
+		}
+		open = append(open, fmt.Sprintf("%s: needs %s", c.Label(), c.Missing))
+		stuck = stuck && c.Unread
+	}
+	if len(open) > 0 {
+		return Check{
+			Name: CheckCoverage, Outcome: Waiting, Unread: stuck,
+			Reason: fmt.Sprintf("%d of %d changes not yet covered: %s", len(open), len(j.coverage), strings.Join(open, "; ")),
+			Fix:    "somebody who can approve and did not write it comments /countersign approve",
+		}
+	}
+	return granted(CheckCoverage, "%d of %d changes covered by somebody who did not write them",
+		len(j.coverage), len(j.coverage))
+}
+
+// Label names the change to people: "3f2c1e9 by @ana (#412)".
+func (c Coverage) Label() string {
+	s := ShortCommit(c.Head)
+	var names []string
+	for _, a := range c.Authors {
+		names = append(names, "@"+a.Account.Login)
+	}
+	names = append(names, c.Unlinked...)
+	if len(names) > 0 {
+		s += " by " + strings.Join(names, ", ")
+	}
+	if c.Number != 0 {
+		s += fmt.Sprintf(" (#%d)", c.Number)
+	}
+	return s
+}

@@ -1,0 +1,132 @@
+package gate
+
+import "time"
+
+// Matcher tells whether a ref's short name or a path fits. Compiled by gate/policy.
+type Matcher interface {
+	Match(s string) bool
+	// String is the pattern as the policy file spells it.
+	String() string
+}
+
+// PolicySource is one file that a policy was made of.
+type PolicySource struct {
+	Source string `json:"source"` // "floor:server", or "github:1296269/.countersign.yaml"
+	Commit string `json:"commit"` // "" for a floor
+	SHA256 Digest `json:"sha256"`
+}
+
+// Policy is an adopted policy, compiled.
+type Policy struct {
+	Mode    Mode
+	Streams []Stream
+	// Digest is the policy digest of gate/canonical over Sources.
+	Digest  Digest
+	Sources []PolicySource
+	// Baseline is the commit adopted with the first version: the first release covers
+	// what came after it.
+	Baseline string
+}
+
+// Mode says whether a grant leads to signatures.
+type Mode string
+
+// Modes.
+const (
+	Enforce Mode = "enforce"
+	Audit   Mode = "audit" // judge and report, sign nothing
+)
+
+// Stream is one `releases:` entry: what may be released, by which workflow, with whose approval.
+type Stream struct {
+	Name        string
+	Description string
+	Tags        []Matcher // short tag names
+	NotTags     []Matcher
+	Branches    []Matcher // short branch names from whose history releases come
+	Paths       []Matcher // monorepo stream: only changes that touch these; all where empty
+	Shared      []Matcher // …or these
+	// Workflow is GitHub's workflow path from the repository's root
+	// (.github/workflows/release.yml); Job is GitLab's job name.
+	Workflow string
+	Job      string
+	Events   []string // allowed events or pipeline sources
+
+	MinReviews   int // approving reviews that the branch protection must ask for
+	Bypass       Rule
+	Separation   Separation
+	ReviewsCount bool // forge reviews at the final head, before the merge, cover a change
+	Approvals    []ApprovalGroup
+	Key          string // lineage
+	Expires      time.Duration
+}
+
+// Rule is how a finding counts.
+type Rule string
+
+// Rules.
+const (
+	Report Rule = "report"
+	Deny   Rule = "deny"
+)
+
+// Separation is who counts as independent.
+type Separation string
+
+// Separations.
+const (
+	EachChange Separation = "each-change" // nobody covers their own change
+	Outsider   Separation = "outsider"    // the approver wrote nothing of the whole set
+)
+
+// ApprovalGroup asks for Count people, each with at least one of From.
+type ApprovalGroup struct {
+	From  []Role
+	Count int
+}
+
+// Role is a right in a repository, mapped from the forge's own words by the adapter.
+type Role int
+
+// In order; GitLab's developer is RoleWrite, its owner RoleAdmin. The zero value has no right.
+const (
+	RoleNone Role = iota
+	RoleRead
+	RoleWrite
+	RoleMaintain
+	RoleAdmin
+)
+
+func (r Role) String() string {
+	switch r {
+	case RoleRead:
+		return "read"
+	case RoleWrite:
+		return "write"
+	case RoleMaintain:
+		return "maintain"
+	case RoleAdmin:
+		return "admin"
+	case RoleNone:
+	}
+	return "none"
+}
+
+// StreamByName finds a stream.
+func (p Policy) StreamByName(name string) (Stream, bool) {
+	for _, s := range p.Streams {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Stream{}, false
+}
+
+func matchAny(ms []Matcher, s string) bool {
+	for _, m := range ms {
+		if m.Match(s) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,75 @@
+package gate
+
+import "time"
+
+// Post is one thing to tell the forge. Posting it twice leaves the forge as
+// posting it once does (I9).
+type Post struct {
+	ID         string       `json:"id"` // UUIDv7
+	Request    string       `json:"request"`
+	Repository RepositoryID `json:"repository"`
+	Target     PostTarget   `json:"target"`
+	// Key makes the post idempotent at the forge with Target: the check's external id,
+	// the sticky comment's marker, the reaction's comment.
+	Key     string     `json:"key"`
+	Commit  string     `json:"commit,omitempty"`  // status and check
+	Context string     `json:"context,omitempty"` // status context or check name: "countersign/<stream>"
+	State   PostState  `json:"state,omitempty"`   // status and check
+	Title   string     `json:"title,omitempty"`   // one line: status description (≤ 140 characters), check title
+	Body    string     `json:"body,omitempty"`    // Markdown: check summary, comment
+	URL     string     `json:"url,omitempty"`     // release page
+	Thread  Thread     `json:"thread"`            // comment
+	Comment CommentRef `json:"comment"`           // reaction
+	// Reaction is "eyes", "rocket" or "confused".
+	Reaction string `json:"reaction,omitempty"`
+	// Known is the forge's own id of what an earlier post with the same target and key
+	// made; "" the first time.
+	Known string    `json:"known,omitempty"`
+	Made  time.Time `json:"made"`
+}
+
+// PostTarget is where a post goes.
+type PostTarget string
+
+// Targets. A forge without check runs (GitLab) is given none.
+const (
+	PostStatus   PostTarget = "status"
+	PostCheck    PostTarget = "check"
+	PostComment  PostTarget = "comment" // sticky: edited in place
+	PostReply    PostTarget = "reply"   // a new comment, once
+	PostReaction PostTarget = "reaction"
+	PostThread   PostTarget = "thread" // open (or find) the release issue for a commit; answers its number
+)
+
+// PostState is a status's state in neutral words.
+type PostState string
+
+// States; adapters map them to the forge's.
+const (
+	PostPending PostState = "pending"
+	PostSuccess PostState = "success"
+	PostFailure PostState = "failure"
+)
+
+// Delivery is one webhook as received and proved.
+type Delivery struct {
+	Forge    ForgeID   `json:"forge"`
+	ID       string    `json:"id"` // stable over redelivery: deduplicates
+	Event    string    `json:"event"`
+	Body     []byte    `json:"body"`
+	Received time.Time `json:"received"`
+	// Thread orders deliveries: those with the same non-empty thread are handled one after
+	// another, in the order received.
+	Thread string `json:"thread"`
+}
+
+// Ring is what a delivery says happened, as a hint where to look: the truth is then
+// read from the forge's API.
+type Ring struct {
+	Repository RepositoryID
+	// Comment is set where a comment was newly created.
+	Comment *CommentRef
+	// Commit is set where something about one commit changed; otherwise everything
+	// open of the repository is looked at again.
+	Commit string
+}

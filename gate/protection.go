@@ -1,0 +1,129 @@
+package gate
+
+import (
+	"fmt"
+	"strings"
+)
+
+// protection judges the rules of the branch that the release comes from. Whoever
+// may rewrite it could change what was reviewed.
+func (j *judge) protection() Check {
+	b, ok := j.c.Evidence.Branch.Get()
+	if !ok {
+		return unread(CheckProtection, "the branch's protection", "the branch is not known")
+	}
+	p, ok := b.Protection.Get()
+	switch {
+	case b.Protection.IsAbsent():
+		return unprotected(b.Name, "it is not protected", "protect it: reviews before merging, no force pushes, no deletion")
+	case !ok:
+		return unread(CheckProtection, "the protection of "+b.Name, b.Protection.Why())
+	}
+	for _, f := range []func(string, Protection) (Check, bool){j.forbidden, j.admins, j.reviewsAsked, j.bypass} {
+		if c, bad := f(b.Name, p); bad {
+			return c
+		}
+	}
+	return granted(CheckProtection, "%s is protected (%s)%s", b.Name, strings.Join(p.Sources, ", "), j.notes(p))
+}
+
+func unprotected(branch, reason, fix string) Check {
+	return Check{
+		Name: CheckProtection, Outcome: Waiting,
+		Reason: fmt.Sprintf("branch %s: %s", branch, reason), Fix: fix,
+	}
+}
+
+func (j *judge) forbidden(branch string, p Protection) (Check, bool) {
+	for _, f := range []struct {
+		what string
+		fact Fact[bool]
+	}{{"force pushes", p.ForcePush}, {"deletion", p.Deletion}} {
+		allowed, ok := f.fact.Get()
+		if !ok {
+			return unread(CheckProtection, "whether "+branch+" allows "+f.what, f.fact.Why()), true
+		}
+		if allowed {
+			return unprotected(branch, f.what+" allowed", "forbid "+f.what+" in its protection"), true
+		}
+	}
+	return Check{}, false
+}
+
+// admins: absent means that the forge knows no such exemption.
+func (j *judge) admins(branch string, p Protection) (Check, bool) {
+	if p.AdminsEnforced.IsAbsent() {
+		return Check{}, false
+	}
+	enforced, ok := p.AdminsEnforced.Get()
+	if !ok {
+		return unread(CheckProtection, "whether "+branch+"'s rules bind administrators", p.AdminsEnforced.Why()), true
+	}
+	if !enforced {
+		return unprotected(branch, "administrators are exempt", "do not allow administrators to bypass its protection"), true
+	}
+	return Check{}, false
+}
+
+func (j *judge) reviewsAsked(branch string, p Protection) (Check, bool) {
+	if j.stream.MinReviews == 0 {
+		return Check{}, false
+	}
+	n, ok := p.Reviews.Get()
+	if !ok {
+		return unread(CheckProtection, "how many reviews "+branch+" asks for", p.Reviews.Why()), true
+	}
+	if n < j.stream.MinReviews {
+		return unprotected(branch, fmt.Sprintf("asks for %d reviews, the policy for %d", n, j.stream.MinReviews),
+			fmt.Sprintf("require %d approving reviews in its protection", j.stream.MinReviews)), true
+	}
+	return Check{}, false
+}
+
+func (j *judge) bypass(branch string, p Protection) (Check, bool) {
+	if j.stream.Bypass != Deny {
+		return Check{}, false
+	}
+	actors, ok := p.Bypass.Get()
+	switch {
+	case p.Bypass.IsAbsent():
+		return Check{}, false
+	case !ok:
+		return unread(CheckProtection, "who may bypass the rules of "+branch, p.Bypass.Why()), true
+	case len(actors) > 0:
+		return unprotected(branch, "may be bypassed by "+strings.Join(actors, ", "),
+			"remove them from its bypass list, or let the policy say bypass: report"), true
+	}
+	return Check{}, false
+}
+
+// notes report what the policy lets pass and people should still see.
+func (j *judge) notes(p Protection) string {
+	var out []string
+	if actors, ok := p.Bypass.Get(); ok && len(actors) > 0 {
+		out = append(out, "may be bypassed by "+strings.Join(actors, ", "))
+	} else if p.Bypass.IsUnknown() {
+		out = append(out, "who may bypass it is unknown: "+p.Bypass.Why())
+	}
+	if j.c.Request.IsTag() && j.c.Evidence.TagProtection.IsAbsent() {
+		out = append(out, "tag "+j.c.Request.ShortRef()+" is not protected")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(out, "; ")
+}
+
+// protections are what was read, for the statement that gets signed.
+func (j *judge) protections() []Protection {
+	var out []Protection
+	if b, ok := j.c.Evidence.Branch.Get(); ok {
+		if p, ok := b.Protection.Get(); ok {
+			out = append(out, p)
+		}
+	}
+	if p, ok := j.c.Evidence.TagProtection.Get(); ok {
+		out = append(out, p)
+	}
+	return out
+}

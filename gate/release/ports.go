@@ -1,0 +1,113 @@
+// Package release is the life of a release request: opened by a workload, judged
+// on fresh evidence whenever something may have changed, signed once granted,
+// and told to the forge. It declares what it needs of forges, signer and store.
+package release
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Forge is one forge's API. Every method reads or writes the forge itself, never a
+// webhook's payload. Errors are *gate.Error of kind Unavailable where trying
+// again may help; whatever else goes wrong inside evidence is an unknown fact,
+// not an error.
+type Forge interface {
+	// Run reads the CI job that w says it is.
+	Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
+	// PolicyFile reads .countersign.yaml at the head of the default branch. Errors:
+	// CodeRepositoryUnknown where no credential reaches the repository,
+	// CodePolicyMissing (kind NotFound) where it has no such file,
+	// CodePolicyUnreadable otherwise.
+	PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.PolicyFile, error)
+	// Evidence reads everything that needs asks for, once. It never fails: what it
+	// could not read is unknown.
+	Evidence(ctx context.Context, r gate.Request, needs gate.Needs) gate.Evidence
+	// Comment reads one comment; absent where it was deleted.
+	Comment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment]
+	// Post tells the forge p and returns the forge's id of what it made or changed.
+	// Doing it twice leaves the forge as doing it once does.
+	Post(ctx context.Context, p gate.Post) (string, error)
+}
+
+// Interpreter reads a proved delivery as a hint where to look. It is pure.
+type Interpreter interface {
+	Interpret(d gate.Delivery) ([]gate.Ring, error)
+}
+
+// Signer carries out signing orders and returns signatures that it has verified
+// under each order's public key, in the orders' order; all or none. Errors of
+// kind Unavailable may be tried again; anything else is final.
+type Signer interface {
+	Sign(ctx context.Context, orders []gate.Order) ([]gate.Signature, error)
+}
+
+// Inbox holds deliveries between the answer to the forge and their work.
+type Inbox interface {
+	// ClaimDelivery leases the oldest open delivery whose thread has no earlier open one.
+	ClaimDelivery(ctx context.Context, owner string, lease time.Duration) (gate.Delivery, bool, error)
+	// FinishDelivery ends the delivery and stores what it led to, with leaves, in one
+	// transaction.
+	FinishDelivery(ctx context.Context, d gate.Delivery, heard gate.Heard) error
+	// DeferDelivery gives the lease back until after; why is for the operator.
+	DeferDelivery(ctx context.Context, d gate.Delivery, after time.Time, why string) error
+}
+
+// Requests holds requests and the decisions on them.
+type Requests interface {
+	// OpenRequest opens or joins, binding the ID token, in one transaction with the
+	// request's leaf. Errors: CodeTokenRebound.
+	OpenRequest(ctx context.Context, o gate.Opening) (r gate.Record, joined bool, err error)
+	// Request finds one by id; CodeRequestUnknown where there is none.
+	Request(ctx context.Context, id string) (gate.Record, error)
+	// OpenRequests lists the requests of a repository that have not ended, oldest first.
+	OpenRequests(ctx context.Context, r gate.RepositoryID) ([]gate.Record, error)
+	// ClaimDue leases one request (waiting, granted or signing past its lease) that is due.
+	ClaimDue(ctx context.Context, owner string, lease time.Duration) (gate.Record, bool, error)
+	// RecordDecision stores a decision, its leaf, the new state and its posts, if the
+	// record is still as it was judged; CodeTransition where it is not.
+	RecordDecision(ctx context.Context, j gate.Judged) (gate.Record, error)
+}
+
+// Book holds what judgements look up.
+type Book interface {
+	// Approvals lists the statements about a request, oldest first.
+	Approvals(ctx context.Context, request string) ([]gate.Approval, error)
+	// Released lists the commits of the stream's signed releases, newest first.
+	Released(ctx context.Context, r gate.RepositoryID, stream string, limit int) ([]string, error)
+	// InForce is the adopted policy of a repository; CodePolicyNotAdopted where there is none.
+	InForce(ctx context.Context, r gate.RepositoryID) (gate.Adoption, error)
+	// BindToken binds a later use of an ID token to a request; CodeTokenRebound where
+	// it serves another.
+	BindToken(ctx context.Context, t gate.TokenUse, request string) error
+}
+
+// Signing is the durable order around the HSM.
+type Signing interface {
+	// BeginSigning moves granted to signing if rec is still current, and stores the
+	// intents with the lease and a leaf. The intents' Attempt is already set to
+	// rec.Signing+1.
+	BeginSigning(ctx context.Context, rec gate.Record, intents []gate.Intent, owner string, lease time.Duration) (gate.Record, error)
+	// CompleteSigning stores the signatures, ends the intents, and stores leaves and
+	// posts in one transaction, if the attempt's intents are all still open; CodeTransition
+	// where they are not.
+	CompleteSigning(ctx context.Context, rec gate.Record, sigs []gate.Signature, posts []gate.Post) (gate.Record, error)
+	// OrphanSigning ends the open intents of an attempt whose lease ran out as
+	// orphaned, each with its leaf, and moves the request to granted to be judged again.
+	OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record, error)
+	// Signatures lists a signed request's signatures with their intents.
+	Signatures(ctx context.Context, request string) ([]gate.SignedIntent, error)
+}
+
+// Outbox holds what the forge is still to be told.
+type Outbox interface {
+	// ClaimPost leases the oldest due post whose target and key have no earlier open
+	// one; older open posts of the same target and key are dropped in its favour.
+	ClaimPost(ctx context.Context, owner string, lease time.Duration) (gate.Post, bool, error)
+	// Posted ends it and remembers the forge's id for the next post of its target and key.
+	Posted(ctx context.Context, p gate.Post, known string) error
+	// DeferPost gives the lease back until after.
+	DeferPost(ctx context.Context, p gate.Post, after time.Time, why string) error
+}
