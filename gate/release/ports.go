@@ -97,6 +97,8 @@ type Signing interface {
 	// OrphanSigning ends the open intents of an attempt whose lease ran out as
 	// orphaned, each with its leaf, and moves the request to granted to be judged again.
 	OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record, error)
+	// FailSigning ends the attempt's open intents as orphaned and the request as failed.
+	FailSigning(ctx context.Context, rec gate.Record, why string, posts []gate.Post) (gate.Record, error)
 	// Signatures lists a signed request's signatures with their intents.
 	Signatures(ctx context.Context, request string) ([]gate.SignedIntent, error)
 }
@@ -107,6 +109,7 @@ type Outbox interface {
 	// one; older open posts of the same target and key are dropped in its favour.
 	ClaimPost(ctx context.Context, owner string, lease time.Duration) (gate.Post, bool, error)
 	// Posted ends it and remembers the forge's id for the next post of its target and key.
+	// The last open post of a signed request moves it to published, with a leaf.
 	Posted(ctx context.Context, p gate.Post, known string) error
 	// DeferPost gives the lease back until after.
 	DeferPost(ctx context.Context, p gate.Post, after time.Time, why string) error
