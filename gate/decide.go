@@ -24,6 +24,9 @@ func Decide(c Case, at time.Time) Decision {
 		},
 		Protection: j.protections(),
 	}
+	if ref, ok := c.Evidence.Ref.Get(); ok {
+		d.TagObject = ref.TagObject
+	}
 	d.CanApprove, d.CannotApprove = j.candidates()
 	d.Outcome = worst(d.Checks)
 	if d.Outcome == Granted {
