@@ -54,6 +54,9 @@ type Judged struct {
 	To       State
 	Thread   Thread
 	Posts    []Post
+	// Unchanged marks a decision that says what the effective one says: nothing but Look
+	// is stored, no decision row and no leaf.
+	Unchanged bool
 	// Look is when to look again without a delivery; the zero time for never.
 	Look time.Time
 }
@@ -68,9 +71,12 @@ type Adoption struct {
 	File     []byte    `json:"file"` // .countersign.yaml
 	Commit   string    `json:"commit"`
 	Baseline string    `json:"baseline"`
-	Digest   Digest    `json:"digest"` // policy digest
-	By       string    `json:"by"`     // administrator, as the operating system names them
-	At       time.Time `json:"at"`
+	// DefaultBranch is the repository's default branch when adopted: what the file
+	// leaves to it was read that way.
+	DefaultBranch string    `json:"default_branch"`
+	Digest        Digest    `json:"digest"` // policy digest
+	By            string    `json:"by"`     // administrator, as the operating system names them
+	At            time.Time `json:"at"`
 }
 
 // PolicyFile is the policy file as the forge holds it now.

@@ -1,0 +1,180 @@
+package release
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/canonical"
+	"github.com/countersign/countersign/gate/policy"
+)
+
+// Open opens the request that a workload asks for, or joins the open one with the
+// same ask. The ask's manifest is canonical, and the ID token's audience was
+// checked against its hash. Nothing is stored unless all of it is.
+func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Record, bool, error) {
+	if err := g.matchAsk(w, ask); err != nil {
+		return gate.Record{}, false, err
+	}
+	port, err := g.port(w.Forge)
+	if err != nil {
+		return gate.Record{}, false, err
+	}
+	adopted, p, err := g.inForce(ctx, port, w.Repository)
+	if err != nil {
+		return gate.Record{}, false, err
+	}
+	run, err := g.runOf(ctx, port, w)
+	if err != nil {
+		return gate.Record{}, false, err
+	}
+	stream, err := policy.Choose(p, w, run, ask.Stream)
+	if err != nil {
+		return gate.Record{}, false, err
+	}
+	if err := g.keyOf(stream, w); err != nil {
+		return gate.Record{}, false, err
+	}
+	hash, err := canonical.AskHash(ask)
+	if err != nil {
+		return gate.Record{}, false, err
+	}
+	now := g.Now()
+	rec, joined, err := g.Store.OpenRequest(ctx, gate.Opening{
+		Request: gate.Request{
+			ID: g.NewID(), AskHash: hash,
+			Repository: w.Repository, RepositoryName: w.RepositoryName, Owner: w.Owner,
+			Ref: ask.Ref, Commit: ask.Commit, Stream: stream.Name, Manifest: ask.Manifest,
+			Key: stream.Key, PolicyDigest: adopted.Digest, Workload: w, Run: run,
+			Actors:  actors(w, run),
+			Created: now, Expires: now.Add(stream.Expires),
+		},
+		Token: gate.TokenUse{Issuer: w.Issuer, ID: w.TokenID, Expires: w.Expires},
+	})
+	if err == nil {
+		g.Log.InfoContext(ctx, "release asked", "request", rec.Request.ID, "repository", w.RepositoryName,
+			"ref", ask.Ref, "commit", ask.Commit, "subjects", len(ask.Manifest.Subjects), "joined", joined)
+	}
+	return rec, joined, err
+}
+
+// matchAsk holds what is asked against what the issuer signed.
+func (g *Gate) matchAsk(w gate.Workload, ask gate.Ask) error {
+	if ask.Server != g.Server.Host {
+		return &gate.Error{
+			Kind: gate.Invalid, Code: gate.CodeServerName, Text: "the ask is for another server",
+			Expected: g.Server.Host, Got: ask.Server, Fix: "ask the server by its public URL",
+		}
+	}
+	for _, c := range []struct{ what, ask, token string }{
+		{"repository", ask.Repository.String(), w.Repository.String()},
+		{"ref", ask.Ref, w.Ref},
+		{"commit", ask.Commit, w.Commit},
+	} {
+		if c.ask != c.token {
+			return &gate.Error{
+				Kind: gate.Refused, Code: gate.CodeAskMismatch,
+				Text:     fmt.Sprintf("the ask's %s is not the ID token's", c.what),
+				Expected: c.token, Got: c.ask, Fix: "ask for what the job itself runs for",
+			}
+		}
+	}
+	return nil
+}
+
+// inForce is the adopted policy, compiled. The file at the head of the default
+// branch is looked at too: a repository that took its policy away releases
+// nothing, and one that never adopted any is told its nearest mistake.
+func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gate.Adoption, gate.Policy, error) {
+	head, err := port.PolicyFile(ctx, r)
+	if err != nil {
+		return gate.Adoption{}, gate.Policy{}, withMinimal(err, port.Kind)
+	}
+	adopted, err := g.Store.InForce(ctx, r)
+	if gate.CodeOf(err) == gate.CodePolicyNotAdopted {
+		if _, perr := policy.Parse(head.Content, g.origin(port.Kind, head)); perr != nil {
+			return gate.Adoption{}, gate.Policy{}, perr
+		}
+	}
+	if err != nil {
+		return gate.Adoption{}, gate.Policy{}, err
+	}
+	p, err := g.compile(adopted, head.Repository.DefaultBranch)
+	return adopted, p, err
+}
+
+func withMinimal(err error, kind gate.ForgeKind) error {
+	if gate.CodeOf(err) != gate.CodePolicyMissing {
+		return err
+	}
+	return &gate.Error{
+		Kind: gate.Refused, Code: gate.CodePolicyMissing, Text: "the repository holds no policy",
+		Expected: ".countersign.yaml on the default branch", Got: "no such file",
+		Fix: "commit this as .countersign.yaml, then have it adopted:\n" + policy.Minimal(kind), Err: err,
+	}
+}
+
+func (g *Gate) origin(kind gate.ForgeKind, f gate.PolicyFile) policy.Origin {
+	return policy.Origin{
+		Repository: f.Repository.ID, Commit: f.Commit, Path: f.Path, Kind: kind,
+		DefaultBranch: f.Repository.DefaultBranch,
+		Keys:          g.Keys.Lineages(f.Repository.ID, f.Repository.Owner),
+	}
+}
+
+// compile reads an adopted file again, as of its adoption.
+func (g *Gate) compile(a gate.Adoption, defaultBranch string) (gate.Policy, error) {
+	port, err := g.port(a.Repository.Forge)
+	if err != nil {
+		return gate.Policy{}, err
+	}
+	p, err := policy.Parse(a.File, policy.Origin{
+		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: port.Kind,
+		DefaultBranch: defaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner),
+	})
+	p.Baseline = a.Baseline
+	return p, err
+}
+
+func (g *Gate) runOf(ctx context.Context, port Port, w gate.Workload) (gate.RunFacts, error) {
+	run, err := port.Run(ctx, w)
+	if err != nil {
+		return gate.RunFacts{}, err
+	}
+	if !run.InProgress {
+		return gate.RunFacts{}, &gate.Error{
+			Kind: gate.Unidentified, Code: gate.CodeTokenClaims, Text: "the ID token's job is not running",
+			Expected: "a job in progress", Got: "a finished one", Fix: "ask from the job itself, while it runs",
+		}
+	}
+	return run, nil
+}
+
+func (g *Gate) keyOf(s gate.Stream, w gate.Workload) error {
+	facts := g.Keys.Key(s.Key, w.Repository, w.Owner)
+	if facts.Version.Lineage == "" {
+		return &gate.Error{
+			Kind: gate.Refused, Code: gate.CodeKeyUnknown, Text: fmt.Sprintf("stream %s asks for a key that is not here", s.Name),
+			Expected: fmt.Sprint(g.Keys.Lineages(w.Repository, w.Owner)), Got: s.Key, Fix: "name a key that is bound to the repository",
+		}
+	}
+	if !facts.Bound {
+		return &gate.Error{
+			Kind: gate.Refused, Code: gate.CodeKeyUnbound, Text: fmt.Sprintf("key %s is not bound to this repository", s.Key),
+			Expected: fmt.Sprint(g.Keys.Lineages(w.Repository, w.Owner)), Got: s.Key,
+			Fix: "the operator binds it to " + w.Repository.String(),
+		}
+	}
+	return nil
+}
+
+// actors are everyone who set the run off, each once.
+func actors(w gate.Workload, run gate.RunFacts) []gate.Account {
+	out := []gate.Account{w.Actor}
+	for _, a := range run.Actors {
+		if a.ID != w.Actor.ID {
+			out = append(out, a)
+		}
+	}
+	return out
+}

@@ -1,0 +1,85 @@
+package release
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Store is everything the life of a request needs kept.
+type Store interface {
+	Inbox
+	Requests
+	Book
+	Signing
+	Outbox
+	Policies
+}
+
+// Policies keeps adopted policies.
+type Policies interface {
+	// Adopt puts a policy version in force for its repository, with its leaf, and makes
+	// the repository's open requests due.
+	Adopt(ctx context.Context, a gate.Adoption) error
+}
+
+// Port is one configured forge.
+type Port struct {
+	Kind gate.ForgeKind
+	URL  *url.URL // web side
+	Forge
+	Interpreter
+}
+
+// Config is what a [Gate] works with.
+type Config struct {
+	Server *url.URL // the gate's public URL
+	Forges map[gate.ForgeID]Port
+	Store  Store
+	Signer Signer
+	Keys   Keyring
+	Log    *slog.Logger
+	Now    func() time.Time
+	// NewID makes UUIDv7s.
+	NewID func() string
+	// Owner names this process in leases.
+	Owner string
+}
+
+// Gate runs release requests through their life. It is safe for concurrent use.
+type Gate struct {
+	Config
+}
+
+// New returns a gate over its configuration.
+func New(c Config) *Gate { return &Gate{Config: c} }
+
+// How long work is leased and when to look again. A lease outlives the longest
+// call it covers, so that no two processes do the same work at once.
+const (
+	judgeLease   = 2 * time.Minute
+	signLease    = gate.GrantLifetime + 15*time.Second
+	postLease    = time.Minute
+	hearLease    = time.Minute
+	sweepEvery   = 5 * time.Minute  // a waiting request, without any delivery (attack 60)
+	unreadEvery  = 15 * time.Second // a request that waits for the forge to answer
+	releasesKept = 20               // signed releases that a change set is counted from
+)
+
+// port finds a forge. Errors: CodeForgeUnknown.
+func (g *Gate) port(id gate.ForgeID) (Port, error) {
+	p, ok := g.Forges[id]
+	if !ok {
+		return Port{}, &gate.Error{
+			Kind: gate.NotFound, Code: gate.CodeForgeUnknown, Text: "no forge of this name is configured",
+			Expected: "a configured forge", Got: string(id), Fix: "see forges in the server's configuration",
+		}
+	}
+	return p, nil
+}
+
+// URL is the release page of a request.
+func (g *Gate) URL(id string) string { return g.Server.JoinPath("releases", id).String() }

@@ -1,0 +1,135 @@
+package release
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/attest"
+	"github.com/countersign/countersign/gate/canonical"
+)
+
+// sign carries a grant out: intents first, then the HSM with no transaction open,
+// then the signatures. Whatever goes wrong in between leaves the intents, and the
+// next look at the request ends them as orphaned.
+func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant gate.Grant, c gate.Case) error {
+	intents, err := g.intents(rec, d, grant, c)
+	if err != nil {
+		return fmt.Errorf("prepare signing of %s: %w", rec.Request.ID, err)
+	}
+	orders := make([]gate.Order, len(intents))
+	for i, intent := range intents {
+		if orders[i], err = grant.Order(intent); err != nil {
+			return fmt.Errorf("order %s of %s: %w", intent.ID, rec.Request.ID, err)
+		}
+	}
+	rec, err = g.Store.BeginSigning(ctx, rec, intents, g.Owner, signLease)
+	if err != nil {
+		return fmt.Errorf("begin signing of %s: %w", rec.Request.ID, err)
+	}
+	sigs, err := g.Signer.Sign(ctx, orders)
+	switch {
+	case err != nil && gate.KindOf(err) == gate.Unavailable:
+		g.Log.WarnContext(ctx, "signer unavailable, tried again when the attempt's lease ends",
+			"request", rec.Request.ID, "error", err)
+		return nil
+	case err != nil:
+		g.Log.ErrorContext(ctx, "signing refused for good", "request", rec.Request.ID, "error", err)
+		_, err = g.Store.FailSigning(ctx, rec, failure(err), g.tell(rec, d, d, gate.StateFailed, rec.Thread, c))
+		return err
+	}
+	_, err = g.Store.CompleteSigning(ctx, rec, sigs, g.tell(rec, d, d, gate.StateSigned, rec.Thread, c))
+	if err != nil {
+		return fmt.Errorf("complete signing of %s: %w", rec.Request.ID, err)
+	}
+	g.Log.InfoContext(ctx, "release signed", "request", rec.Request.ID, "signatures", len(sigs),
+		"key", grant.Key().Lineage, "version", grant.Key().Version)
+	return nil
+}
+
+// failure is what may be said of a final error: its code and public text.
+func failure(err error) string {
+	return fmt.Sprintf("%s: the signer refused", gate.CodeOf(err))
+}
+
+// intents are one per subject and one for the release's statement.
+func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gate.Case) ([]gate.Intent, error) {
+	r := grant.Request()
+	statement, err := g.statement(r, d, grant, c)
+	if err != nil {
+		return nil, err
+	}
+	intent := func(kind gate.IntentKind, name string, digest gate.Digest, payload []byte) gate.Intent {
+		return gate.Intent{
+			ID: g.NewID(), Request: r.ID, Attempt: rec.Signing + 1, Kind: kind,
+			Name: name, Digest: digest, Payload: payload, Key: grant.Key(),
+		}
+	}
+	var out []gate.Intent
+	for _, s := range r.Manifest.Subjects {
+		out = append(out, intent(gate.IntentSubject, s.Name, s.SHA256, nil))
+	}
+	pae := attest.PAE(attest.PayloadType, statement)
+	return append(out, intent(gate.IntentStatement, "", gate.SHA256(pae), statement)), nil
+}
+
+// statement is the release's verification summary, with the policy's digest and the
+// protection as it was read (I8).
+func (g *Gate) statement(r gate.Request, d gate.Decision, grant gate.Grant, c gate.Case) ([]byte, error) {
+	snapshot, err := canonical.ProtectionSnapshot(d.Protection)
+	if err != nil {
+		return nil, err
+	}
+	repo, _ := c.Evidence.Repository.Get()
+	return attest.Statement(attest.Verdict{
+		Server: g.Server.String(), Request: r, RepositoryURL: repo.URL,
+		PolicyDigest: d.PolicyDigest, PolicySources: c.Policy.Sources,
+		Protection: snapshot, Key: grant.Key(), At: d.At,
+	})
+}
+
+// Collect gives a signed request's files to a job of the same workflow.
+func (g *Gate) Collect(ctx context.Context, w gate.Workload, id string) (gate.Record, []attest.File, error) {
+	rec, err := g.Show(ctx, w, id)
+	if err != nil {
+		return gate.Record{}, nil, err
+	}
+	switch {
+	case rec.State == gate.StateSigned || rec.State == gate.StatePublished:
+	case rec.State.Ended():
+		return rec, nil, &gate.Error{
+			Kind: gate.Conflict, Code: gate.CodeEnded, Text: "the request ended without signatures",
+			Expected: "signed or published", Got: string(rec.State), Fix: "see its checks, then ask again",
+		}
+	default:
+		return rec, nil, &gate.Error{
+			Kind: gate.Conflict, Code: gate.CodeNotSigned, Text: "the request is not signed yet",
+			Expected: "signed or published", Got: string(rec.State), Fix: "wait for it: countersign status",
+		}
+	}
+	signed, err := g.Store.Signatures(ctx, id)
+	if err != nil {
+		return rec, nil, err
+	}
+	files, err := attest.Files(rec.Request.Manifest, ReleaseName(rec.Request), signed)
+	return rec, files, err
+}
+
+// Show gives a request to a job that may see it: one of the same repository and
+// workflow. The ID token is bound to the request by this use.
+func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Record, error) {
+	rec, err := g.Store.Request(ctx, id)
+	if err != nil {
+		return gate.Record{}, err
+	}
+	if w.Repository != rec.Request.Repository || w.Owner != rec.Request.Owner ||
+		w.Workflow != rec.Request.Workload.Workflow {
+		return gate.Record{}, &gate.Error{
+			Kind: gate.Refused, Code: gate.CodeNotPermitted, Text: "this job does not speak for the request",
+			Expected: "a job of the repository and workflow that asked", Got: w.RepositoryName + " " + w.Workflow,
+			Fix: "collect from the workflow that asked",
+		}
+	}
+	use := gate.TokenUse{Issuer: w.Issuer, ID: w.TokenID, Expires: w.Expires}
+	return rec, g.Store.BindToken(ctx, use, id)
+}
