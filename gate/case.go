@@ -113,6 +113,8 @@ type Decision struct {
 	CannotApprove []Ineligible `json:"cannot_approve"`
 	Protection    []Protection `json:"protection"` // as read; goes into what is signed
 	PolicyDigest  Digest       `json:"policy_digest"`
+	// TagObject is the annotated tag's SHA as read: an approval binds to it.
+	TagObject string `json:"tag_object,omitempty"`
 
 	grant *Grant // only Decide sets it: a decision read from a store grants nothing
 }
