@@ -1,0 +1,61 @@
+package githubtest
+
+import (
+	"maps"
+	"time"
+)
+
+// Options configures a [Server]. The zero value is GitHub as it is documented,
+// with the App permissions that the gate asks for.
+type Options struct {
+	// Now is the forge's clock; time.Now where nil.
+	Now func() time.Time
+	// Permissions are those of the App; [DefaultPermissions] where nil.
+	Permissions map[string]string
+	// RateLimit is the number of API requests an installation has per hour; 5,000 where 0.
+	RateLimit int
+	// Switches turn on the other side of what nobody has verified on a live GitHub.
+	Switches Switches
+}
+
+// Switches are behaviours that no source settles. The zero value is what the gate's
+// author expects; each is tested both ways.
+type Switches struct {
+	// NoInstallationByRepositoryID takes away GET /repositories/{id}/installation,
+	// which go-github calls (FindRepositoryInstallationByID) and GitHub does not document.
+	NoInstallationByRepositoryID bool
+	// ActivityListsTags puts pushes of tags into GET activity; its documentation
+	// speaks of branches and gives the parameter ref as a branch.
+	ActivityListsTags bool
+	// JobIDIsNotCheckRunID gives a job's check run another number than the job: the
+	// API description links them (check_run_url) but does not call them equal.
+	JobIDIsNotCheckRunID bool
+	// DeletedUserIsNull answers null where a deleted account's comment is read; GitHub's
+	// pages show @ghost, and the API description allows both.
+	DeletedUserIsNull bool
+}
+
+// DefaultPermissions are the App permissions of a fresh [Server]: the least that the
+// gate needs, as names and levels of `components.schemas.app-permissions`.
+func DefaultPermissions() map[string]string {
+	return map[string]string{
+		"metadata": "read", "contents": "read", "actions": "read", "administration": "read",
+		"pull_requests": "write", "checks": "write", "statuses": "write", "deployments": "write",
+		"members": "read", "issues": "write",
+	}
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Permissions == nil {
+		o.Permissions = DefaultPermissions()
+	} else {
+		o.Permissions = maps.Clone(o.Permissions)
+	}
+	if o.RateLimit == 0 {
+		o.RateLimit = 5000
+	}
+	return o
+}

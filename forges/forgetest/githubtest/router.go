@@ -1,0 +1,71 @@
+package githubtest
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// route is one endpoint. A path parameter written {name+} takes slashes too, as
+// GitHub does for refs and file paths; without the plus the path is that of the API
+// description.
+type route struct {
+	method, path string
+	// needs is what the credential must carry: jwt for the App itself, else the
+	// permissions any one of which is enough, as "issues:read|pull_requests:read".
+	needs  string
+	handle func(*call) reply
+
+	match *regexp.Regexp
+	names []string
+}
+
+// template is the path as the API description spells it.
+func (r *route) template() string { return strings.ReplaceAll(r.path, "+}", "}") }
+
+type router []*route
+
+func newRouter(table []route) router {
+	parameter := regexp.MustCompile(`\{(\w+)(\+?)\}`)
+	var out router
+	for _, r := range table {
+		pattern, last := "^", 0
+		for _, m := range parameter.FindAllStringSubmatchIndex(r.path, -1) {
+			pattern += regexp.QuoteMeta(r.path[last:m[0]])
+			if m[4] != m[5] {
+				pattern += "(.+)"
+			} else {
+				pattern += "([^/]+)"
+			}
+			r.names = append(r.names, r.path[m[2]:m[3]])
+			last = m[1]
+		}
+		r.match = regexp.MustCompile(pattern + regexp.QuoteMeta(r.path[last:]) + "$")
+		out = append(out, &r)
+	}
+	return out
+}
+
+// find returns the route for a method and an escaped path, with the unescaped
+// parameters. The first row of the table that matches wins.
+func (rt router) find(method, escaped string) (*route, map[string]string) {
+	for _, r := range rt {
+		if r.method != method {
+			continue
+		}
+		m := r.match.FindStringSubmatch(escaped)
+		if m == nil {
+			continue
+		}
+		params := map[string]string{}
+		for i, name := range r.names {
+			value, err := url.PathUnescape(m[i+1])
+			if err != nil {
+				return nil, nil
+			}
+			params[name] = value
+		}
+		return r, params
+	}
+	return nil, nil
+}
