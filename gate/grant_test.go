@@ -1,0 +1,132 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// An order covers what was granted and nothing else (attack 79).
+func TestOrderNeedsGrantAndIntent(t *testing.T) {
+	g, ok := gate.Decide(with(pr(1, "ana"), approve("bo")), now).Grant()
+	if !ok {
+		t.Fatal("expected a grant")
+	}
+	intent := func(edit func(*gate.Intent)) gate.Intent {
+		i := gate.Intent{
+			ID: "i1", Request: "r1", Attempt: 1, Kind: gate.IntentSubject, Name: "widget",
+			Digest: gate.SHA256([]byte("w")), Key: g.Key(),
+		}
+		edit(&i)
+		return i
+	}
+	if _, err := g.Order(intent(func(*gate.Intent) {})); err != nil {
+		t.Errorf("the granted subject: %v", err)
+	}
+	for name, i := range map[string]gate.Intent{
+		"no durable intent":     intent(func(i *gate.Intent) { i.ID = "" }),
+		"no attempt":            intent(func(i *gate.Intent) { i.Attempt = 0 }),
+		"another request":       intent(func(i *gate.Intent) { i.Request = "r2" }),
+		"another key":           intent(func(i *gate.Intent) { i.Key.Lineage = "other" }),
+		"another key version":   intent(func(i *gate.Intent) { i.Key.SPKI = []byte{2} }),
+		"arbitrary bytes":       intent(func(i *gate.Intent) { i.Digest = gate.SHA256([]byte("evil")) }),
+		"another name":          intent(func(i *gate.Intent) { i.Name = "gadget" }),
+		"another kind of thing": intent(func(i *gate.Intent) { i.Kind = "checkpoint" }),
+	} {
+		if _, err := g.Order(i); err == nil {
+			t.Errorf("%s: expected a refusal", name)
+		}
+	}
+	if _, err := (gate.Grant{}).Order(intent(func(*gate.Intent) {})); err == nil {
+		t.Error("the zero grant: expected a refusal")
+	}
+}
+
+// A decision that was stored and read again grants nothing.
+func TestStoredDecisionGrantsNothing(t *testing.T) {
+	d := gate.Decide(with(pr(1, "ana"), approve("bo")), now)
+	b, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again gate.Decision
+	if err := json.Unmarshal(b, &again); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := again.Grant(); ok || again.Outcome != gate.Granted {
+		t.Errorf("expected the outcome without the grant, got %s and %v", again.Outcome, ok)
+	}
+	if _, ok := (gate.Decision{}).Grant(); ok {
+		t.Error("the zero decision grants")
+	}
+}
+
+// The zero case is refused, and every check of it says why.
+func TestZeroCase(t *testing.T) {
+	d := gate.Decide(gate.Case{}, now)
+	if _, ok := d.Grant(); ok || d.Outcome == gate.Granted {
+		t.Error("the zero case grants")
+	}
+}
+
+func TestFactsSpellOutWhatIsNotKnown(t *testing.T) {
+	for want, f := range map[string]gate.Fact[int]{
+		`{"known":3}`:                      gate.Known(3),
+		`{"absent":"404"}`:                 gate.Absent[int]("404"),
+		`{"unknown":"it was not read"}`:    {},
+		`{"unknown":"the forge hides it"}`: gate.Unknown[int]("the forge hides it"),
+	} {
+		if b, err := json.Marshal(f); err != nil || string(b) != want {
+			t.Errorf("expected %s, got %s, %v", want, b, err)
+		}
+	}
+}
+
+func TestDigestTextIsCanonical(t *testing.T) {
+	d := gate.SHA256([]byte("w"))
+	for _, bad := range []string{"", d.String()[:63], d.String() + "0", strings.ToUpper(d.String()), strings.Repeat("g", 64)} {
+		var got gate.Digest
+		if err := got.UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q: expected a refusal", bad)
+		}
+	}
+	var got gate.Digest
+	if err := got.UnmarshalText([]byte(d.String())); err != nil || got != d {
+		t.Errorf("expected %s, got %s, %v", d, got, err)
+	}
+}
+
+// What could not be read never grants, whatever it is (I2, attack 70).
+func TestUnreadNeverGrants(t *testing.T) {
+	r := row{t}
+	for name, x := range map[string]struct {
+		blind func(*gate.Evidence)
+		on    gate.CheckName
+	}{
+		"repository": {func(e *gate.Evidence) { e.Repository = gate.Fact[gate.RepositoryFacts]{} }, gate.CheckRepository},
+		"ref":        {func(e *gate.Evidence) { e.Ref = gate.Fact[gate.RefFacts]{} }, gate.CheckRef},
+		"commit":     {func(e *gate.Evidence) { e.Commit = gate.Fact[gate.Commit]{} }, gate.CheckIndependent},
+		"branch":     {func(e *gate.Evidence) { e.Branch = gate.Fact[gate.BranchFacts]{} }, gate.CheckBranch},
+		"changes":    {func(e *gate.Evidence) { e.Changes = gate.Fact[[]gate.Change]{} }, gate.CheckCoverage},
+		"comments":   {func(e *gate.Evidence) { e.Comments = nil }, gate.CheckApprovals},
+		"roles":      {func(e *gate.Evidence) { e.Roles = nil }, gate.CheckApprovals},
+		"age":        {func(e *gate.Evidence) { e.ReadAt = e.ReadAt.AddDate(-1, 0, 0) }, gate.CheckEvidence},
+	} {
+		c := with(pr(1, "ana"), approve("bo"), evidence(x.blind))
+		r.waits(name, c, x.on, "")
+		if d := gate.Decide(c, now); !d.Unread() {
+			t.Errorf("%s: expected the decision to say that it waits for reading", name)
+		}
+	}
+	for name, blind := range map[string]func(*gate.Change){
+		"opener":  func(c *gate.Change) { c.Opener = gate.Fact[gate.Account]{} },
+		"pushers": func(c *gate.Change) { c.Pushers = gate.Fact[[]gate.Account]{} },
+		"author":  func(c *gate.Change) { c.Commits[0].People[0].Account = gate.Fact[gate.Account]{} },
+	} {
+		r.waits(name, with(pr(1, "ana", blind), approve("bo")), gate.CheckCoverage, "could not be read")
+	}
+	r.grant("unread reviews cover nothing, and hide nobody", with(
+		pr(1, "ana", func(c *gate.Change) { c.Reviews = gate.Fact[[]gate.Review]{} }), approve("bo")))
+}
