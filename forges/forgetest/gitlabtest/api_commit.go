@@ -1,0 +1,285 @@
+package gitlabtest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/forges/forgetest"
+)
+
+// commitDate is a date of a commit as Gitaly's come out in JSON (API docs: commits).
+func commitDate(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000-07:00") }
+
+// commitName is the name in a commit: free text, so an account's name or whatever
+// a test wrote.
+func (s *Server) commitName(p forgetest.Person) string {
+	if a := s.accounts[p.ID]; a != nil {
+		return a.name
+	}
+	if p.Login != "" {
+		return p.Login
+	}
+	return p.Email
+}
+
+// commitRow is one commit. It names people by e-mail; there is no account id in
+// it (source: lib/api/entities/commit.rb).
+func (s *Server) commitRow(p *project, c *forgetest.Commit, trailers bool) obj {
+	short, extended := obj{}, obj{}
+	if trailers {
+		short, extended = trailersOf(c.Message)
+	}
+	return obj{
+		"id": c.SHA, "short_id": c.SHA[:8], "created_at": commitDate(c.When), "parent_ids": orEmpty(c.Parents),
+		"title": subject(c), "message": c.Message, "author_name": s.commitName(c.Author), "author_email": c.Author.Email,
+		"authored_date": commitDate(c.When), "committer_name": s.commitName(c.Committer), "committer_email": c.Committer.Email,
+		"committed_date": commitDate(c.When), "trailers": short, "extended_trailers": extended,
+		"web_url": s.webURL(p) + "/-/commit/" + c.SHA,
+	}
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// trailersOf reads the trailers of the last paragraph. `trailers` keeps one value
+// per key, `extended_trailers` an array (API docs: commits; source:
+// lib/gitlab/git/commit.rb, which is why go-gitlab v0.115.0 fails on them).
+func trailersOf(message string) (obj, obj) {
+	short, extended := obj{}, obj{}
+	paragraphs := strings.Split(strings.TrimSpace(message), "\n\n")
+	if len(paragraphs) < 2 {
+		return short, extended
+	}
+	for _, line := range strings.Split(paragraphs[len(paragraphs)-1], "\n") {
+		key, value, ok := strings.Cut(line, ": ")
+		if !ok || strings.ContainsAny(key, " \t") {
+			return obj{}, obj{}
+		}
+		short[key] = value
+		values, _ := extended[key].([]string)
+		extended[key] = append(values, value)
+	}
+	return short, extended
+}
+
+// listCommits lists a ref, or a range a..b of ref_name, newest first (API docs:
+// commits, list repository commits: no totals).
+func listCommits(c *call) (any, error) {
+	ref := c.param("ref_name")
+	if ref == "" {
+		ref = c.p.defaultBranch
+	}
+	from, to, isRange := strings.Cut(ref, "..")
+	if !isRange {
+		from, to = "", ref
+	}
+	head := c.resolve(c.p, to)
+	base := ""
+	if from != "" {
+		b := c.resolve(c.p, from)
+		if b == nil {
+			return nil, notFound("") // unverified which words; an unknown revision is a 404
+		}
+		base = b.SHA
+	}
+	if head == nil {
+		return nil, notFound("")
+	}
+	var commits []*forgetest.Commit
+	if c.param("first_parent") == "true" {
+		commits = c.firstParents(base, head)
+	} else {
+		commits = c.graph.Between(base, head.SHA)
+		slices.Reverse(commits)
+	}
+	commits = slices.DeleteFunc(commits, func(commit *forgetest.Commit) bool { return !c.wantsCommit(commit) })
+	rows := list(commits, func(commit *forgetest.Commit) obj {
+		return c.commitRow(c.p, commit, c.param("trailers") == "true")
+	})
+	rows.uncounted = true
+	return rows, nil
+}
+
+func (c *call) firstParents(base string, head *forgetest.Commit) []*forgetest.Commit {
+	exclude := c.graph.Reachable(base)
+	var out []*forgetest.Commit
+	for at := head; at != nil && !exclude[at.SHA]; {
+		out = append(out, at)
+		if len(at.Parents) == 0 {
+			break
+		}
+		at = c.graph.Get(at.Parents[0])
+	}
+	return out
+}
+
+func (c *call) wantsCommit(commit *forgetest.Commit) bool {
+	if since, err := time.Parse(time.RFC3339, c.param("since")); err == nil && commit.When.Before(since) {
+		return false
+	}
+	if until, err := time.Parse(time.RFC3339, c.param("until")); err == nil && commit.When.After(until) {
+		return false
+	}
+	path := c.param("path")
+	if path == "" {
+		return true
+	}
+	parent := ""
+	if len(commit.Parents) > 0 {
+		parent = commit.Parents[0]
+	}
+	return slices.ContainsFunc(c.graph.Changed(parent, commit.SHA), func(changed string) bool {
+		return changed == path || strings.HasPrefix(changed, strings.TrimSuffix(path, "/")+"/")
+	})
+}
+
+// commitInPath is the commit that the path names, or 404 Commit Not Found.
+func (c *call) commitInPath() (*forgetest.Commit, error) {
+	commit := c.resolve(c.p, c.r.PathValue("sha"))
+	if commit == nil {
+		return nil, notFound("Commit")
+	}
+	return commit, nil
+}
+
+func showCommit(c *call) (any, error) {
+	commit, err := c.commitInPath()
+	if err != nil {
+		return nil, err
+	}
+	row := c.commitRow(c.p, commit, !c.opts.WithoutTrailers)
+	row["project_id"] = c.p.id
+	row["last_pipeline"], row["status"] = nil, nil
+	for _, pl := range c.p.pipelines {
+		if pl.sha == commit.SHA {
+			row["last_pipeline"], row["status"] = c.pipelineRow(c.p, pl), pl.status
+		}
+	}
+	if c.param("stats") != "false" {
+		parent := ""
+		if len(commit.Parents) > 0 {
+			parent = commit.Parents[0]
+		}
+		changed := len(c.graph.Changed(parent, commit.SHA))
+		row["stats"] = obj{"additions": changed, "deletions": 0, "total": changed}
+	}
+	return row, nil
+}
+
+// commitRefs lists the branches and tags that contain a commit (API docs:
+// commits, get references; source: lib/api/commits.rb).
+func commitRefs(c *call) (any, error) {
+	commit, err := c.commitInPath()
+	if err != nil {
+		return nil, err
+	}
+	var refs []obj
+	for _, kind := range []string{"branch", "tag"} {
+		if want := c.param("type"); want != "" && want != "all" && want != kind {
+			continue
+		}
+		for _, ref := range c.p.refsOfType(kind) {
+			if c.graph.IsAncestor(commit.SHA, c.p.refs[ref]) {
+				refs = append(refs, obj{"type": kind, "name": shortRef(ref)})
+			}
+		}
+	}
+	return list(refs, func(o obj) obj { return o }), nil
+}
+
+// commitMergeRequests lists the merge requests whose latest version holds the
+// commit, or that it merged or squashed (source: app/models/merge_request.rb,
+// by_related_commit_sha).
+func commitMergeRequests(c *call) (any, error) {
+	commit, err := c.commitInPath()
+	if err != nil {
+		return nil, err
+	}
+	var found []*mergeRequest
+	for _, mr := range c.p.mergeRequests {
+		inDiff := slices.ContainsFunc(c.commitsOf(mr.latest()), func(other *forgetest.Commit) bool { return other == commit })
+		if inDiff || mr.mergeSHA == commit.SHA || mr.squashSHA == commit.SHA {
+			found = append(found, mr)
+		}
+	}
+	slices.Reverse(found)
+	return list(found, c.mergeRequestRow), nil
+}
+
+// compare answers from...to, or with straight=true from..to (API docs:
+// repositories, compare). Commits come oldest first.
+func compare(c *call) (any, error) {
+	from, to := c.resolve(c.p, c.param("from")), c.resolve(c.p, c.param("to"))
+	if from == nil || to == nil {
+		return nil, notFound("Ref")
+	}
+	commits := c.graph.Between(from.SHA, to.SHA)
+	base := from.SHA
+	if c.param("straight") != "true" {
+		base = c.graph.MergeBase(from.SHA, to.SHA)
+	}
+	rows := []obj{}
+	for _, commit := range commits {
+		rows = append(rows, c.commitRow(c.p, commit, false))
+	}
+	answer := obj{
+		"commit": nil, "commits": rows, "diffs": c.diffs(base, to.SHA), "compare_timeout": false,
+		"compare_same_ref": from.SHA == to.SHA,
+		"web_url":          c.webURL(c.p) + "/-/compare/" + from.SHA + "..." + to.SHA,
+	}
+	if len(rows) > 0 {
+		answer["commit"] = rows[len(rows)-1]
+	}
+	return answer, nil
+}
+
+// mergeBase finds the common ancestor of refs[] (API docs: repositories, merge base).
+func mergeBase(c *call) (any, error) {
+	query := c.r.URL.Query()
+	refs := slices.Concat(query["refs[]"], query["refs"])
+	if len(refs) < 2 {
+		return nil, badParameter("refs is missing") // source: lib/api/repositories.rb, at least two
+	}
+	base := ""
+	for i, ref := range refs {
+		commit := c.resolve(c.p, ref)
+		if commit == nil {
+			return nil, badRequest("Could not find ref: " + ref)
+		}
+		if i == 0 {
+			base = commit.SHA
+			continue
+		}
+		base = c.graph.MergeBase(base, commit.SHA)
+	}
+	found := c.graph.Get(base)
+	if found == nil {
+		return nil, notFound("Merge Base")
+	}
+	return c.commitRow(c.p, found, false), nil
+}
+
+// diffs are changed files; the text of the diff itself is left out (API docs:
+// collapsed and too large diffs come with an empty diff).
+func (s *Server) diffs(from, to string) []obj {
+	out := []obj{}
+	oldTree := map[string][]byte{}
+	if c := s.graph.Get(from); c != nil {
+		oldTree = c.Tree
+	}
+	newTree := s.graph.Get(to).Tree
+	for _, path := range s.graph.Changed(from, to) {
+		_, had := oldTree[path]
+		_, has := newTree[path]
+		out = append(out, obj{
+			"diff": "", "collapsed": false, "too_large": false, "new_path": path, "old_path": path, "a_mode": "100644",
+			"b_mode": "100644", "new_file": !had, "renamed_file": false, "deleted_file": !has, "generated_file": false,
+		})
+	}
+	return out
+}

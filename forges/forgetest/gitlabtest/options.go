@@ -1,0 +1,61 @@
+package gitlabtest
+
+import "time"
+
+// Options are the switches of the double. The zero value is a Free-tier
+// self-managed GitLab of a recent version.
+type Options struct {
+	// Premium turns on approval rules and settings, push rules per user and group
+	// hooks. Off, those endpoints answer 404 (API docs: "Tier: Premium").
+	Premium bool
+	// Version is what /version and /metadata say; "18.5.1" where empty.
+	Version string
+	// Now is the clock; time.Now where nil. Two changes never share a millisecond.
+	Now func() time.Time
+	// JobTimeout is how long ID tokens live: an hour, the default of a project's
+	// "Timeout" setting, where zero (source: lib/gitlab/ci/jwt.rb, build.timeout_value).
+	JobTimeout time.Duration
+
+	// WithoutRepositoryCommit leaves Repository.commit(ref:) and
+	// Repository.commits(ref:) out of the GraphQL schema, as on versions before
+	// their resolvers (source: app/graphql/resolvers/repositories/commit_resolver.rb;
+	// the version that brought them is unverified).
+	WithoutRepositoryCommit bool
+	// WithoutTrailers leaves trailers and extended_trailers empty in single
+	// commits and merge request commits. Whether they are filled there without
+	// ?trailers=true is unverified.
+	WithoutTrailers bool
+	// RedactEmails writes "[REDACTED]" in place of people's e-mail addresses in
+	// webhooks (API docs: webhook events, user email; depends on the instance).
+	RedactEmails bool
+	// DisableFailingHooks stops deliveries after four failures in a row (docs:
+	// webhooks, auto-disabled webhooks). Off by default, because an outage in a
+	// test would otherwise end with silence; EnableHooks turns them on again.
+	DisableFailingHooks bool
+	// ManualMergeUnnoticed leaves a merge request open when its head arrives on
+	// the target branch by a push. GitLab closes it as merged
+	// (source: app/services/merge_requests/refresh_service.rb).
+	ManualMergeUnnoticed bool
+	// FastForwardMergeCommit fills merge_commit_sha on fast-forward merges too.
+	// Null is documented for older versions; newer ones are unverified.
+	FastForwardMergeCommit bool
+	// MaxWebhookRefs is how many branches, or tags, of one push send hooks: 3
+	// where zero (source: application setting push_event_hooks_limit).
+	MaxWebhookRefs int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Version == "" {
+		o.Version = "18.5.1"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.JobTimeout == 0 {
+		o.JobTimeout = time.Hour
+	}
+	if o.MaxWebhookRefs == 0 {
+		o.MaxWebhookRefs = 3
+	}
+	return o
+}

@@ -1,0 +1,147 @@
+package gitlabtest
+
+import "strings"
+
+// schemaOf is the part of GitLab's GraphQL schema that the double knows. Names,
+// arguments and nullability are GitLab's (source: app/graphql/types/query_type.rb,
+// project_type.rb, repository_type.rb, repositories/commit_type.rb,
+// merge_request_type.rb, user_interface; resolvers/repositories/commit_resolver.rb
+// and commits_resolver.rb). Commit has an author account and no committer account.
+func schemaOf(opts Options) string {
+	if opts.WithoutRepositoryCommit {
+		return strings.Replace(schemaText, newerRepositoryFields, "", 1)
+	}
+	return schemaText
+}
+
+const newerRepositoryFields = `
+  commit(ref: String!): Commit
+  commits(ref: String!, author: String, query: String, committedBefore: Time, committedAfter: Time, first: Int, after: String): CommitConnection`
+
+const schemaText = `
+scalar Time
+scalar UserID
+
+type Query {
+  currentUser: CurrentUser
+  metadata: Metadata
+  project(fullPath: ID!): Project
+  user(id: UserID, username: String): UserCore
+  users(ids: [ID!], usernames: [String!], first: Int, after: String): UserCoreConnection
+}
+
+type Metadata { version: String! revision: String! enterprise: Boolean! }
+
+type Project {
+  id: ID!
+  fullPath: ID!
+  name: String!
+  path: String!
+  visibility: String
+  archived: Boolean
+  webUrl: String
+  repository: Repository
+  mergeRequest(iid: String!): MergeRequest
+  mergeRequests(iids: [String!], sourceBranches: [String!], targetBranches: [String!], state: MergeRequestState, first: Int, after: String): MergeRequestConnection
+}
+
+enum MergeRequestState { opened closed merged locked all }
+
+type Repository {
+  rootRef: String
+  empty: Boolean!
+  exists: Boolean!
+  tree(path: String, ref: String, recursive: Boolean): Tree` + newerRepositoryFields + `
+}
+
+type Tree { lastCommit: Commit }
+
+type CommitConnection { nodes: [Commit] edges: [CommitEdge] pageInfo: PageInfo! }
+type CommitEdge { cursor: String! node: Commit }
+
+type Commit {
+  id: ID!
+  sha: String!
+  shortId: String!
+  parentSha: String
+  title: String
+  fullTitle: String
+  description: String
+  message: String
+  authoredDate: Time
+  committedDate: Time
+  webUrl: String!
+  webPath: String!
+  authorEmail: String
+  authorName: String
+  committerEmail: String
+  committerName: String
+  author: UserCore
+}
+
+type MergeRequestConnection { nodes: [MergeRequest] pageInfo: PageInfo! count: Int! }
+
+type MergeRequest {
+  id: ID!
+  iid: String!
+  title: String!
+  description: String
+  state: MergeRequestState!
+  sourceBranch: String!
+  targetBranch: String!
+  sourceProjectId: Int
+  targetProjectId: Int!
+  diffHeadSha: String
+  diffRefs: DiffRefs
+  mergeCommitSha: String
+  mergedAt: Time
+  createdAt: Time!
+  updatedAt: Time!
+  webUrl: String
+  draft: Boolean!
+  approved: Boolean!
+  commitCount: Int
+  author: UserCore
+  mergeUser: UserCore
+  commits(first: Int, after: String): CommitConnection
+  commitsWithoutMergeCommits(first: Int, after: String): CommitConnection
+  committers(first: Int, after: String): UserCoreConnection
+  approvedBy(first: Int, after: String): UserCoreConnection
+  notes(first: Int, after: String): NoteConnection!
+}
+
+type DiffRefs { baseSha: String headSha: String! startSha: String! }
+
+type NoteConnection { nodes: [Note] pageInfo: PageInfo! }
+
+type Note {
+  id: ID!
+  body: String!
+  author: UserCore
+  system: Boolean!
+  internal: Boolean
+  createdAt: Time!
+  updatedAt: Time!
+  lastEditedAt: Time
+  lastEditedBy: UserCore
+  url: String
+}
+
+type UserCoreConnection { nodes: [UserCore] pageInfo: PageInfo! count: Int! }
+
+type CurrentUser { id: ID! username: String! name: String! state: String! bot: Boolean! }
+
+type UserCore {
+  id: ID!
+  username: String!
+  name: String!
+  state: String!
+  bot: Boolean!
+  active: Boolean
+  human: Boolean
+  publicEmail: String
+  webUrl: String!
+}
+
+type PageInfo { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
+`
