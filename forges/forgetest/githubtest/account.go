@@ -184,7 +184,7 @@ func (s *Server) userJSON(a *account) obj {
 		"gists_url": api + "/gists{/gist_id}", "starred_url": api + "/starred{/owner}{/repo}",
 		"subscriptions_url": api + "/subscriptions", "organizations_url": api + "/orgs", "repos_url": api + "/repos",
 		"events_url": api + "/events{/privacy}", "received_events_url": api + "/received_events",
-		"type": a.kind, "site_admin": false,
+		"type": a.kind, "user_view_type": "public", "site_admin": false,
 	}
 }
 

@@ -69,3 +69,15 @@ func (rt router) find(method, escaped string) (*route, map[string]string) {
 	}
 	return nil, nil
 }
+
+// Endpoint is one REST endpoint of the double, its path as the API description spells it.
+type Endpoint struct{ Method, Template string }
+
+// Endpoints lists every REST endpoint of the double.
+func Endpoints() []Endpoint {
+	var out []Endpoint
+	for _, r := range routes() {
+		out = append(out, Endpoint{r.method, r.template()})
+	}
+	return out
+}
