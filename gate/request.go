@@ -53,12 +53,14 @@ type Request struct {
 	Repository     RepositoryID `json:"repository"`
 	RepositoryName string       `json:"repository_name"` // owner/name when asked; display only
 	Owner          AccountID    `json:"owner"`
-	Ref            string       `json:"ref"`
-	Commit         string       `json:"commit"`
-	Stream         string       `json:"stream"`
-	Manifest       Manifest     `json:"manifest"`
-	Key            string       `json:"key"` // lineage
-	PolicyDigest   Digest       `json:"policy_digest"`
+	// Private keeps the request off pages that anybody may see.
+	Private      bool     `json:"private"`
+	Ref          string   `json:"ref"`
+	Commit       string   `json:"commit"`
+	Stream       string   `json:"stream"`
+	Manifest     Manifest `json:"manifest"`
+	Key          string   `json:"key"` // lineage
+	PolicyDigest Digest   `json:"policy_digest"`
 
 	// Workload is the one that opened the request; Actors are all that asked, in
 	// order, each once.

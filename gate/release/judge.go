@@ -83,7 +83,7 @@ func (g *Gate) caseOf(ctx context.Context, rec gate.Record) (gate.Case, error) {
 	if err != nil {
 		return gate.Case{}, err
 	}
-	p, err := g.compile(adopted, adopted.DefaultBranch)
+	p, err := g.compile(adopted)
 	if err != nil {
 		return gate.Case{}, err
 	}

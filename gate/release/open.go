@@ -20,7 +20,7 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 	if err != nil {
 		return gate.Record{}, false, err
 	}
-	adopted, p, err := g.inForce(ctx, port, w.Repository)
+	head, adopted, p, err := g.inForce(ctx, port, w.Repository)
 	if err != nil {
 		return gate.Record{}, false, err
 	}
@@ -44,7 +44,8 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 		Request: gate.Request{
 			ID: g.NewID(), AskHash: hash,
 			Repository: w.Repository, RepositoryName: w.RepositoryName, Owner: w.Owner,
-			Ref: ask.Ref, Commit: ask.Commit, Stream: stream.Name, Manifest: ask.Manifest,
+			Private: head.Private,
+			Ref:     ask.Ref, Commit: ask.Commit, Stream: stream.Name, Manifest: ask.Manifest,
 			Key: stream.Key, PolicyDigest: adopted.Digest, Workload: w, Run: run,
 			Actors:  actors(w, run),
 			Created: now, Expires: now.Add(stream.Expires),
@@ -85,22 +86,22 @@ func (g *Gate) matchAsk(w gate.Workload, ask gate.Ask) error {
 // inForce is the adopted policy, compiled. The file at the head of the default
 // branch is looked at too: a repository that took its policy away releases
 // nothing, and one that never adopted any is told its nearest mistake.
-func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gate.Adoption, gate.Policy, error) {
+func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gate.RepositoryFacts, gate.Adoption, gate.Policy, error) {
 	head, err := port.PolicyFile(ctx, r)
 	if err != nil {
-		return gate.Adoption{}, gate.Policy{}, withMinimal(err, port.Kind)
+		return head.Repository, gate.Adoption{}, gate.Policy{}, withMinimal(err, port.Kind)
 	}
 	adopted, err := g.Store.InForce(ctx, r)
 	if gate.CodeOf(err) == gate.CodePolicyNotAdopted {
 		if _, perr := policy.Parse(head.Content, g.origin(port.Kind, head)); perr != nil {
-			return gate.Adoption{}, gate.Policy{}, perr
+			err = perr
 		}
 	}
 	if err != nil {
-		return gate.Adoption{}, gate.Policy{}, err
+		return head.Repository, gate.Adoption{}, gate.Policy{}, err
 	}
-	p, err := g.compile(adopted, head.Repository.DefaultBranch)
-	return adopted, p, err
+	p, err := g.compile(adopted)
+	return head.Repository, adopted, p, err
 }
 
 func withMinimal(err error, kind gate.ForgeKind) error {
@@ -123,14 +124,14 @@ func (g *Gate) origin(kind gate.ForgeKind, f gate.PolicyFile) policy.Origin {
 }
 
 // compile reads an adopted file again, as of its adoption.
-func (g *Gate) compile(a gate.Adoption, defaultBranch string) (gate.Policy, error) {
+func (g *Gate) compile(a gate.Adoption) (gate.Policy, error) {
 	port, err := g.port(a.Repository.Forge)
 	if err != nil {
 		return gate.Policy{}, err
 	}
 	p, err := policy.Parse(a.File, policy.Origin{
 		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: port.Kind,
-		DefaultBranch: defaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner),
+		DefaultBranch: a.DefaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner),
 	})
 	p.Baseline = a.Baseline
 	return p, err

@@ -1,0 +1,136 @@
+// Package e2e_test holds what is true of the whole: who may import whom, and the
+// stories that run the real binaries.
+package e2e_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/countersign/countersign/"
+
+// arrows says which of our own packages each package may import. A trailing /...
+// stands for everything below. What is not listed here does not belong here.
+var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the house
+	"gate":           {},
+	"gate/api":       {"gate"},
+	"gate/canonical": {"gate"},
+	"gate/comment":   {"gate"},
+	"gate/policy":    {"gate", "gate/canonical"},
+	"gate/workload":  {"gate", "gate/canonical"},
+	"gate/voice":     {"gate"},
+	"gate/ledger":    {"gate"},
+	"gate/attest":    {"gate", "gate/canonical"},
+	"gate/verify":    {"gate", "gate/attest", "gate/canonical"},
+	"gate/store":     {"gate", "gate/ledger", "gate/store/internal/..."},
+	"gate/release": {
+		"gate", "gate/api", "gate/attest", "gate/canonical", "gate/comment", "gate/policy", "gate/voice",
+	},
+	"forges":               {"gate"},
+	"forges/github":        {"gate", "forges"},
+	"forges/gitlab":        {"gate", "forges"},
+	"hsm":                  {"gate"},
+	"web":                  {"gate", "gate/api", "gate/attest", "gate/canonical", "gate/workload"},
+	"config":               {"gate"},
+	"cmd/countersign":      {"gate", "gate/api", "gate/canonical", "gate/verify", "gate/attest"},
+	"cmd/countersignd":     {"gate", "gate/...", "forges", "forges/github", "forges/gitlab", "hsm", "web", "config"},
+	"cmd/countersign-demo": {"gate", "gate/...", "forges/forgetest/...", "forges/forgetest", "hsm/hsmtest", "hsm", "config"},
+
+	"gate/store/internal/...": {"gate"},
+	"gate/store/storetest":    {"gate", "gate/...", "gate/store"},
+	"gate/gatetest":           {"gate"},
+	"hsm/hsmtest":             {"gate", "hsm"},
+	"forges/forgetest":        {"gate"},
+	"forges/forgetest/...":    {"gate", "forges/forgetest", "forges/forgetest/..."},
+	"e2e":                     {},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestArrows(t *testing.T) {
+	for _, p := range list(t) {
+		room := strings.TrimPrefix(p.ImportPath, module)
+		allowed, ok := lookup(room)
+		if !ok {
+			t.Errorf("package %s is not in the table of the house: give it a row, with why, or put its code where it belongs", room)
+			continue
+		}
+		for _, imported := range p.Imports {
+			to, ours := strings.CutPrefix(imported, module)
+			if ours && !slices.ContainsFunc(allowed, func(a string) bool { return covers(a, to) }) {
+				t.Errorf("%s imports %s: the table of the house has no such arrow", room, to)
+			}
+		}
+	}
+}
+
+// Forge doubles and test tokens stay out of what is shipped.
+func TestNoDoubleInProduction(t *testing.T) {
+	for _, cmd := range []string{"cmd/countersignd", "cmd/countersign"} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+cmd).Output()
+		if err != nil {
+			t.Fatalf("go list -deps %s: %v", cmd, err)
+		}
+		for line := range strings.Lines(string(out)) {
+			for _, test := range []string{"forges/forgetest", "hsmtest", "storetest", "gatetest"} {
+				if strings.Contains(line, module) && strings.Contains(line, test) {
+					t.Errorf("%s links %s", cmd, strings.TrimSpace(line))
+				}
+			}
+		}
+	}
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"...")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all []listed
+	for d := json.NewDecoder(out); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if err := cmd.Wait(); err != nil || len(all) == 0 {
+		t.Fatalf("go list: %d packages, %v", len(all), err)
+	}
+	return all
+}
+
+func lookup(room string) ([]string, bool) {
+	if a, ok := arrows[room]; ok {
+		return a, true
+	}
+	for dir := path.Dir(room); dir != "."; dir = path.Dir(dir) {
+		if a, ok := arrows[dir+"/..."]; ok {
+			return a, true
+		}
+	}
+	return nil, false
+}
+
+func covers(allowed, to string) bool {
+	if base, ok := strings.CutSuffix(allowed, "/..."); ok {
+		return strings.HasPrefix(to, base+"/")
+	}
+	return allowed == to
+}
