@@ -1,0 +1,160 @@
+package workload
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Issuer is one issuer whose ID tokens are accepted.
+type Issuer struct {
+	Forge gate.ForgeID
+	Kind  gate.ForgeKind
+	// URL is the exact `iss`, such as https://token.actions.githubusercontent.com.
+	URL string
+	// GitLabAudience accepts the GitLab form of the audience from a GitHub Enterprise
+	// that refuses long audiences.
+	GitLabAudience bool
+}
+
+// Config is what a [Verifier] works with.
+type Config struct {
+	Issuers []Issuer
+	// Client reads discovery documents and key sets; it follows no redirect and never
+	// reads more than a megabyte, whatever it was made to do.
+	Client *http.Client
+	Now    func() time.Time
+}
+
+// Audience is what an ID token must be made for. An empty form accepts none.
+type Audience struct {
+	GitHub string // canonical.AskAudience or canonical.RequestAudience
+	GitLab string // the server's public URL
+	// RunChecked says that the caller goes on to ask the forge whether the job still
+	// runs: a GitLab ID token, which is minted when its job starts, then serves until it
+	// expires. Otherwise it serves for [MaxAgeGitLab].
+	RunChecked bool
+}
+
+// Verifier verifies ID tokens. It is safe for concurrent use.
+type Verifier struct {
+	issuers map[string]*issuer
+	now     func() time.Time
+}
+
+type issuer struct {
+	Issuer
+	keys *keyring
+}
+
+// New returns a verifier. Nothing is fetched before the first ID token of an issuer.
+func New(cfg Config) *Verifier {
+	v := &Verifier{issuers: make(map[string]*issuer, len(cfg.Issuers)), now: cfg.Now}
+	client := bounded(cfg.Client)
+	for _, i := range cfg.Issuers {
+		v.issuers[i.URL] = &issuer{Issuer: i, keys: &keyring{issuer: i.URL, client: client, now: cfg.Now}}
+	}
+	return v
+}
+
+// Verify checks an ID token in JWS compact form and returns the job that it
+// speaks for. Errors are *gate.Error: Unidentified with codes 1001 to 1007, or
+// Unavailable with CodeIssuerUnavailable where trying again may help.
+func (v *Verifier) Verify(ctx context.Context, raw string, want Audience) (gate.Workload, error) {
+	t, err := parse(raw)
+	if err != nil {
+		return gate.Workload{}, err
+	}
+	iss, ok := v.issuers[t.issuer]
+	if !ok {
+		return gate.Workload{}, refuse(gate.CodeIssuerUnknown, "the ID token's issuer is not accepted here",
+			strings.Join(v.accepted(), " or "), quoted(t.issuer), "ask from a CI job of a forge that this server is configured for")
+	}
+	// Whatever go-oidc could stumble over is looked at first, so that what it then
+	// refuses is the signature.
+	c := t.claims
+	w := gate.Workload{Forge: iss.Forge, Kind: iss.Kind, Issuer: iss.URL, Claims: t.all}
+	w.Audience, w.TokenID = c.one("aud"), c.text("jti")
+	c.text("sub") // its presence only: what it says is the repository's choice (attack 6)
+	valid := c.validity()
+	if c.err != nil {
+		return gate.Workload{}, c.err
+	}
+	if err := iss.signed(ctx, t); err != nil {
+		return gate.Workload{}, err
+	}
+	if err := iss.audience(w.Audience, want); err != nil {
+		return gate.Workload{}, err
+	}
+	w.IssuedAt, w.Expires = valid.issued, valid.expires
+	if err := valid.at(v.now(), iss.Kind, want); err != nil {
+		return gate.Workload{}, err
+	}
+	switch iss.Kind {
+	case gate.GitHub:
+		github(c, &w)
+	case gate.GitLab:
+		gitlab(c, &w)
+	default:
+		c.contradict("iss", "an issuer of a known kind", string(iss.Kind))
+	}
+	if c.err != nil {
+		return gate.Workload{}, c.err
+	}
+	return w, nil
+}
+
+func (v *Verifier) accepted() []string {
+	var out []string
+	for url := range v.issuers {
+		out = append(out, url)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// signed verifies the signature with a key that the issuer itself publishes. The key
+// is looked up here, not by go-oidc, which would fetch for every bad signature.
+func (i *issuer) signed(ctx context.Context, t token) error {
+	keys, err := i.keys.find(ctx, t.kid)
+	if err != nil {
+		return err
+	}
+	verifier := oidc.NewVerifier(i.URL, &oidc.StaticKeySet{PublicKeys: keys}, &oidc.Config{
+		SupportedSigningAlgs: []string{oidc.RS256},
+		SkipClientIDCheck:    true, // audience: exactly one, below
+		SkipExpiryCheck:      true, // times: stricter, below
+	})
+	if _, err := verifier.Verify(ctx, t.raw); err != nil {
+		return refuse(gate.CodeTokenSignature, "the ID token's signature does not hold", "a signature by the issuer's key",
+			"one that does not verify", "send the ID token exactly as the CI gave it")
+	}
+	return nil
+}
+
+// audience accepts exactly one audience, and of the right form: a list would let
+// an ID token serve another service too (attack 2).
+func (i *issuer) audience(got string, want Audience) error {
+	var accepted []string
+	if i.Kind == gate.GitHub && want.GitHub != "" {
+		accepted = append(accepted, want.GitHub)
+	}
+	if (i.Kind == gate.GitLab || i.GitLabAudience) && want.GitLab != "" {
+		accepted = append(accepted, want.GitLab)
+	}
+	if slices.Contains(accepted, got) {
+		return nil
+	}
+	expected := strings.Join(accepted, " or ")
+	if expected == "" {
+		expected = "an audience of another kind of forge"
+	}
+	return refuse(gate.CodeAudience, "the ID token was made for something else", expected, quoted(got),
+		"get an ID token for exactly this audience; the countersign client does")
+}
