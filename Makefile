@@ -1,0 +1,53 @@
+# The two commands a newcomer needs are `make demo` and `make test`.
+SHELL := /bin/bash
+BIN   := bin
+GO    ?= go
+GOLANGCI := golangci-lint
+
+.PHONY: help demo test build deps openapi lint generate check-generated interop bench fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: deps build ## run a GitHub and a GitLab release on loopback (ONCE=1 ends afterwards)
+	$(BIN)/countersign-demo --bin $(BIN) --out demo-out $(if $(ONCE),--once)
+
+test: deps openapi ## run every test, with the race detector, in random order
+	$(GO) test -race -shuffle=on -timeout 20m ./...
+
+build: ## build the daemon, the client and the demo into bin/
+	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/countersignd ./cmd/countersignd
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/countersign ./cmd/countersign
+	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/countersign-demo ./cmd/countersign-demo
+
+deps: ## install what tests and demo need, or say what to install
+	@scripts/deps.sh
+
+openapi: ## fetch GitHub's API description, which the GitHub double is held against
+	@scripts/fetch-openapi.sh
+
+lint: ## run golangci-lint
+	$(GOLANGCI) run ./...
+	$(GO) mod tidy -diff
+
+generate: ## write generated code again
+	$(GO) generate ./...
+
+check-generated: generate ## fail where committed generated code is stale
+	git diff --exit-code -- '*.go'
+
+interop: deps build ## hold cosign and openssl against what a real release left in demo-out
+	rm -rf demo-out
+	$(BIN)/countersign-demo --bin $(BIN) --out demo-out --once --quiet
+	scripts/interop/run.sh demo-out/github
+	scripts/interop/run.sh demo-out/gitlab
+
+bench: ## benchmarks; compare ratios of one run, not single figures
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+FUZZTIME ?= 10s
+fuzz: ## run every fuzz target for FUZZTIME
+	@scripts/fuzz.sh $(FUZZTIME)
+
+clean:
+	rm -rf $(BIN) demo-out

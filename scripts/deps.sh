@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that tests and demo need, where it may; says what to
+# install where it may not.
+set -euo pipefail
+
+declare -A needs=(
+  [softhsm2-util]=softhsm2
+  [openssl]=openssl
+  [gcc]=gcc
+  [git]=git
+  [curl]=curl
+)
+missing=()
+for tool in "${!needs[@]}"; do
+  command -v "$tool" >/dev/null || missing+=("${needs[$tool]}")
+done
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+if ! command -v go >/dev/null; then
+  echo "Go 1.26 or newer is needed, from https://go.dev/dl/" >&2
+  exit 1
+fi
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+line="apt-get install -y --no-install-recommends ${missing[*]}"
+if ! command -v apt-get >/dev/null; then
+  echo "Install what Debian calls: ${missing[*]}" >&2
+  exit 1
+elif [ "$(id -u)" = 0 ]; then
+  as_root=()
+elif sudo -n true 2>/dev/null; then
+  as_root=(sudo)
+else
+  echo "Install first: sudo $line" >&2
+  exit 1
+fi
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+# The packages alone are wanted: no database server should start because of a test.
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive $line -qq >/dev/null
