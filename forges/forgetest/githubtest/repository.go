@@ -75,13 +75,23 @@ func (s *Server) newRepository(owner *account, name string, net *network) *repos
 	return repo
 }
 
-// Fork forks repo into by's account, with its branches. The App is not installed there.
-func (s *Server) Fork(repo forgetest.Repository, by forgetest.Person) forgetest.Repository {
+// Fork forks repo as by into fullName, whose owner is by or an organisation, with its
+// branches. The App is not installed there.
+func (s *Server) Fork(repo forgetest.Repository, by forgetest.Person, fullName string) forgetest.Repository {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	source := s.repository(repo)
-	fork := s.newRepository(s.who(by), source.name, source.net)
+	ownerName, name, valid := strings.Cut(fullName, "/")
+	if !valid || s.find(fullName) != nil {
+		panic(fmt.Sprintf("fork into %q: expected a free name of the form owner/name", fullName))
+	}
+	owner := s.account(ownerName)
+	if owner == nil {
+		owner = s.newAccount(ownerName, "Organization")
+	}
+	fork := s.newRepository(owner, name, source.net)
 	fork.parent, fork.branch, fork.visibility = source, source.branch, source.visibility
+	fork.roles[s.who(by).id] = grant{role: forgetest.RoleAdmin, name: "admin"}
 	for ref, sha := range source.refs {
 		if strings.HasPrefix(ref, "refs/heads/") {
 			fork.refs[ref] = sha

@@ -142,7 +142,7 @@ func forks(t *testing.T, s *stage) {
 		t.Fatalf("%T: expected a method Fork", s.World)
 	}
 	cy := s.AddPerson("cy")
-	fork := w.Fork(s.repo, cy)
+	fork := w.Fork(s.repo, cy, "cy/widget")
 	if fork.ID == s.repo.ID || s.Head(fork, "refs/heads/main") != s.Head(s.repo, "refs/heads/main") {
 		t.Errorf("fork: got %+v with head %q", fork, s.Head(fork, "refs/heads/main"))
 	}

@@ -10,8 +10,8 @@ import (
 
 // Forker is a World whose repositories can be forked, as both forges' can.
 type Forker interface {
-	// Fork forks repo into by's account, with its branches.
-	Fork(repo forgetest.Repository, by forgetest.Person) forgetest.Repository
+	// Fork forks repo as by into fullName ("owner/name"), with its branches.
+	Fork(repo forgetest.Repository, by forgetest.Person, fullName string) forgetest.Repository
 }
 
 // Run runs the contract. Each row gets a fresh world from open, which closes it with
