@@ -1,6 +1,7 @@
 package gitlabtest
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,24 @@ func trailersOf(message string) (obj, obj) {
 // listCommits lists a ref, or a range a..b of ref_name, newest first (API docs:
 // commits, list repository commits: no totals).
 func listCommits(c *call) (any, error) {
+	commits, known := c.revisions()
+	if !known && c.opts.UnknownRevisionNotFound {
+		return nil, notFound("Commit")
+	}
+	commits = slices.DeleteFunc(commits, func(commit *forgetest.Commit) bool { return !c.wantsCommit(commit) })
+	rows := list(commits, func(commit *forgetest.Commit) obj {
+		return c.commitRow(c.p, commit, c.param("trailers") == "true")
+	})
+	rows.uncounted = true
+	return rows, nil
+}
+
+// revisions are the commits of ref_name, newest first, or with all=true of every
+// ref. An unknown revision has none and says so in the second result.
+func (c *call) revisions() ([]*forgetest.Commit, bool) {
+	if c.param("all") == "true" {
+		return c.everything(), true
+	}
 	ref := c.param("ref_name")
 	if ref == "" {
 		ref = c.p.defaultBranch
@@ -78,31 +97,39 @@ func listCommits(c *call) (any, error) {
 	if !isRange {
 		from, to = "", ref
 	}
-	head := c.resolve(c.p, to)
-	base := ""
+	head, base := c.resolve(c.p, to), ""
 	if from != "" {
 		b := c.resolve(c.p, from)
 		if b == nil {
-			return nil, notFound("") // unverified which words; an unknown revision is a 404
+			return nil, false
 		}
 		base = b.SHA
 	}
 	if head == nil {
-		return nil, notFound("")
+		return nil, false
 	}
-	var commits []*forgetest.Commit
 	if c.param("first_parent") == "true" {
-		commits = c.firstParents(base, head)
-	} else {
-		commits = c.graph.Between(base, head.SHA)
-		slices.Reverse(commits)
+		return c.firstParents(base, head), true
 	}
-	commits = slices.DeleteFunc(commits, func(commit *forgetest.Commit) bool { return !c.wantsCommit(commit) })
-	rows := list(commits, func(commit *forgetest.Commit) obj {
-		return c.commitRow(c.p, commit, c.param("trailers") == "true")
-	})
-	rows.uncounted = true
-	return rows, nil
+	commits := c.graph.Between(base, head.SHA)
+	slices.Reverse(commits)
+	return commits, true
+}
+
+// everything is what the project's branches and tags reach, newest first.
+func (c *call) everything() []*forgetest.Commit {
+	seen := map[string]bool{}
+	var out []*forgetest.Commit
+	for _, head := range c.p.refs {
+		for _, commit := range c.graph.Between("", head) {
+			if !seen[commit.SHA] {
+				seen[commit.SHA] = true
+				out = append(out, commit)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *forgetest.Commit) int { return b.When.Compare(a.When) })
+	return out
 }
 
 func (c *call) firstParents(base string, head *forgetest.Commit) []*forgetest.Commit {
@@ -119,6 +146,9 @@ func (c *call) firstParents(base string, head *forgetest.Commit) []*forgetest.Co
 }
 
 func (c *call) wantsCommit(commit *forgetest.Commit) bool {
+	if !matchesAuthor(c.param("author"), c.commitName(commit.Author)+" <"+commit.Author.Email+">") {
+		return false
+	}
 	if since, err := time.Parse(time.RFC3339, c.param("since")); err == nil && commit.When.Before(since) {
 		return false
 	}
@@ -136,6 +166,18 @@ func (c *call) wantsCommit(commit *forgetest.Commit) bool {
 	return slices.ContainsFunc(c.graph.Changed(parent, commit.SHA), func(changed string) bool {
 		return changed == path || strings.HasPrefix(changed, strings.TrimSuffix(path, "/")+"/")
 	})
+}
+
+// matchesAuthor searches as git log --author does: a pattern over "Name <e-mail>".
+func matchesAuthor(pattern, author string) bool {
+	if pattern == "" {
+		return true
+	}
+	expression, err := regexp.Compile(pattern)
+	if err != nil {
+		return strings.Contains(author, pattern)
+	}
+	return expression.MatchString(author)
 }
 
 // commitInPath is the commit that the path names, or 404 Commit Not Found.
@@ -169,6 +211,23 @@ func showCommit(c *call) (any, error) {
 		row["stats"] = obj{"additions": changed, "deletions": 0, "total": changed}
 	}
 	return row, nil
+}
+
+// commitSignature answers the signature of commits that the instance itself made
+// and signs (API docs: commits, get signature; source: lib/api/commits.rb). Whose
+// web commits are signed depends on the instance: Options.SignWebCommits.
+func commitSignature(c *call) (any, error) {
+	commit, err := c.commitInPath()
+	if err != nil {
+		return nil, err
+	}
+	if !commit.Signed {
+		return nil, notFound("Signature")
+	}
+	return obj{
+		"signature_type": "SSH", "verification_status": "verified_system", "commit_source": "gitaly", "key": nil,
+		"gpg_key_id": nil, "gpg_key_primary_keyid": nil, "gpg_key_user_name": nil, "gpg_key_user_email": nil, "gpg_key_subkey_id": nil,
+	}, nil
 }
 
 // commitRefs lists the branches and tags that contain a commit (API docs:

@@ -20,7 +20,8 @@ func (s *Server) issueRow(i *issue) obj {
 func listIssues(c *call) (any, error) {
 	var found []*issue
 	for _, i := range c.p.issues {
-		if state := c.param("state"); state == "" || state == "all" || state == i.state {
+		state, author := c.param("state"), c.param("author_id")
+		if (state == "" || state == "all" || state == i.state) && (author == "" || author == decimal(i.author.id)) {
 			found = append(found, i)
 		}
 	}

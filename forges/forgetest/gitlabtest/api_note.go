@@ -35,14 +35,14 @@ func (c *call) noteInPath() (*thread, *note, error) {
 		return nil, nil, err
 	}
 	n := t.note(id)
-	if n == nil || !c.sees(n) {
+	if n == nil || !c.sees(c.p, n) {
 		return nil, nil, notFound("Note")
 	}
 	return t, n, nil
 }
 
-func (c *call) sees(n *note) bool {
-	return !n.internal || n.author == c.me || c.p.level(c.me, c.opts.Now()) >= levelReporter
+func (c *call) sees(p *project, n *note) bool {
+	return !n.internal || n.author == c.me || p.level(c.me, c.opts.Now()) >= levelReporter
 }
 
 // noteRow is one note (source: lib/api/entities/note.rb; API docs: notes).
@@ -64,7 +64,7 @@ func listNotes(c *call) (any, error) {
 	var found []*note
 	for _, n := range t.notes {
 		filter := c.param("activity_filter")
-		if c.sees(n) && (filter != "only_comments" || !n.system) && (filter != "only_activity" || n.system) {
+		if c.sees(c.p, n) && (filter != "only_comments" || !n.system) && (filter != "only_activity" || n.system) {
 			found = append(found, n)
 		}
 	}
@@ -186,7 +186,7 @@ func createAward(c *call) (any, error) {
 		}
 	}
 	a := &award{id: c.id("award"), name: name, by: c.me, created: c.tick()}
-	n.awards = append(n.awards, a)
+	c.award(n, append(n.awards, a))
 	return created{c.awardRow(t, n, a)}, nil
 }
 
@@ -204,7 +204,7 @@ func deleteAward(c *call) (any, error) {
 			if a.by != c.me {
 				return nil, forbidden()
 			}
-			n.awards = slices.Delete(n.awards, i, i+1)
+			c.award(n, slices.Delete(n.awards, i, i+1))
 			return nil, nil //nolint:nilnil // nothing is the answer: 204
 		}
 	}

@@ -56,7 +56,7 @@ func TestFaultsPickTheirRequests(t *testing.T) {
 	team.Fail(forgetest.Fault{Method: http.MethodPost, Path: "/issues", Status: 403})
 	_, body := team.call(t, http.MethodPost, "/api/graphql", `{"query":"{ metadata { version } }"}`)
 	equal(t, "errors in a 200", strings.Contains(string(body), "Timeout"), true)
-	res, err := http.Get(team.URL() + "/oauth/discovery/keys") //nolint:noctx // a test's one request
+	res, err := http.Get(team.URL() + "/oauth/discovery/keys")
 	must(t, err)
 	must(t, res.Body.Close())
 	http.DefaultClient.CloseIdleConnections()

@@ -9,6 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 // record is one GraphQL object: its fields by name, resolved only when asked for.
@@ -53,7 +54,7 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *call) query(text, name string, variables map[string]any) obj {
-	document, problems := gqlparser.LoadQuery(c.schema, text)
+	document, problems := gqlparser.LoadQueryWithRules(c.schema, text, rules.NewDefaultRules())
 	if len(problems) > 0 {
 		return graphQLErrors(problems)
 	}

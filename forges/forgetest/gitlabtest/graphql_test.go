@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/xanzy/go-gitlab"
+
 	"github.com/countersign/countersign/forges/forgetest"
 	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
 )
@@ -111,6 +113,24 @@ func TestGraphQLNotesTellWhoEdited(t *testing.T) {
 	team.EditComment(comment, team.root, "approved")
 	equal(t, "after", team.ask(t, query, nil),
 		`{"data":{"project":{"mergeRequest":{"notes":{"nodes":[{"body":"approved","lastEditedBy":{"username":"root"}}]}}}}}`)
+}
+
+func TestEmojiMoveUpdatedAtAndEditNothing(t *testing.T) {
+	team := newTeam(t, gitlabtest.Options{})
+	issue := team.OpenIssue(team.repo, team.ben, "Release", "")
+	comment := team.AddComment(issue, team.ben, "/countersign approve")
+	_, _, err := team.api.AwardEmoji.CreateIssuesAwardEmojiOnNote(int(team.repo.ID), int(issue.Number), int(comment.ID), &gitlab.CreateAwardEmojiOptions{Name: "eyes"})
+	must(t, err)
+	n, _, err := team.api.Notes.GetIssueNote(int(team.repo.ID), int(issue.Number), int(comment.ID))
+	must(t, err)
+	equal(t, "updated_at moved", n.UpdatedAt.After(*n.CreatedAt), true)
+	query := `query($id: NoteID!) { note(id: $id) { id lastEditedBy { username } } }`
+	id := map[string]any{"id": "gid://gitlab/Note/" + text(comment.ID)}
+	equal(t, "no edit", team.ask(t, query, id), `{"data":{"note":{"id":"gid://gitlab/Note/`+text(comment.ID)+`","lastEditedBy":null}}}`)
+	team.EditComment(comment, team.ben, "/countersign deny")
+	equal(t, "an edit", strings.Contains(team.ask(t, query, id), `"lastEditedBy":{"username":"ben"}`), true)
+	team.DeleteComment(comment, team.ben)
+	equal(t, "deleted", team.ask(t, query, id), `{"data":{"note":null}}`)
 }
 
 func TestGraphQLProblems(t *testing.T) {

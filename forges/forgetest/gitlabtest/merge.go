@@ -67,7 +67,7 @@ func (s *Server) mergeCommit(mr *mergeRequest, merger *account, source string) s
 		Message: fmt.Sprintf("Merge branch '%s' into '%s'\n\n%s\n\nSee merge request %s!%d",
 			mr.sourceBranch, mr.targetBranch, mr.title, mr.project.fullPath(), mr.iid),
 		Files: s.changes(base, source),
-	}, false).SHA
+	}, s.opts.SignWebCommits).SHA
 }
 
 func (s *Server) squashed(mr *mergeRequest, merger *account) string {
@@ -77,7 +77,7 @@ func (s *Server) squashed(mr *mergeRequest, merger *account) string {
 	mr.squashSHA = s.graph.Add(forgetest.CommitSpec{
 		Parents: []string{parent}, Author: mr.author.person(), Committer: merger.person(), When: s.tick(),
 		Message: mr.title, Files: s.changes(s.graph.MergeBase(parent, v.head), v.head),
-	}, false).SHA
+	}, s.opts.SignWebCommits).SHA
 	if mr.project.mergeMethod == "ff" {
 		return mr.squashSHA
 	}
@@ -93,7 +93,7 @@ func (s *Server) rebased(mr *mergeRequest, merger *account) string {
 			tip = s.graph.Add(forgetest.CommitSpec{
 				Parents: []string{tip}, Author: c.Author, Committer: merger.person(), When: s.tick(),
 				Message: c.Message, Files: s.changes(c.Parents[0], c.SHA),
-			}, false).SHA
+			}, s.opts.SignWebCommits).SHA
 		}
 		s.push(mr.source, merger, []refUpdate{{ref: "refs/heads/" + mr.sourceBranch, sha: tip}}, nil)
 		head = tip

@@ -15,7 +15,8 @@ type note struct {
 	body     string
 	created  time.Time
 	updated  time.Time
-	editor   *account // who changed the body last
+	editor   *account  // who changed the body last
+	edited   time.Time // when; zero: never
 	system   bool
 	internal bool // API docs: notes, internal (formerly confidential)
 	awards   []*award
@@ -27,6 +28,13 @@ type award struct {
 	name    string
 	by      *account
 	created time.Time
+}
+
+// award changes who awarded what to a note. GitLab moves the note's updated_at with
+// it, so that updated_at is no sign of an edit (source: app/models/award_emoji.rb,
+// expire_cache and bump_updated_at).
+func (s *Server) award(n *note, awards []*award) {
+	n.awards, n.updated = awards, s.tick()
 }
 
 func (t *thread) note(id int64) *note {
@@ -88,8 +96,8 @@ func (s *Server) AddSystemNote(c forgetest.Change, by forgetest.Person, body str
 	return comment(t, s.newNote(t, s.account(by), body, true, false))
 }
 
-// EditComment changes a note's body; updated_at moves and a Note Hook with action
-// "update" is sent. Maintainers may edit other people's notes.
+// EditComment changes a note's body; updated_at and GraphQL's lastEditedAt move and
+// a Note Hook with action "update" is sent. Maintainers may edit other people's notes.
 func (s *Server) EditComment(c forgetest.Comment, by forgetest.Person, body string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +106,8 @@ func (s *Server) EditComment(c forgetest.Comment, by forgetest.Person, body stri
 }
 
 func (s *Server) editNote(t *thread, n *note, by *account, body string) {
-	n.body, n.updated, n.editor = body, s.tick(), by
+	n.updated = s.tick()
+	n.body, n.editor, n.edited = body, by, n.updated
 	s.sendNote(t, n, by, "update")
 }
 

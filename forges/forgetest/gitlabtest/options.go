@@ -25,6 +25,13 @@ type Options struct {
 	// commits and merge request commits. Whether they are filled there without
 	// ?trailers=true is unverified.
 	WithoutTrailers bool
+	// UnknownRevisionNotFound answers 404 where commits are listed of a revision that
+	// the project does not hold; else the list is empty, as Gitaly's FindCommits
+	// finds none. Unverified.
+	UnknownRevisionNotFound bool
+	// SignWebCommits signs what the instance commits itself: merges, squashes,
+	// rebases (docs: signed commits, sign commits made in the UI; gitlab.com does).
+	SignWebCommits bool
 	// RedactEmails writes "[REDACTED]" in place of people's e-mail addresses in
 	// webhooks (API docs: webhook events, user email; depends on the instance).
 	RedactEmails bool

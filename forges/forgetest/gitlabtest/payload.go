@@ -160,13 +160,11 @@ func (s *Server) sendNote(t *thread, n *note, by *account, action string) {
 	if n.internal {
 		name, want, kind = "Confidential Note Hook", "confidential_note_events", "confidential_note"
 	}
-	where := "issues"
 	payload := obj{
 		"object_kind": "note", "event_type": kind, "user": s.hookUser(by), "project_id": t.project.id,
 		"project": s.hookProject(t.project), "repository": s.hookRepository(t.project),
 	}
 	if t.kind == "MergeRequest" {
-		where = "merge_requests"
 		payload["merge_request"] = s.hookMergeRequest(t.project.mergeRequest(t.iid))
 	} else {
 		payload["issue"] = s.hookIssue(t)
@@ -178,9 +176,17 @@ func (s *Server) sendNote(t *thread, n *note, by *account, action string) {
 		"commit_id": "", "discussion_id": discussion(n), "internal": n.internal, "system": n.system, "st_diff": nil,
 		"type": nil, "position": nil, "original_position": nil, "change_position": nil, "resolved_at": nil,
 		"resolved_by_id": nil, "resolved_by_push": nil, "action": action,
-		"url": s.webURL(t.project) + "/-/" + where + "/" + decimal(t.iid) + "#note_" + decimal(n.id),
+		"url": s.noteURL(t, n),
 	}
 	s.send(t.project, name, want, payload)
+}
+
+func (s *Server) noteURL(t *thread, n *note) string {
+	where := "/-/issues/"
+	if t.kind == "MergeRequest" {
+		where = "/-/merge_requests/"
+	}
+	return s.webURL(t.project) + where + decimal(t.iid) + "#note_" + decimal(n.id)
 }
 
 func discussion(n *note) string { return ("d" + decimal(n.id) + zeroSHA)[:40] }

@@ -178,6 +178,42 @@ func TestCommitIsUnknownUntilPushed(t *testing.T) {
 	must(t, err)
 }
 
+func TestUnknownRevisions(t *testing.T) {
+	for _, notFound := range []bool{false, true} {
+		team := newTeam(t, gitlabtest.Options{UnknownRevisionNotFound: notFound})
+		gone := strings.Repeat("a", 40)
+		for _, ref := range []string{gone, gone + "..main", "main.." + gone} {
+			commits, _, err := team.api.Commits.ListCommits(int(team.repo.ID), &gitlab.ListCommitsOptions{RefName: gitlab.Ptr(ref)})
+			equal(t, ref+" is an error", err != nil, notFound)
+			equal(t, ref+" has commits", len(commits), 0)
+		}
+		_, res, err := team.api.Repositories.MergeBase(int(team.repo.ID), &gitlab.MergeBaseOptions{Ref: &[]string{gone, "main"}})
+		if err == nil || res.StatusCode != http.StatusBadRequest {
+			t.Errorf("merge base with an unknown commit: got %v, want 400", err)
+		}
+	}
+}
+
+func TestCommitsByAuthorAnywhere(t *testing.T) {
+	team := newTeam(t, gitlabtest.Options{})
+	team.branch("one", team.ana, team.ana)
+	sha := team.branch("two", team.ana, team.ben)
+	commits, _, err := team.api.Commits.ListCommits(int(team.repo.ID), &gitlab.ListCommitsOptions{All: gitlab.Ptr(true), Author: gitlab.Ptr(team.ben.Email)})
+	must(t, err)
+	equal(t, "commits", len(commits), 1)
+	equal(t, "by ben", commits[0].ID, sha)
+}
+
+func TestSignedWebCommits(t *testing.T) {
+	for _, sign := range []bool{false, true} {
+		team := newTeam(t, gitlabtest.Options{SignWebCommits: sign})
+		head := team.Merge(team.open(team.ana, "topic", team.ana), team.ben, forgetest.MergeCommit)
+		res, body := team.call(t, http.MethodGet, fmt.Sprintf("/projects/%d/repository/commits/%s/signature", team.repo.ID, head), "")
+		equal(t, "signed", res.StatusCode == http.StatusOK, sign)
+		equal(t, "words", strings.Contains(string(body), "404 Signature Not Found"), !sign)
+	}
+}
+
 func TestTrailersBreakGoGitLab(t *testing.T) {
 	for _, without := range []bool{false, true} {
 		team := newTeam(t, gitlabtest.Options{WithoutTrailers: without})

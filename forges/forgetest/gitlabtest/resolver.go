@@ -31,6 +31,7 @@ func (c *call) rootRecord() *record {
 			return nil
 		},
 		"users": c.usersByArgs,
+		"note":  func(args map[string]any) any { return c.noteByID(text(args["id"])) },
 	}}
 }
 
@@ -246,23 +247,50 @@ func (c *call) committers(v *version) []*account {
 	return out
 }
 
-// noteRecords tell what REST does not: when and by whom a body was edited.
+// noteRecords are a merge request's notes; they tell what REST does not: when and by
+// whom a body was edited.
 func (c *call) noteRecords(mr *mergeRequest, args map[string]any) any {
 	var rows []*record
 	for _, n := range mr.notes {
-		edited := any(nil)
-		if n.editor != nil {
-			edited = stamp(n.updated)
+		if c.sees(mr.project, n) {
+			rows = append(rows, c.noteRecord(&mr.thread, n))
 		}
-		rows = append(rows, &record{typ: "Note", fields: map[string]func(map[string]any) any{
-			"id": is(gid("Note", n.id)), "body": is(n.body), "system": is(n.system), "internal": is(n.internal),
-			"createdAt": is(stamp(n.created)), "updatedAt": is(stamp(n.updated)), "lastEditedAt": is(edited),
-			"author":       func(map[string]any) any { return c.userRecord(n.author) },
-			"lastEditedBy": func(map[string]any) any { return c.userRecord(n.editor) },
-			"url":          is(c.changeURL(mr) + "#note_" + decimal(n.id)),
-		}})
 	}
 	return connection("NoteConnection", rows, args, nil)
+}
+
+// noteByID finds a note of any thread, or null.
+func (c *call) noteByID(id string) any {
+	for _, p := range c.projects {
+		if p.visibility == "private" && p.level(c.me, c.opts.Now()) < levelGuest {
+			continue
+		}
+		for _, t := range p.threads() {
+			for _, n := range t.notes {
+				if gid("Note", n.id) == id && c.sees(p, n) {
+					return c.noteRecord(t, n)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// noteRecord tells an edit by lastEditedBy: lastEditedAt falls back to updatedAt of
+// a note that was never edited (source: app/models/note.rb last_edited_at,
+// app/models/concerns/editable.rb).
+func (c *call) noteRecord(t *thread, n *note) *record {
+	edited := n.updated
+	if !n.edited.IsZero() {
+		edited = n.edited
+	}
+	return &record{typ: "Note", fields: map[string]func(map[string]any) any{
+		"id": is(gid("Note", n.id)), "body": is(n.body), "system": is(n.system), "internal": is(n.internal),
+		"createdAt": is(stamp(n.created)), "updatedAt": is(stamp(n.updated)), "lastEditedAt": is(stamp(edited)),
+		"author":       func(map[string]any) any { return c.userRecord(n.author) },
+		"lastEditedBy": func(map[string]any) any { return c.userRecord(n.editor) },
+		"url":          is(c.noteURL(t, n)),
+	}}
 }
 
 // connection is a page of records. Cursors are opaque; without given ones they

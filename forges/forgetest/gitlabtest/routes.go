@@ -75,6 +75,7 @@ func (s *Server) repositoryRoutes() map[string]route {
 		"GET /repository/tags/{ref}":                   {levelReporter, showTag},
 		"GET /repository/commits":                      {levelReporter, listCommits},
 		"GET /repository/commits/{sha}":                {levelReporter, showCommit},
+		"GET /repository/commits/{sha}/signature":      {levelReporter, commitSignature},
 		"GET /repository/commits/{sha}/refs":           {levelReporter, commitRefs},
 		"GET /repository/commits/{sha}/merge_requests": {levelReporter, commitMergeRequests},
 		"GET /repository/commits/{sha}/statuses":       {levelReporter, listStatuses},

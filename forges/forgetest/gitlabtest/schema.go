@@ -4,7 +4,7 @@ import "strings"
 
 // schemaOf is the part of GitLab's GraphQL schema that the double knows. Names,
 // arguments and nullability are GitLab's (source: app/graphql/types/query_type.rb,
-// project_type.rb, repository_type.rb, repositories/commit_type.rb,
+// project_type.rb, repository_type.rb, repositories/commit_type.rb, notes/base_note_interface.rb,
 // merge_request_type.rb, user_interface; resolvers/repositories/commit_resolver.rb
 // and commits_resolver.rb). Commit has an author account and no committer account.
 func schemaOf(opts Options) string {
@@ -21,10 +21,12 @@ const newerRepositoryFields = `
 const schemaText = `
 scalar Time
 scalar UserID
+scalar NoteID
 
 type Query {
   currentUser: CurrentUser
   metadata: Metadata
+  note(id: NoteID!): Note
   project(fullPath: ID!): Project
   user(id: UserID, username: String): UserCore
   users(ids: [ID!], usernames: [String!], first: Int, after: String): UserCoreConnection
