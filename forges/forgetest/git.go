@@ -2,8 +2,6 @@ package forgetest
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // git's own object identifiers are SHA-1
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,15 +66,7 @@ func (g *Graph) Add(spec CommitSpec, signed bool) *Commit {
 	return c
 }
 
-func (c *Commit) hash() string {
-	var b bytes.Buffer
-	fmt.Fprintln(&b, c.Parents, c.Author.Email, c.Committer.Email, c.When.UnixNano(), c.Message)
-	for _, path := range slices.Sorted(maps.Keys(c.Tree)) {
-		fmt.Fprintf(&b, "%s %d %x\n", path, len(c.Tree[path]), c.Tree[path])
-	}
-	sum := sha1.Sum(b.Bytes()) //nolint:gosec // as above
-	return hex.EncodeToString(sum[:])
-}
+func (c *Commit) hash() string { return c.objects()[0].sha }
 
 // Get returns a commit, or nil.
 func (g *Graph) Get(sha string) *Commit { return g.commits[sha] }
