@@ -60,7 +60,7 @@ func newIssuer(t *testing.T, kind gate.ForgeKind, adapt ...func(*workload.Issuer
 	i := &issuer{t: t, kind: kind, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	i.keys = []map[string]any{jwk("k1", &theKey().PublicKey)}
 	i.Server = httptest.NewServer(http.HandlerFunc(i.answer))
-	t.Cleanup(i.Server.Close)
+	t.Cleanup(i.Close)
 	cfg := workload.Issuer{Forge: "here", Kind: kind, URL: i.URL}
 	for _, f := range adapt {
 		f(&cfg)
