@@ -95,6 +95,10 @@ type World interface {
 
 	// Fail makes matching API requests fail until the returned function is called.
 	Fail(f Fault) (restore func())
+	// Export writes the repository as a bare git repository in dir, for git to clone.
+	Export(repo Repository, dir string) error
+	// Publish makes the repository visible to everybody.
+	Publish(repo Repository)
 	// Requests counts the API requests answered so far.
 	Requests() int
 	// Close stops the server.
