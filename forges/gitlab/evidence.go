@@ -1,0 +1,110 @@
+package gitlab
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Evidence reads everything that needs asks for, once.
+func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) gate.Evidence {
+	ev := gate.Evidence{
+		ReadAt: f.now(), Comments: map[gate.CommentRef]gate.Fact[gate.Comment]{},
+		Roles: map[gate.AccountID]gate.Fact[gate.Member]{},
+	}
+	s := f.session(r.Repository)
+	p, err := s.readProject(ctx)
+	if r.Repository.Forge != f.forge {
+		err = fmt.Errorf("repository %s at forge %s: %w", r.Repository, f.forge, errUnexpected)
+	}
+	if err != nil {
+		return unread(ev, needs, err)
+	}
+	ev.Repository = gate.Known(s.facts(p))
+	ev.Candidates = gate.Unknown[[]gate.Member]("nobody asked for them")
+	var wg sync.WaitGroup
+	wg.Go(func() { ev.Ref = s.readRef(ctx, r.Ref) })
+	wg.Go(func() { ev.TagProtection = s.readTagProtection(ctx, r.Ref) })
+	wg.Go(func() { s.readOrigin(ctx, r, needs, p, &ev) })
+	wg.Go(func() { s.readVoices(ctx, needs, &ev) })
+	if needs.Candidates {
+		wg.Go(func() { ev.Candidates = s.readCandidates(ctx) })
+	}
+	wg.Wait()
+	return ev
+}
+
+// unread is evidence of a project that could not be read at all.
+func unread(ev gate.Evidence, needs gate.Needs, err error) gate.Evidence {
+	cause := "the project could not be read: " + why(err)
+	ev.Repository = gate.Unknown[gate.RepositoryFacts](cause)
+	ev.Ref = gate.Unknown[gate.RefFacts](cause)
+	ev.Commit = gate.Unknown[gate.Commit](cause)
+	ev.Branch = gate.Unknown[gate.BranchFacts](cause)
+	ev.TagProtection = gate.Unknown[gate.Protection](cause)
+	ev.Changes = gate.Unknown[[]gate.Change](cause)
+	ev.Candidates = gate.Unknown[[]gate.Member](cause)
+	for _, ref := range needs.Comments {
+		ev.Comments[ref] = gate.Unknown[gate.Comment](cause)
+	}
+	for _, id := range needs.Accounts {
+		ev.Roles[id] = gate.Unknown[gate.Member](cause)
+	}
+	return ev
+}
+
+// readOrigin reads where the commit comes from: its branch, the changes, itself.
+func (s *session) readOrigin(ctx context.Context, r gate.Request, needs gate.Needs, p project, ev *gate.Evidence) {
+	ev.Branch = s.readBranchOf(ctx, r, needs.Branches, p)
+	b, _ := ev.Branch.Get()
+	changes, commits := s.readChanges(ctx, r, needs, b.Name)
+	ev.Changes = changes
+	if c, ok := commits[r.Commit]; ok {
+		ev.Commit = gate.Known(c)
+		return
+	}
+	ev.Commit = s.readRelease(ctx, r.Commit, needs.Branches, b.Name)
+}
+
+// readRelease is the release's commit where it belongs to none of the changes, as
+// when an earlier release is signed again.
+func (s *session) readRelease(ctx context.Context, sha string, wanted []gate.Matcher, branch string) gate.Fact[gate.Commit] {
+	row, err := s.readCommit(ctx, sha)
+	if err != nil {
+		return unknown[gate.Commit](err)
+	}
+	o := &owners{of: map[string]bool{}, found: map[int64]*merged{}}
+	if err := s.findOwner(ctx, row, wanted, branch, o); err != nil {
+		return unknown[gate.Commit](err)
+	}
+	s.learnAuthors(ctx, []commit{row})
+	var m mergeRequest
+	if found := o.owner(sha); found != nil {
+		m = found.mergeRequest
+	}
+	return gate.Known(s.toCommit(ctx, row, m))
+}
+
+// readVoices reads the approvals' comments again, and the rights of those who
+// wrote them.
+func (s *session) readVoices(ctx context.Context, needs gate.Needs, ev *gate.Evidence) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	ids := slices.Clone(needs.Accounts)
+	for _, ref := range needs.Comments {
+		wg.Go(func() {
+			fact := s.readComment(ctx, ref)
+			mu.Lock()
+			defer mu.Unlock()
+			ev.Comments[ref] = fact
+			if c, ok := fact.Get(); ok && !slices.Contains(ids, c.Author.ID) {
+				ids = append(ids, c.Author.ID)
+			}
+		})
+	}
+	wg.Wait()
+	ev.Roles = s.readRoles(ctx, ids)
+}

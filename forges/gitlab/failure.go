@@ -1,0 +1,85 @@
+package gitlab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	lib "github.com/xanzy/go-gitlab"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// statusOf is the HTTP status behind an error; 0 where none came.
+func statusOf(err error) int {
+	if errors.Is(err, lib.ErrNotFound) {
+		return http.StatusNotFound
+	}
+	var e *lib.ErrorResponse
+	if errors.As(err, &e) && e.Response != nil {
+		return e.Response.StatusCode
+	}
+	return 0
+}
+
+func isNotFound(err error) bool { return statusOf(err) == http.StatusNotFound }
+
+// malformed reports whether the answer came whole but is not what it should be.
+func malformed(err error) bool {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, errUnexpected)
+}
+
+// errUnexpected is an answer that contradicts itself or the API's description.
+var errUnexpected = errors.New("unexpected answer")
+
+// why puts an error into words for a maintainer. It repeats nothing that GitLab
+// said: that could be another project's.
+func why(err error) string {
+	status := statusOf(err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "GitLab did not answer in time"
+	case errors.Is(err, errPartial), errors.Is(err, io.ErrUnexpectedEOF):
+		return "GitLab's answer is not complete"
+	case status == http.StatusNotFound:
+		return "GitLab does not show it to the gate's account"
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return fmt.Sprintf("GitLab refuses it to the gate's account (%d)", status)
+	case status == http.StatusTooManyRequests:
+		return "GitLab limits the gate's requests for now"
+	case status != 0:
+		return fmt.Sprintf("GitLab answered %d", status)
+	case malformed(err):
+		return "GitLab's answer is not what its API describes"
+	}
+	return "GitLab could not be reached"
+}
+
+// failure is err as the other rooms see it.
+func failure(what string, err error) error {
+	var known *gate.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	e := &gate.Error{
+		Kind: gate.Unavailable, Code: gate.CodeForgeUnavailable, Text: what + ": " + why(err),
+		Fix: "nothing to do: it is tried again", Err: err,
+	}
+	switch status := statusOf(err); {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		e.Kind, e.Code = gate.Refused, gate.CodeForgeRefused
+		e.Fix = "the operator checks that the gate's access token is valid and its account is Maintainer of the project"
+	case status == http.StatusTooManyRequests, status == http.StatusConflict, status >= http.StatusInternalServerError:
+	case status != 0, malformed(err):
+		e.Kind, e.Code = gate.Internal, gate.CodeForgeUnexpected
+		e.Fix = "the operator looks into the log; countersignd doctor checks the forge"
+	}
+	return e
+}
+
+func unknown[T any](err error) gate.Fact[T] { return gate.Unknown[T](why(err)) }

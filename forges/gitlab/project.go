@@ -1,0 +1,96 @@
+package gitlab
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// project is one project (API docs: projects, get a single project).
+type project struct {
+	ID                int64  `json:"id"`
+	PathWithNamespace string `json:"path_with_namespace"`
+	DefaultBranch     string `json:"default_branch"`
+	Visibility        string `json:"visibility"`
+	WebURL            string `json:"web_url"`
+	Namespace         struct {
+		ID int64 `json:"id"`
+	} `json:"namespace"`
+}
+
+// readProject asks by number: a path would lead on after a rename (attack 73).
+func (s *session) readProject(ctx context.Context) (project, error) {
+	return s.project.get("", func() (project, error) {
+		p, err := fetch[project](ctx, s, s.path(""), nil)
+		if err != nil {
+			return project{}, fmt.Errorf("read project %d: %w", s.repo.ID, err)
+		}
+		if p.ID != s.repo.ID || p.Namespace.ID <= 0 || p.DefaultBranch == "" {
+			return project{}, fmt.Errorf("read project %d: answer is of %d, branch %q: %w",
+				s.repo.ID, p.ID, p.DefaultBranch, errUnexpected)
+		}
+		return p, nil
+	})
+}
+
+func (s *session) facts(p project) gate.RepositoryFacts {
+	return gate.RepositoryFacts{
+		ID: s.repo, Owner: gate.AccountID{Forge: s.forge, ID: p.Namespace.ID}, FullName: p.PathWithNamespace,
+		DefaultBranch: p.DefaultBranch, Private: p.Visibility != "public", URL: p.WebURL,
+	}
+}
+
+const policyPath = ".countersign.yaml"
+
+// PolicyFile reads the policy at the head of the default branch: first which
+// commit that is, then the file at that very commit.
+func (f *Forge) PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.PolicyFile, error) {
+	s := f.session(r)
+	p, err := s.readProject(ctx)
+	if isNotFound(err) || r.Forge != f.forge {
+		return gate.PolicyFile{}, &gate.Error{
+			Kind: gate.NotFound, Code: gate.CodeRepositoryUnknown, Text: "the gate's GitLab account cannot see the project",
+			Fix: "make the gate's account Maintainer of the project", Err: err,
+		}
+	}
+	if err != nil {
+		return gate.PolicyFile{}, unreadable(err)
+	}
+	head, err := s.readBranch(ctx, p.DefaultBranch)
+	if err != nil {
+		return gate.PolicyFile{}, unreadable(err)
+	}
+	var file struct {
+		Content  string `json:"content"`
+		Encoding string `json:"encoding"`
+		CommitID string `json:"commit_id"`
+	}
+	_, err = s.do(ctx, http.MethodGet, s.path("/repository/files/%s", policyPath), url.Values{"ref": {head.Commit.ID}}, &file)
+	if isNotFound(err) {
+		return gate.PolicyFile{}, &gate.Error{
+			Kind: gate.NotFound, Code: gate.CodePolicyMissing, Err: err,
+			Text: fmt.Sprintf("%s has no %s on %s", p.PathWithNamespace, policyPath, p.DefaultBranch),
+			Fix:  "add the file to the default branch and have it adopted",
+		}
+	}
+	if err != nil {
+		return gate.PolicyFile{}, unreadable(err)
+	}
+	content, err := base64.StdEncoding.DecodeString(file.Content)
+	if err != nil || file.Encoding != "base64" || file.CommitID != head.Commit.ID {
+		return gate.PolicyFile{}, unreadable(fmt.Errorf("%s as %q at %q: %w", policyPath, file.Encoding, file.CommitID, errUnexpected))
+	}
+	return gate.PolicyFile{Repository: s.facts(p), Commit: head.Commit.ID, Path: policyPath, Content: content}, nil
+}
+
+func unreadable(err error) error {
+	e := failure("the policy file", err)
+	if known, ok := e.(*gate.Error); ok && known.Kind != gate.Unavailable { //nolint:errorlint // failure made it
+		known.Code = gate.CodePolicyUnreadable
+	}
+	return e
+}
