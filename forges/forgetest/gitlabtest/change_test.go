@@ -209,7 +209,11 @@ func TestForkedChange(t *testing.T) {
 	equal(t, "source project", int64(mr.SourceProjectID), fork.ID)
 	equal(t, "target project", int64(mr.TargetProjectID), team.repo.ID)
 	team.commit(t, sha)
-	p, _, err := team.api.Projects.GetProject(int(fork.ID), nil)
+	_, res, err = team.api.Projects.GetProject(int(fork.ID), nil)
+	if err == nil || res.StatusCode != http.StatusNotFound {
+		t.Errorf("the gate in a private fork: got %v, want 404", err)
+	}
+	p, _, err := client(t, team.Server, team.PersonalToken(eve)).Projects.GetProject(int(fork.ID), nil)
 	must(t, err)
 	equal(t, "forked from", int64(p.ForkedFromProject.ID), team.repo.ID)
 }

@@ -1,6 +1,8 @@
 package gitlabtest_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -19,6 +21,15 @@ import (
 	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
 )
 
+// key is made once: it is what takes longest to start a GitLab.
+var key = sync.OnceValue(func() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // team is a GitLab with one project and three people in it.
@@ -31,6 +42,7 @@ type team struct {
 
 func newTeam(t *testing.T, opts gitlabtest.Options) *team {
 	t.Helper()
+	opts.Key = key()
 	s := gitlabtest.New(opts)
 	t.Cleanup(s.Close)
 	team := &team{Server: s, ana: s.AddPerson("ana"), ben: s.AddPerson("ben"), root: s.AddPerson("root")}

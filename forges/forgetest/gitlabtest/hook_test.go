@@ -123,6 +123,20 @@ func TestRedeliveryKeepsTheKey(t *testing.T) {
 	}
 }
 
+func TestDeletionIsAPushToZero(t *testing.T) {
+	team := newTeam(t, gitlabtest.Options{})
+	in := newInbox(t)
+	sha := team.branch("topic", team.ana, team.ana)
+	team.DeliverTo(in.url, "s3cret")
+	team.DeleteRef(team.repo, team.ben, "refs/heads/topic")
+	team.Settle()
+	payload := object(t, in.all()[0].body)
+	equal(t, "before", payload["before"], any(sha))
+	equal(t, "after", payload["after"], any(strings.Repeat("0", 40)))
+	equal(t, "checkout", payload["checkout_sha"], nil)
+	equal(t, "by", payload["user_id"], any(float64(team.ben.ID)))
+}
+
 func TestSigningToken(t *testing.T) {
 	team := newTeam(t, gitlabtest.Options{})
 	in := newInbox(t)

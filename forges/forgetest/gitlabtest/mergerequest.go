@@ -218,6 +218,9 @@ func (s *Server) approvalAction(mr *mergeRequest) string {
 }
 
 func (s *Server) unapprove(mr *mergeRequest, who *account) {
+	if !mr.approvedBy(who) {
+		return // source: app/services/merge_requests/remove_approval_service.rb
+	}
 	var kept []approval
 	for _, a := range mr.approvals {
 		if a.by != who {

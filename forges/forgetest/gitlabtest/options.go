@@ -1,6 +1,11 @@
 package gitlabtest
 
-import "time"
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"time"
+)
 
 // Options are the switches of the double. The zero value is a Free-tier
 // self-managed GitLab of a recent version.
@@ -12,6 +17,8 @@ type Options struct {
 	Version string
 	// Now is the clock; time.Now where nil. Two changes never share a millisecond.
 	Now func() time.Time
+	// Key signs ID tokens; a fresh RSA key of 2048 bits where nil.
+	Key *rsa.PrivateKey
 	// JobTimeout is how long ID tokens live: an hour, the default of a project's
 	// "Timeout" setting, where zero (source: lib/gitlab/ci/jwt.rb, build.timeout_value).
 	JobTimeout time.Duration
@@ -57,6 +64,13 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Key == nil {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(fmt.Sprintf("make the RSA key of the GitLab double: %v", err))
+		}
+		o.Key = key
 	}
 	if o.JobTimeout == 0 {
 		o.JobTimeout = time.Hour

@@ -144,7 +144,6 @@ func (s *Server) newProject(fullName string) *project {
 		members: map[int64]*member{}, approvals: defaultApprovalSettings(),
 	}
 	s.projects[p.id] = p
-	s.setLevel(p, s.bot, levelMaintainer)
 	return p
 }
 
@@ -159,17 +158,19 @@ func (s *Server) AddRepository(fullName string) forgetest.Repository {
 		Files: map[string][]byte{"README.md": []byte("# " + fullName + "\n")},
 	}, false)
 	p.refs["refs/heads/main"] = root.SHA
+	s.setLevel(p, s.bot, levelMaintainer)
 	s.adopt(p, root.SHA)
 	return p.repository()
 }
 
-// Fork copies a project's branches and tags into "namespace/name" for by, its Owner.
+// Fork copies a project's branches and tags into "namespace/name" for by, its
+// Owner. It is as visible as its upstream; the gate is no member of it.
 func (s *Server) Fork(of forgetest.Repository, by forgetest.Person, fullName string) forgetest.Repository {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	upstream := s.project(of)
 	p := s.newProject(fullName)
-	p.forkOf = upstream
+	p.forkOf, p.visibility = upstream, upstream.visibility
 	for ref, sha := range upstream.refs {
 		p.refs[ref] = sha
 		s.adopt(p, sha)

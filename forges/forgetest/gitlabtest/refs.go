@@ -76,7 +76,11 @@ func (s *Server) PushTag(r forgetest.Repository, by forgetest.Person, name, sha,
 func (s *Server) DeleteRef(r forgetest.Repository, by forgetest.Person, ref string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.push(s.project(r), s.account(by), []refUpdate{{ref: ref}}, nil)
+	p := s.project(r)
+	if p.refs[ref] == "" {
+		panic(fmt.Sprintf("delete %q: expected a ref of %s", ref, r.FullName))
+	}
+	s.push(p, s.account(by), []refUpdate{{ref: ref}}, nil)
 }
 
 // Head is the commit at ref, or "".

@@ -49,16 +49,13 @@ var _ forgetest.World = (*Server)(nil)
 // New starts a GitLab on a free port of 127.0.0.1. It panics where it cannot
 // listen. The caller closes it.
 func New(opts Options) *Server {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(fmt.Sprintf("make the RSA key of the GitLab double: %v", err))
-	}
+	opts = opts.withDefaults()
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(fmt.Sprintf("listen for the GitLab double on 127.0.0.1: %v", err))
 	}
 	s := &Server{
-		opts: opts.withDefaults(), key: key, base: "http://" + listener.Addr().String(),
+		opts: opts, key: opts.Key, base: "http://" + listener.Addr().String(),
 		ids: map[string]int64{}, accounts: map[int64]*account{}, tokens: map[string]*account{},
 		groups: map[string]*group{}, projects: map[int64]*project{}, moved: map[string]*project{},
 		graph: forgetest.NewGraph(),

@@ -84,6 +84,7 @@ func (s *Server) setStatus(p *project, by *account, r statusRequest) (*status, e
 	if fresh {
 		s.addStatus(p, st)
 	}
+	s.refreshPipeline(p, pl, st.state)
 	return st, nil
 }
 
@@ -118,6 +119,15 @@ func (p *project) fullRef(short string) string {
 		return "refs/tags/" + short
 	}
 	return "refs/heads/" + short
+}
+
+// refreshPipeline gives a pipeline without jobs its statuses' state. That rings: the
+// gate hears a Pipeline Hook of its own status.
+func (s *Server) refreshPipeline(p *project, pl *pipeline, state string) {
+	if len(pl.jobs) == 0 && pl.status != state {
+		pl.status, pl.updated = state, s.tick()
+		s.sendPipeline(p, pl)
+	}
 }
 
 func (s *Server) openStatus(p *project, pl *pipeline, ref, name string, by *account) *status {

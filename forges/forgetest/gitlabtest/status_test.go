@@ -72,6 +72,19 @@ func TestStatusOfAProtectedTag(t *testing.T) {
 	}
 }
 
+func TestStatusRingsAPipelineHook(t *testing.T) {
+	team := newTeam(t, gitlabtest.Options{})
+	in := newInbox(t)
+	team.DeliverTo(in.url, "s3cret")
+	sha := team.Head(team.repo, "refs/heads/main")
+	for _, state := range []gitlab.BuildStateValue{gitlab.Running, gitlab.Success} {
+		_, _, err := team.api.Commits.SetCommitStatus(int(team.repo.ID), sha, &gitlab.SetCommitStatusOptions{State: state, Name: gitlab.Ptr("countersign")})
+		must(t, err)
+	}
+	team.Settle()
+	equal(t, "events", in.events(), "Pipeline Hook, Pipeline Hook")
+}
+
 func TestStatusJoinsThePipeline(t *testing.T) {
 	team := newTeam(t, gitlabtest.Options{})
 	sha := team.Head(team.repo, "refs/heads/main")
