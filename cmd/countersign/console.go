@@ -1,0 +1,207 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
+)
+
+// console is standard error: what a person or a job log follows. On a terminal it
+// shows the whole checklist on each change and a line that is drawn over; elsewhere
+// one plain line per change.
+type console struct {
+	w        io.Writer
+	terminal bool
+	colour   bool
+	actions  bool // a GitHub Actions log: errors become annotations
+	last     string
+	drawn    bool // a line is on the terminal that the next one replaces
+}
+
+func newConsole(w io.Writer, env map[string]string) *console {
+	c := &console{w: w, actions: env["GITHUB_ACTIONS"] == "true"}
+	if f, ok := w.(*os.File); ok {
+		c.terminal = isatty.IsTerminal(f.Fd()) && env["TERM"] != "dumb"
+	}
+	c.colour = c.terminal && env["NO_COLOR"] == ""
+	return c
+}
+
+// line prints one line. Every text from outside in it went through plain or report.
+func (c *console) line(format string, args ...any) {
+	if c.drawn {
+		_, _ = io.WriteString(c.w, "\r\x1b[K") // a lost progress line loses nothing
+		c.drawn = false
+	}
+	_, _ = fmt.Fprintf(c.w, format+"\n", args...) // as above
+}
+
+// begin shows the request as it was opened or joined.
+func (c *console) begin(r api.Release) {
+	for _, l := range report(r) {
+		c.line("%s", c.paint(l))
+	}
+	c.last = essence(r)
+}
+
+func (c *console) changed(r api.Release) {
+	now := essence(r)
+	if now == c.last {
+		return
+	}
+	c.last = now
+	if !c.terminal {
+		c.line("%s", now)
+		return
+	}
+	for _, l := range report(r) {
+		c.line("%s", c.paint(l))
+	}
+}
+
+func (c *console) polling(now, end time.Time) {
+	if !c.terminal {
+		return
+	}
+	c.drawn = true
+	_, _ = fmt.Fprintf(c.w, "\r\x1b[Kwaiting, %s left", end.Sub(now).Round(time.Second)) // as above
+}
+
+func (c *console) retrying(err error, next time.Duration) {
+	text := err.Error()
+	if f := failureIn(err); f != nil {
+		text = f.problem.Title
+		if f.problem.Got != "" {
+			text += ": " + f.problem.Got
+		}
+	}
+	c.line("%s; trying again in %s", plain(text), next.Round(time.Second))
+}
+
+// failure prints why the program ends, and what to do.
+func (c *console) failure(f *failure) {
+	p := f.problem
+	title := plain(p.Title)
+	if p.Code != "" {
+		title += " [" + plain(p.Code) + "]"
+	}
+	if c.actions {
+		message := title
+		for _, part := range problemLines(p) {
+			message += "\n" + part
+		}
+		c.line("::error title=countersign::%s", annotation(message))
+	} else {
+		c.line("%s", c.paint(styled{"denied", "countersign: " + title}))
+	}
+	for _, part := range problemLines(p) {
+		c.line("%s", part)
+	}
+}
+
+// problemLines are expected, got and fix. Each line is made safe by itself; its
+// indentation stays, for there may be YAML to paste.
+func problemLines(p api.Problem) []string {
+	var out []string
+	for _, x := range []struct{ label, text string }{{"expected: ", p.Expected}, {"got:      ", p.Got}, {"fix:      ", p.Fix}} {
+		if x.text == "" {
+			continue
+		}
+		for i, l := range strings.Split(x.text, "\n") {
+			rest := strings.TrimLeft(l, " ")
+			safe := l[:len(l)-len(rest)] + plain(rest)
+			if i == 0 {
+				safe = x.label + safe
+			}
+			out = append(out, safe)
+		}
+	}
+	return out
+}
+
+// styled is a line with the outcome that colours it.
+type styled struct{ outcome, text string }
+
+func (c *console) paint(s styled) string {
+	code := map[string]string{"granted": "32", "waiting": "33", "denied": "31"}[s.outcome]
+	if !c.colour || code == "" {
+		return s.text
+	}
+	return "\x1b[" + code + "m" + s.text + "\x1b[0m"
+}
+
+// report is the whole state of a request, for people.
+func report(r api.Release) []styled {
+	out := []styled{
+		{"", fmt.Sprintf("release %s of %s: %s (code %s)", plain(gate.ShortRef(r.Ref)), plain(r.Repository), plain(string(r.State)), plain(r.Code))},
+		{"", "  id:   " + plain(r.ID)},
+		{"", "  page: " + plain(r.URL)},
+	}
+	if r.ThreadURL != "" {
+		out = append(out, styled{"", "  talk: " + plain(r.ThreadURL)})
+	}
+	for _, check := range r.Checks {
+		out = append(out, styled{check.Outcome.String(), fmt.Sprintf("  %-8s %-12s %s", check.Outcome, plain(string(check.Name)), plain(check.Reason))})
+		if check.Outcome != gate.Granted && check.Fix != "" {
+			out = append(out, styled{"", fmt.Sprintf("  %-8s %-12s -> %s", "", "", plain(check.Fix))})
+		}
+	}
+	for _, l := range openPoints(r) {
+		out = append(out, styled{"", "  " + l})
+	}
+	return out
+}
+
+// openPoints say what is not covered yet, who can approve, and who cannot and why.
+func openPoints(r api.Release) []string {
+	if r.State != gate.StateWaiting {
+		return nil
+	}
+	var out []string
+	for _, c := range r.Coverage {
+		if !c.Covered {
+			out = append(out, "not yet covered: "+plain(c.Label())+": needs "+plain(c.Missing))
+		}
+	}
+	if can := logins(r.CanApprove); can != "" {
+		out = append(out, "can approve: "+can)
+	}
+	for _, x := range r.CannotApprove {
+		out = append(out, "cannot: "+plain(x.Account.Login)+" ("+plain(x.Why)+")")
+	}
+	return out
+}
+
+func logins(accounts []gate.Account) string {
+	var out []string
+	for _, a := range accounts {
+		out = append(out, plain(a.Login))
+	}
+	return strings.Join(out, ", ")
+}
+
+// essence is a request's state in one line; the same line means that nothing changed
+// for people.
+func essence(r api.Release) string {
+	var open []string
+	for _, c := range r.Checks {
+		if c.Outcome != gate.Granted {
+			open = append(open, plain(string(c.Name))+": "+plain(c.Reason))
+		}
+	}
+	s := "release " + plain(gate.ShortRef(r.Ref)) + ": " + plain(string(r.State))
+	if len(open) > 0 {
+		s += "; " + strings.Join(open, "; ")
+	}
+	if can := logins(r.CanApprove); can != "" && r.State == gate.StateWaiting {
+		s += "; can approve: " + can
+	}
+	return s
+}
