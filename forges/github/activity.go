@@ -1,0 +1,95 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// maxActivity bounds how far back the log of one ref is read.
+const maxActivity = 2000
+
+// The activities that matter apart (REST API, "List repository activities").
+const (
+	activityCreation   = "branch_creation"
+	activityDeletion   = "branch_deletion"
+	activityMerge      = "pr_merge"
+	activityMergeQueue = "merge_queue_merge"
+)
+
+// activityJSON is REST API's schema activity, in part.
+type activityJSON struct {
+	Before    string    `json:"before"`
+	After     string    `json:"after"`
+	Ref       string    `json:"ref"`
+	Type      string    `json:"activity_type"`
+	Timestamp time.Time `json:"timestamp"`
+	Actor     *userJSON `json:"actor"`
+}
+
+// activity is the push log of one full ref, newest first.
+func (r *repository) activity(ctx context.Context, ref string) ([]activityJSON, error) {
+	return r.activityOf(ctx, r.owner, r.name, ref)
+}
+
+func (r *repository) activityOf(ctx context.Context, owner, name, ref string) ([]activityJSON, error) {
+	var all []activityJSON
+	err := pages(ctx, r.caller, url.Values{"ref": {ref}}, func(page []activityJSON) (bool, error) {
+		for _, a := range page {
+			if a.Ref != ref {
+				return false, fmt.Errorf("activity of %s: GitHub answered for %s", ref, a.Ref)
+			}
+		}
+		all = append(all, page...)
+		return len(all) < maxActivity, nil
+	}, "repos", owner, name, "activity")
+	return all, err
+}
+
+// headPushers are everyone who pushed to a pull request's head branch up to its final
+// head, force pushes included (attacks 34 and 40). The log has to hold the push of
+// that head and reach back to before the pull request, or nothing is known.
+func (f *Forge) headPushers(log []activityJSON, p *pullJSON) gate.Fact[[]gate.Account] {
+	var people accounts
+	found, reachesBack := false, false
+	for _, a := range log {
+		found = found || a.After == p.Head.SHA && a.Type != activityDeletion
+		if !found || a.Type == activityDeletion {
+			continue
+		}
+		who, ok := f.toAccount(a.Actor)
+		if !ok {
+			return gate.Unknown[[]gate.Account]("GitHub does not say who pushed " + gate.ShortCommit(a.After))
+		}
+		people.add(who)
+		reachesBack = reachesBack || !a.Timestamp.After(p.CreatedAt)
+		// A branch that was made again while the pull request was open has pushers before that.
+		if a.Type == activityCreation && reachesBack {
+			break
+		}
+	}
+	switch {
+	case !found:
+		return gate.Unknown[[]gate.Account](fmt.Sprintf("the push of %s to %s is not in GitHub's activity log",
+			gate.ShortCommit(p.Head.SHA), p.Head.Ref))
+	case !reachesBack:
+		return gate.Unknown[[]gate.Account](fmt.Sprintf("GitHub's activity log of %s does not reach back to when #%d was opened",
+			p.Head.Ref, p.Number))
+	}
+	return gate.Known(people.list)
+}
+
+// accounts is a list with each account once.
+type accounts struct{ list []gate.Account }
+
+func (s *accounts) add(a gate.Account) {
+	for _, b := range s.list {
+		if b.ID == a.ID {
+			return
+		}
+	}
+	s.list = append(s.list, a)
+}

@@ -1,0 +1,123 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// classicJSON is REST API's schema branch-protection, in part.
+type classicJSON struct {
+	EnforceAdmins    *enabled       `json:"enforce_admins"`
+	AllowForcePushes *enabled       `json:"allow_force_pushes"`
+	AllowDeletions   *enabled       `json:"allow_deletions"`
+	LinearHistory    *enabled       `json:"required_linear_history"`
+	Conversations    *enabled       `json:"required_conversation_resolution"`
+	Signatures       *enabled       `json:"required_signatures"`
+	Lock             *enabled       `json:"lock_branch"`
+	StatusChecks     *struct{}      `json:"required_status_checks"`
+	Restrictions     *actorLists    `json:"restrictions"`
+	Reviews          *classicReview `json:"required_pull_request_reviews"`
+}
+
+type classicReview struct {
+	Count  int         `json:"required_approving_review_count"`
+	Bypass *actorLists `json:"bypass_pull_request_allowances"`
+}
+
+type enabled struct {
+	Enabled bool `json:"enabled"`
+}
+
+func (e *enabled) on() bool { return e != nil && e.Enabled }
+
+type actorLists struct {
+	Users []struct {
+		Login string `json:"login"`
+	} `json:"users"`
+	Teams []struct {
+		Slug string `json:"slug"`
+	} `json:"teams"`
+	Apps []struct {
+		Slug string `json:"slug"`
+	} `json:"apps"`
+}
+
+func (l *actorLists) names() []string {
+	out := []string{}
+	if l == nil {
+		return out
+	}
+	for _, u := range l.Users {
+		out = append(out, "@"+u.Login)
+	}
+	for _, t := range l.Teams {
+		out = append(out, "team "+t.Slug)
+	}
+	for _, a := range l.Apps {
+		out = append(out, "app "+a.Slug)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// classic reads a branch's classic protection; absent where GitHub says in so many
+// words that there is none. Any other 404 could as well be a missing right.
+func (rd *reading) classic(ctx context.Context, branch string) gate.Fact[ruleSource] {
+	var raw classicJSON
+	err := rd.get(ctx, &raw, nil, rd.at("branches", branch, "protection")...)
+	var answer *callError
+	switch {
+	case isNotFound(err) && errors.As(err, &answer) && answer.message == "Branch not protected":
+		return gate.Absent[ruleSource](answer.message)
+	case err != nil:
+		return gate.Unknown[ruleSource](why(err))
+	case raw.EnforceAdmins == nil && raw.AllowForcePushes == nil:
+		return gate.Unknown[ruleSource]("GitHub answered with half a protection")
+	}
+	return gate.Known(raw.source())
+}
+
+func (c classicJSON) source() ruleSource {
+	s := ruleSource{
+		name: "classic", noForcePush: !c.AllowForcePushes.on(), noDeletion: !c.AllowDeletions.on(),
+		bypass: gate.Known([]string{}), adminsBound: c.EnforceAdmins.on(),
+	}
+	for name, on := range map[string]bool{
+		"non_fast_forward": s.noForcePush, "deletion": s.noDeletion, "required_linear_history": c.LinearHistory.on(),
+		"required_conversation_resolution": c.Conversations.on(), "required_signatures": c.Signatures.on(),
+		"lock_branch": c.Lock.on(), "required_status_checks": c.StatusChecks != nil, "restrictions": c.Restrictions != nil,
+		"pull_request": c.Reviews != nil,
+	} {
+		if on {
+			s.rules = append(s.rules, name)
+		}
+	}
+	if c.Restrictions != nil {
+		s.pushers = c.Restrictions.names()
+	}
+	actors := []string{}
+	if c.Reviews != nil {
+		s.pullRequests, s.reviews = true, c.Reviews.Count
+		actors = c.Reviews.Bypass.names()
+	}
+	if !s.adminsBound {
+		actors = append(actors, "administrators")
+	}
+	s.bypass = gate.Known(actors)
+	return s
+}
+
+// rulesetName names a ruleset in what is signed.
+func rulesetName(id int64) string { return "ruleset:" + strconv.FormatInt(id, 10) }
+
+// sortedUnique is a sorted copy without repetitions.
+func sortedUnique(s []string) []string {
+	s = slices.Clone(s)
+	slices.SortFunc(s, strings.Compare)
+	return slices.Compact(s)
+}

@@ -1,0 +1,243 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// commitJSON is REST API's schema commit, in part. Author and Committer are the accounts
+// behind the e-mails, null where there is none.
+type commitJSON struct {
+	SHA     string `json:"sha"`
+	Parents []struct {
+		SHA string `json:"sha"`
+	} `json:"parents"`
+	Author    *userJSON `json:"author"`
+	Committer *userJSON `json:"committer"`
+	Commit    struct {
+		Message   string      `json:"message"`
+		Author    *gitUserRaw `json:"author"`
+		Committer *gitUserRaw `json:"committer"`
+	} `json:"commit"`
+}
+
+type gitUserRaw struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+func (c commitJSON) parents() []string {
+	out := []string{}
+	for _, p := range c.Parents {
+		out = append(out, p.SHA)
+	}
+	return out
+}
+
+// gitActor is GraphQL's type GitActor: a name with an e-mail, and the user whose it is.
+type gitActor struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+	User  *struct {
+		DatabaseID int64  `json:"databaseId"`
+		Login      string `json:"login"`
+	} `json:"user"`
+}
+
+// actorAccount is the user behind an e-mail. GraphQL's User may be a bot's account too
+// ("name[bot]"): such a login is nobody's own, GitHub lets nobody register brackets.
+func (f *Forge) actorAccount(a *gitActor) (gate.Account, bool) {
+	if a == nil || a.User == nil || a.User.DatabaseID <= 0 {
+		return gate.Account{}, false
+	}
+	return gate.Account{
+		ID: f.account(a.User.DatabaseID), Login: a.User.Login, Human: !strings.HasSuffix(a.User.Login, "[bot]"),
+	}, true
+}
+
+// commitNode is GraphQL's type Commit, in part.
+type commitNode struct {
+	OID     string `json:"oid"`
+	ViaWeb  *bool  `json:"committedViaWeb"`
+	Authors struct {
+		TotalCount int        `json:"totalCount"`
+		Nodes      []gitActor `json:"nodes"`
+		PageInfo   struct {
+			HasNextPage bool   `json:"hasNextPage"`
+			EndCursor   string `json:"endCursor"`
+		} `json:"pageInfo"`
+	} `json:"authors"`
+	Committer *gitActor `json:"committer"`
+	Signature *struct {
+		IsValid           bool `json:"isValid"`
+		WasSignedByGitHub bool `json:"wasSignedByGitHub"`
+	} `json:"signature"`
+}
+
+// byWeb reports whether GitHub itself committed it: on the web side, with a valid
+// signature of GitHub's own. The committer's name alone, web-flow, anybody can write.
+func (n commitNode) byWeb() bool {
+	return n.ViaWeb != nil && *n.ViaWeb && n.Signature != nil && n.Signature.IsValid && n.Signature.WasSignedByGitHub
+}
+
+const (
+	commitFields = `fragment C on Commit {
+  oid committedViaWeb
+  authors(first: 20, after: $after) { totalCount nodes { name email user { databaseId login } } pageInfo { hasNextPage endCursor } }
+  committer { name email user { databaseId login } }
+  signature { isValid wasSignedByGitHub }
+}`
+	// commitsPerQuery stays far below GraphQL's node limit.
+	commitsPerQuery = 40
+	maxAuthorPages  = 20
+)
+
+// nodes reads commits from GraphQL, all authors of each.
+func (r *repository) nodes(ctx context.Context, shas []string) (map[string]commitNode, error) {
+	out := map[string]commitNode{}
+	for len(shas) > 0 {
+		n := min(len(shas), commitsPerQuery)
+		batch, err := r.nodeBatch(ctx, shas[:n], nil)
+		if err != nil {
+			return nil, err
+		}
+		for sha, node := range batch {
+			if err := r.allAuthors(ctx, sha, &node); err != nil {
+				return nil, err
+			}
+			out[sha] = node
+		}
+		shas = shas[n:]
+	}
+	return out, nil
+}
+
+func (r *repository) nodeBatch(ctx context.Context, shas []string, after *string) (map[string]commitNode, error) {
+	var text strings.Builder
+	text.WriteString("query Commits($owner: String!, $name: String!, $after: String) {\n  repository(owner: $owner, name: $name) {\n    databaseId\n")
+	for i, sha := range shas {
+		if !isSHA(sha) {
+			return nil, fmt.Errorf("read commit %q: expected a full SHA", sha)
+		}
+		fmt.Fprintf(&text, "    c%d: object(oid: %q) { ...C }\n", i, sha)
+	}
+	text.WriteString("  }\n}\n" + commitFields)
+	vars := map[string]any{"owner": r.owner, "name": r.name, "after": after}
+	var answer struct {
+		Repository map[string]json.RawMessage `json:"repository"`
+	}
+	if err := r.query(ctx, text.String(), vars, &answer); err != nil {
+		return nil, err
+	}
+	var id int64
+	if err := json.Unmarshal(answer.Repository["databaseId"], &id); err != nil || id != r.facts.ID.ID {
+		return nil, fmt.Errorf("read commits of %s: GraphQL answered for repository %d", r.facts.ID, id)
+	}
+	out := map[string]commitNode{}
+	for i, sha := range shas {
+		var n commitNode
+		if err := json.Unmarshal(answer.Repository[fmt.Sprintf("c%d", i)], &n); err != nil || n.OID != sha || n.ViaWeb == nil {
+			return nil, fmt.Errorf("read commit %s: GraphQL does not know it, or answered in part", gate.ShortCommit(sha))
+		}
+		out[sha] = n
+	}
+	return out, nil
+}
+
+// allAuthors adds the further pages of a commit's authors, and holds the count against
+// the rows read.
+func (r *repository) allAuthors(ctx context.Context, sha string, n *commitNode) error {
+	for page := 0; n.Authors.PageInfo.HasNextPage && page < maxAuthorPages; page++ {
+		cursor := n.Authors.PageInfo.EndCursor
+		more, err := r.nodeBatch(ctx, []string{sha}, &cursor)
+		if err != nil {
+			return err
+		}
+		n.Authors.Nodes = append(n.Authors.Nodes, more[sha].Authors.Nodes...)
+		n.Authors.PageInfo = more[sha].Authors.PageInfo
+	}
+	if n.Authors.PageInfo.HasNextPage || len(n.Authors.Nodes) != n.Authors.TotalCount {
+		return fmt.Errorf("commit %s: GitHub counts %d authors and lists %d", gate.ShortCommit(sha), n.Authors.TotalCount, len(n.Authors.Nodes))
+	}
+	return nil
+}
+
+// coAuthorLines finds Co-authored-by trailers anywhere in a message, in any case
+// (attack 36): a name in the wrong place can only add somebody.
+func coAuthorLines(message string) []gitUserRaw {
+	line := regexp.MustCompile(`(?im)^[ \t]*co-authored-by[ \t]*:(.*)$`)
+	var out []gitUserRaw
+	for _, m := range line.FindAllStringSubmatch(message, -1) {
+		name, rest, _ := strings.Cut(strings.TrimSpace(m[1]), "<")
+		email, _, _ := strings.Cut(rest, ">")
+		u := gitUserRaw{Name: strings.TrimSpace(name), Email: strings.TrimSpace(email)}
+		if u.Name == "" {
+			u.Name = u.Email
+		}
+		if u != (gitUserRaw{}) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// person is one name on a commit.
+func (f *Forge) person(part gate.Part, name string, actor *gitActor, rest *userJSON) gate.Person {
+	p := gate.Person{Part: part, Name: name, Account: gate.Absent[gate.Account]("the e-mail belongs to no account")}
+	if a, ok := f.actorAccount(actor); ok {
+		p.Account = gate.Known(a)
+	}
+	// REST names bots' accounts, which GraphQL leaves out, and says whether one is a person's.
+	if a, ok := f.toAccount(rest); ok {
+		p.Account = gate.Known(a)
+	}
+	return p
+}
+
+// people is everyone on a commit: GraphQL's authors (the git author first, then the
+// co-authors that it knows), trailers that it did not list, and the committer unless
+// that is GitHub itself.
+func (f *Forge) people(c commitJSON, n commitNode) []gate.Person {
+	var out []gate.Person
+	listed := map[string]bool{}
+	if a := c.Commit.Author; a != nil {
+		listed[strings.ToLower(a.Email)] = true
+		var actor *gitActor
+		if len(n.Authors.Nodes) > 0 && strings.EqualFold(n.Authors.Nodes[0].Email, a.Email) {
+			actor = &n.Authors.Nodes[0]
+		}
+		out = append(out, f.person(gate.PartAuthor, a.Name, actor, c.Author))
+	}
+	for i := range n.Authors.Nodes {
+		a := &n.Authors.Nodes[i]
+		if !listed[strings.ToLower(a.Email)] {
+			listed[strings.ToLower(a.Email)] = true
+			out = append(out, f.person(gate.PartCoAuthor, a.Name, a, nil))
+		}
+	}
+	for _, u := range coAuthorLines(c.Commit.Message) {
+		if u.Email == "" || !listed[strings.ToLower(u.Email)] {
+			listed[strings.ToLower(u.Email)] = true
+			out = append(out, f.person(gate.PartCoAuthor, u.Name, nil, nil))
+		}
+	}
+	if u := c.Commit.Committer; u != nil && !n.byWeb() {
+		out = append(out, f.person(gate.PartCommitter, u.Name, n.Committer, c.Committer))
+	}
+	return out
+}
+
+// toCommit makes the commit with everyone on it. A commit without an author as git
+// writes it is an answer in part.
+func (f *Forge) toCommit(c commitJSON, n commitNode) (gate.Commit, error) {
+	if c.Commit.Author == nil || c.Commit.Committer == nil {
+		return gate.Commit{}, fmt.Errorf("commit %s: GitHub named no author or committer", gate.ShortCommit(c.SHA))
+	}
+	title, _, _ := strings.Cut(c.Commit.Message, "\n")
+	return gate.Commit{SHA: c.SHA, Parents: c.parents(), Title: strings.TrimSpace(title), People: f.people(c, n)}, nil
+}

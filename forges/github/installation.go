@@ -1,0 +1,283 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/google/go-github/v62/github"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/countersign/countersign/forges"
+	"github.com/countersign/countersign/gate"
+)
+
+const (
+	// installationAge is how long an installation is believed before it is looked up again.
+	installationAge = 10 * time.Minute
+	// maxInstallations bounds the search for an installation by trying.
+	maxInstallations = 100
+)
+
+// errNotInstalled says that GitHub itself knows no installation of the App on a repository.
+var errNotInstalled = errors.New("the App is not installed on the repository, or it is gone")
+
+// installation is the App on one owner (REST API, schema installation).
+type installation struct {
+	ID          int64             `json:"id"`
+	AppID       int64             `json:"app_id"`
+	AppSlug     string            `json:"app_slug"`
+	Permissions map[string]string `json:"permissions"`
+	SuspendedAt *time.Time        `json:"suspended_at"`
+}
+
+// reached is a repository that a credential reaches.
+type reached struct {
+	client *github.Client
+	slug   string
+	name   string // owner/name when last read
+	until  time.Time
+}
+
+// minimum is what the gate asks of an installation token, where the installation has it.
+func minimum() map[string]string {
+	return map[string]string{
+		"metadata": "read", "contents": "read", "actions": "read", "administration": "read",
+		"pull_requests": "write", "issues": "write", "checks": "write", "statuses": "write",
+	}
+}
+
+// narrowed is the part of the minimum that the installation has: asking for more would
+// be refused as a whole, and what lacks then shows at the calls that need it.
+func (in installation) narrowed() (*github.InstallationPermissions, error) {
+	want := map[string]string{}
+	for name, level := range minimum() {
+		switch have := in.Permissions[name]; {
+		case have == "":
+		case level == "write" && have == "read":
+			want[name] = "read"
+		default:
+			want[name] = level
+		}
+	}
+	raw, err := json.Marshal(want)
+	if err != nil {
+		return nil, fmt.Errorf("permissions of installation %d: %w", in.ID, err)
+	}
+	var p github.InstallationPermissions
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return nil, fmt.Errorf("permissions of installation %d: %w", in.ID, err)
+	}
+	return &p, nil
+}
+
+func (f *Forge) newClient(rt http.RoundTripper) *github.Client {
+	c := github.NewClient(&http.Client{Transport: rt, Timeout: f.client.Timeout, CheckRedirect: forges.NoRedirect})
+	base := *f.api
+	c.BaseURL = &base
+	return c
+}
+
+func (f *Forge) caller(c *github.Client) *caller {
+	return &caller{client: c, graphQL: f.graphQL.String(), slots: semaphore.NewWeighted(parallel)}
+}
+
+// app makes a caller with the App's own credential.
+func (f *Forge) app() (*caller, error) {
+	rt, err := ghinstallation.NewAppsTransport(f.transport(), f.cfg.AppID, f.cfg.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("sign as App %d: %w", f.cfg.AppID, err)
+	}
+	return f.caller(f.newClient(rt)), nil
+}
+
+// installed makes a client whose token reaches one repository with the minimum
+// permissions. Each has its own App transport: ghinstallation writes to a shared one.
+func (f *Forge) installed(in installation, repository int64) (*github.Client, error) {
+	app, err := ghinstallation.NewAppsTransport(f.transport(), f.cfg.AppID, f.cfg.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("sign as App %d: %w", f.cfg.AppID, err)
+	}
+	permissions, err := in.narrowed()
+	if err != nil {
+		return nil, err
+	}
+	rt := ghinstallation.NewFromAppsTransport(app, in.ID)
+	rt.BaseURL = f.api.String()
+	rt.InstallationTokenOptions = &github.InstallationTokenOptions{
+		RepositoryIDs: []int64{repository}, Permissions: permissions,
+	}
+	return f.newClient(rt), nil
+}
+
+// reach finds the credential for a repository. Name is its full name where one is known
+// from elsewhere; a hint, since the token is bound to the number.
+func (f *Forge) reach(ctx context.Context, repository int64, name string) (reached, error) {
+	f.mu.Lock()
+	r, has := f.known[repository]
+	f.mu.Unlock()
+	if has && f.cfg.Now().Before(r.until) {
+		return r, nil
+	}
+	if name == "" {
+		name = r.name
+	}
+	in, err := f.findInstallation(ctx, repository, name)
+	if err != nil {
+		return reached{}, err
+	}
+	if in.AppID != f.cfg.AppID {
+		return reached{}, fmt.Errorf("installation %d: expected App %d, got App %d", in.ID, f.cfg.AppID, in.AppID)
+	}
+	if in.SuspendedAt != nil {
+		return reached{}, &callError{status: http.StatusForbidden, message: "the App's installation is suspended", what: "the installation lookup"}
+	}
+	client, err := f.installed(in, repository)
+	if err != nil {
+		return reached{}, err
+	}
+	r = reached{client: client, slug: in.AppSlug, name: name, until: f.cfg.Now().Add(installationAge)}
+	f.remember(repository, r)
+	return r, nil
+}
+
+func (f *Forge) remember(repository int64, r reached) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known[repository] = r
+}
+
+// forget makes the next reading look the installation up again.
+func (f *Forge) forget(repository int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.known[repository]
+	f.known[repository] = reached{name: r.name}
+}
+
+// findInstallation asks by number, which GitHub answers but does not document; then
+// by name; then tries the App's installations.
+func (f *Forge) findInstallation(ctx context.Context, repository int64, name string) (installation, error) {
+	app, err := f.app()
+	if err != nil {
+		return installation{}, err
+	}
+	var in installation
+	err = app.get(ctx, &in, nil, "repositories", strconv.FormatInt(repository, 10), "installation")
+	if err == nil || !isNotFound(err) {
+		return in, err
+	}
+	if owner, repo, ok := cut(name); ok {
+		err = app.get(ctx, &in, nil, "repos", owner, repo, "installation")
+		if isNotFound(err) {
+			return in, errNotInstalled
+		}
+		return in, err
+	}
+	return f.tryInstallations(ctx, app, repository)
+}
+
+// tryInstallations mints a token for the repository under each installation: GitHub
+// answers 422 where it does not reach the repository.
+func (f *Forge) tryInstallations(ctx context.Context, app *caller, repository int64) (installation, error) {
+	all, err := list[installation](ctx, app, nil, "app", "installations")
+	if err != nil {
+		return installation{}, err
+	}
+	for i, in := range all {
+		if i == maxInstallations {
+			return installation{}, fmt.Errorf("the App has more than %d installations and GitHub does not say which reaches the repository", maxInstallations)
+		}
+		var token struct {
+			ExpiresAt time.Time `json:"expires_at"`
+		}
+		_, err := app.call(ctx, http.MethodPost, &token, nil, map[string]any{"repository_ids": []int64{repository}},
+			"app", "installations", strconv.FormatInt(in.ID, 10), "access_tokens")
+		switch status := statusOf(err); {
+		case err == nil:
+			return in, nil
+		case slices.Contains([]int{http.StatusUnprocessableEntity, http.StatusForbidden, http.StatusNotFound}, status):
+		default:
+			return installation{}, err
+		}
+	}
+	return installation{}, errNotInstalled
+}
+
+// repository is one repository with a caller that reaches it, as of now.
+type repository struct {
+	*caller
+	forge *Forge
+	facts gate.RepositoryFacts
+	slug  string // of the App
+	owner string
+	name  string
+}
+
+// repositoryJSON is REST API's schema full-repository, in part.
+type repositoryJSON struct {
+	ID            int64  `json:"id"`
+	FullName      string `json:"full_name"`
+	DefaultBranch string `json:"default_branch"`
+	Private       bool   `json:"private"`
+	HTMLURL       string `json:"html_url"`
+	Owner         struct {
+		ID int64 `json:"id"`
+	} `json:"owner"`
+}
+
+// open reads the repository by its number (attacks 5 and 73). Errors: errNotInstalled where
+// GitHub says that the App does not reach it.
+func (f *Forge) open(ctx context.Context, id gate.RepositoryID, name string) (*repository, error) {
+	if id.Forge != f.cfg.Forge || id.ID <= 0 {
+		return nil, fmt.Errorf("repository %s: expected one of forge %q", id, f.cfg.Forge)
+	}
+	for again := false; ; again = true {
+		r, err := f.reach(ctx, id.ID, name)
+		if err != nil {
+			return nil, err
+		}
+		out, err := f.read(ctx, r, id)
+		if err == nil {
+			return out, nil
+		}
+		f.forget(id.ID)
+		stale := statusOf(err) == http.StatusUnauthorized || isNotFound(err)
+		if again || !stale {
+			return nil, err
+		}
+	}
+}
+
+func (f *Forge) read(ctx context.Context, r reached, id gate.RepositoryID) (*repository, error) {
+	c := f.caller(r.client)
+	var raw repositoryJSON
+	if err := c.get(ctx, &raw, nil, "repositories", strconv.FormatInt(id.ID, 10)); err != nil {
+		return nil, err
+	}
+	owner, name, ok := cut(raw.FullName)
+	if raw.ID != id.ID || !ok || raw.Owner.ID <= 0 || raw.DefaultBranch == "" {
+		return nil, fmt.Errorf("repository %s: GitHub answered for %d (%q)", id, raw.ID, raw.FullName)
+	}
+	r.name = raw.FullName
+	f.remember(id.ID, r)
+	return &repository{
+		caller: c, forge: f, slug: r.slug, owner: owner, name: name,
+		facts: gate.RepositoryFacts{
+			ID: id, Owner: f.account(raw.Owner.ID), FullName: raw.FullName,
+			DefaultBranch: raw.DefaultBranch, Private: raw.Private, URL: raw.HTMLURL,
+		},
+	}, nil
+}
+
+// at is a path below the repository. It goes by name: the token reaches this number
+// only, so that a name which was given away meanwhile answers 404.
+func (r *repository) at(segments ...string) []string {
+	return append([]string{"repos", r.owner, r.name}, segments...)
+}

@@ -1,0 +1,66 @@
+package github
+
+import "github.com/countersign/countersign/gate"
+
+// Interpret says where to look after a delivery. It is pure, and believes nothing of the
+// payload but numbers. Comments of bots and the check runs that the gate posts itself
+// ring nothing: they would ring for ever.
+func (f *Forge) Interpret(d gate.Delivery) ([]gate.Ring, error) {
+	p, err := parsePayload(d.Body)
+	if err != nil {
+		return nil, err
+	}
+	switch d.Event {
+	case "issue_comment":
+		return f.commentRings(p), nil
+	case "check_run":
+		if p.CheckRun != nil && p.Action == "rerequested" {
+			return f.rings(p.CheckRun.HeadSHA, p.Repository), nil
+		}
+		return nil, nil
+	case "workflow_run":
+		if p.WorkflowRun != nil {
+			return f.rings(p.WorkflowRun.HeadSHA, p.Repository), nil
+		}
+		return nil, nil
+	case "push", "create", "delete", "pull_request", "pull_request_review", "branch_protection_rule",
+		"branch_protection_configuration", "repository_ruleset", "member", "membership", "team", "team_add", "repository":
+		return f.rings("", p.Repository), nil
+	case "installation", "installation_repositories":
+		var rings []gate.Ring
+		for _, group := range [][]numbered{p.Repositories, p.RepositoriesAdded, p.RepositoriesRemoved} {
+			for _, repo := range group {
+				rings = append(rings, f.rings("", &repo)...)
+			}
+		}
+		return rings, nil
+	}
+	return nil, nil
+}
+
+func (f *Forge) rings(commit string, repo *numbered) []gate.Ring {
+	if repo == nil || repo.ID <= 0 {
+		return nil
+	}
+	if !isSHA(commit) {
+		commit = ""
+	}
+	return []gate.Ring{{Repository: f.repositoryID(repo.ID), Commit: commit}}
+}
+
+func (f *Forge) commentRings(p payload) []gate.Ring {
+	rings := f.rings("", p.Repository)
+	if len(rings) == 0 || p.Issue == nil || p.Issue.Number <= 0 || p.Comment == nil || p.Comment.ID <= 0 {
+		return nil
+	}
+	if p.Comment.User != nil && p.Comment.User.Type == "Bot" {
+		return nil
+	}
+	if p.Action == "created" {
+		rings[0].Comment = &gate.CommentRef{
+			Repository: rings[0].Repository, ID: p.Comment.ID,
+			Thread: gate.Thread{Number: p.Issue.Number, Issue: len(p.Issue.Pull) == 0 || string(p.Issue.Pull) == "null"},
+		}
+	}
+	return rings
+}

@@ -1,0 +1,174 @@
+package github
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// ruleSource is what one source of rules (classic protection, or one active ruleset)
+// demands of a ref.
+type ruleSource struct {
+	name         string
+	rules        []string // types, unknown ones included
+	noForcePush  bool
+	noDeletion   bool
+	pullRequests bool // changes come by pull request only
+	noUpdate     bool // only those who may bypass may push at all
+	noCreation   bool
+	reviews      int
+	pushers      []string // who may push, where a list says so
+	adminsBound  bool
+	adminsHidden bool // the bypass list, which alone would exempt them, is hidden
+	bypass       gate.Fact[[]string]
+}
+
+// branchProtection is the sum of classic protection and rulesets, of each rule the
+// strictest. A source that could not be read can only add rules: what the others
+// forbid is forbidden, and what they allow is unknown.
+func (rd *reading) branchProtection(ctx context.Context, branch string) gate.Fact[gate.Protection] {
+	var classic gate.Fact[ruleSource]
+	var rules gate.Fact[[]ruleSource]
+	var both sync.WaitGroup
+	both.Go(func() { classic = rd.classic(ctx, branch) })
+	both.Go(func() { rules = rd.branchRules(ctx, branch) })
+	both.Wait()
+	sources, _ := rules.Get()
+	var unread []string
+	if rules.IsUnknown() {
+		unread = append(unread, "its rulesets: "+rules.Why())
+	}
+	if c, ok := classic.Get(); ok {
+		sources = withClassic(sources, c)
+	} else if classic.IsUnknown() {
+		unread = append(unread, "its classic protection: "+classic.Why())
+	}
+	why := strings.Join(unread, "; ")
+	switch {
+	case len(sources) == 0 && why != "":
+		return gate.Unknown[gate.Protection](why)
+	case len(sources) == 0:
+		return gate.Absent[gate.Protection]("neither classic protection nor an active ruleset applies to " + branch)
+	}
+	return gate.Known(merge("refs/heads/"+branch, sources, why))
+}
+
+// withClassic puts classic protection first. What it adds nothing to, it cannot weaken
+// either: its exemption of administrators then exempts them from nothing.
+func withClassic(rulesets []ruleSource, c ruleSource) []ruleSource {
+	sum := ruleSource{}
+	for _, s := range rulesets {
+		sum.noForcePush = sum.noForcePush || s.noForcePush
+		sum.noDeletion = sum.noDeletion || s.noDeletion
+		sum.pullRequests = sum.pullRequests || s.pullRequests
+		sum.reviews = max(sum.reviews, s.reviews)
+	}
+	implied := (sum.noForcePush || !c.noForcePush) && (sum.noDeletion || !c.noDeletion) &&
+		(sum.pullRequests || !c.pullRequests) && sum.reviews >= c.reviews && c.pushers == nil
+	if implied && !c.adminsBound {
+		c.adminsBound, c.bypass = true, gate.Known([]string{})
+	}
+	return append([]ruleSource{c}, rulesets...)
+}
+
+// merge is the strictest union. Unread says which sources are missing, "" where none.
+func merge(ref string, sources []ruleSource, unread string) gate.Protection {
+	p := gate.Protection{Ref: ref, Rules: []string{}}
+	var noForce, noDelete bool
+	var reviews int
+	for _, s := range sources {
+		p.Sources = append(p.Sources, s.name)
+		p.Rules = append(p.Rules, s.rules...)
+		noForce, noDelete = noForce || s.noForcePush, noDelete || s.noDeletion
+		reviews = max(reviews, s.reviews)
+	}
+	p.Rules = sortedUnique(p.Rules)
+	p.ForcePush = forbidden(noForce, unread)
+	p.Deletion = forbidden(noDelete, unread)
+	p.Reviews = gate.Known(reviews)
+	if reviews == 0 && unread != "" {
+		p.Reviews = gate.Unknown[int](unread)
+	}
+	p.AdminsEnforced = admins(sources)
+	p.Bypass = bypass(sources, unread)
+	p.Push = push(sources, p.Bypass, unread)
+	return p
+}
+
+// forbidden is the fact whether something is allowed, given that some source forbids it.
+func forbidden(yes bool, unread string) gate.Fact[bool] {
+	switch {
+	case yes:
+		return gate.Known(false)
+	case unread != "":
+		return gate.Unknown[bool](unread)
+	}
+	return gate.Known(true)
+}
+
+// admins: classic protection may exempt them; rulesets know no exemption but the
+// bypass list, which GitHub hides from Apps without the right to write rulesets.
+func admins(sources []ruleSource) gate.Fact[bool] {
+	hidden := false
+	for _, s := range sources {
+		switch {
+		case s.adminsHidden:
+			hidden = true
+		case !s.adminsBound:
+			return gate.Known(false)
+		}
+	}
+	if hidden {
+		return gate.Absent[bool]("rulesets exempt nobody but those on the bypass list, which GitHub hides")
+	}
+	return gate.Known(true)
+}
+
+func bypass(sources []ruleSource, unread string) gate.Fact[[]string] {
+	actors := []string{}
+	for _, s := range sources {
+		list, ok := s.bypass.Get()
+		if !ok {
+			return gate.Unknown[[]string](s.name + ": " + s.bypass.Why())
+		}
+		actors = append(actors, list...)
+	}
+	if unread != "" {
+		return gate.Unknown[[]string](unread)
+	}
+	return gate.Known(sortedUnique(actors))
+}
+
+// push says who may push without a pull request.
+func push(sources []ruleSource, bypass gate.Fact[[]string], unread string) gate.Fact[[]string] {
+	closed := slices.ContainsFunc(sources, func(s ruleSource) bool { return s.pullRequests || s.noUpdate })
+	if closed {
+		actors, ok := bypass.Get()
+		switch {
+		case !ok:
+			return gate.Unknown[[]string]("those on the bypass list: " + bypass.Why())
+		case len(actors) == 0:
+			return gate.Known([]string{"nobody"})
+		}
+		return bypass
+	}
+	if unread != "" {
+		return gate.Unknown[[]string](unread)
+	}
+	for _, s := range sources {
+		if s.pushers != nil {
+			return gate.Known(orNobody(s.pushers))
+		}
+	}
+	return gate.Known([]string{"everyone with write"})
+}
+
+func orNobody(names []string) []string {
+	if len(names) == 0 {
+		return []string{"nobody"}
+	}
+	return names
+}

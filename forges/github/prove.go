@@ -1,0 +1,162 @@
+package github
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Prove checks that GitHub itself sent body, and makes it a delivery. The signature is
+// X-Hub-Signature-256: HMAC-SHA256 under the webhook secret over the body's bytes as
+// they came (docs, "Validating webhook deliveries"); go-github's own validation also
+// takes SHA-1, form bodies and an empty secret. Errors: CodeDeliveryUnsigned,
+// CodeDeliverySignature, CodeDeliveryMalformed.
+func (f *Forge) Prove(r *http.Request, body []byte) (gate.Delivery, error) {
+	if err := f.checkSignature(r.Header, body); err != nil {
+		return gate.Delivery{}, err
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return gate.Delivery{}, malformed("the delivery is not JSON", "Content-Type application/json", r.Header.Get("Content-Type"),
+			"set the webhook's content type to application/json")
+	}
+	event, err := oneHeader(r.Header, "X-GitHub-Event", `^[a-z][a-z0-9_]{0,63}$`)
+	if err != nil {
+		return gate.Delivery{}, err
+	}
+	id, err := oneHeader(r.Header, "X-GitHub-Delivery", `^[A-Za-z0-9-]{1,100}$`)
+	if err != nil {
+		return gate.Delivery{}, err
+	}
+	if kind := r.Header.Get("X-GitHub-Hook-Installation-Target-Type"); kind == "integration" {
+		target := r.Header.Get("X-GitHub-Hook-Installation-Target-ID")
+		if target != strconv.FormatInt(f.cfg.AppID, 10) {
+			return gate.Delivery{}, malformed("the delivery is for another App", strconv.FormatInt(f.cfg.AppID, 10), target,
+				"point that App's webhook elsewhere")
+		}
+	}
+	p, err := parsePayload(body)
+	if err != nil {
+		return gate.Delivery{}, err
+	}
+	return gate.Delivery{
+		Forge: f.cfg.Forge, ID: id, Event: event, Body: body, Received: f.cfg.Now(), Thread: p.order(event),
+	}, nil
+}
+
+func (f *Forge) checkSignature(h http.Header, body []byte) error {
+	values := h.Values("X-Hub-Signature-256")
+	if len(values) == 0 {
+		got := "none"
+		if h.Get("X-Hub-Signature") != "" {
+			got = "SHA-1 alone (X-Hub-Signature)"
+		}
+		return &gate.Error{
+			Kind: gate.Unidentified, Code: gate.CodeDeliveryUnsigned, Text: "the delivery is not signed",
+			Expected: "a signature in X-Hub-Signature-256", Got: got, Fix: "give the App's webhook the secret that the server is configured with",
+		}
+	}
+	mac := hmac.New(sha256.New, f.cfg.WebhookSecret)
+	mac.Write(body)
+	given, hexOK := strings.CutPrefix(values[0], "sha256=")
+	sum, err := hex.DecodeString(given)
+	if len(values) != 1 || !hexOK || err != nil || !hmac.Equal(sum, mac.Sum(nil)) {
+		return &gate.Error{
+			Kind: gate.Unidentified, Code: gate.CodeDeliverySignature, Text: "the delivery's signature does not hold",
+			Expected: "sha256=HMAC of the body under the webhook secret", Got: "another value",
+			Fix: "give the App's webhook the secret that the server is configured with",
+		}
+	}
+	return nil
+}
+
+func malformed(text, expected, got, fix string) *gate.Error {
+	return &gate.Error{
+		Kind: gate.Invalid, Code: gate.CodeDeliveryMalformed, Text: text, Expected: expected, Got: strconv.QuoteToASCII(short(got)), Fix: fix,
+	}
+}
+
+func short(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "…"
+	}
+	return s
+}
+
+func oneHeader(h http.Header, name, pattern string) (string, error) {
+	values := h.Values(name)
+	if len(values) != 1 || !regexp.MustCompile(pattern).MatchString(values[0]) {
+		return "", malformed("the delivery's header "+name+" is missing or odd", name+" once, of the form "+pattern,
+			strings.Join(values, ", "), "send it again from the App's settings, Advanced, Recent Deliveries")
+	}
+	return values[0], nil
+}
+
+// payload is what the gate takes from a webhook's body, all of it a hint.
+type payload struct {
+	Action     string     `json:"action"`
+	Repository *numbered  `json:"repository"`
+	Issue      *issueHint `json:"issue"`
+	Pull       *struct {
+		Number int64 `json:"number"`
+	} `json:"pull_request"`
+	Comment *struct {
+		ID   int64    `json:"id"`
+		User *userRaw `json:"user"`
+	} `json:"comment"`
+	CheckRun *struct {
+		HeadSHA string `json:"head_sha"`
+	} `json:"check_run"`
+	WorkflowRun *struct {
+		HeadSHA string `json:"head_sha"`
+	} `json:"workflow_run"`
+	Repositories        []numbered `json:"repositories"`
+	RepositoriesAdded   []numbered `json:"repositories_added"`
+	RepositoriesRemoved []numbered `json:"repositories_removed"`
+}
+
+type numbered struct {
+	ID int64 `json:"id"`
+}
+
+type userRaw struct {
+	Type string `json:"type"`
+}
+
+type issueHint struct {
+	Number int64           `json:"number"`
+	Pull   json.RawMessage `json:"pull_request"`
+}
+
+func parsePayload(body []byte) (payload, error) {
+	var p payload
+	if err := json.Unmarshal(body, &p); err != nil {
+		e := malformed("the delivery's body is not the JSON of a webhook", "a JSON object", "something else",
+			"send it again from the App's settings, Advanced, Recent Deliveries")
+		e.Got, e.Err = "a body that does not decode", err
+		return payload{}, e
+	}
+	return p, nil
+}
+
+// order is the thread whose deliveries keep their order.
+func (p payload) order(event string) string {
+	if p.Repository == nil {
+		return ""
+	}
+	repo := strconv.FormatInt(p.Repository.ID, 10)
+	switch {
+	case event == "issue_comment" && p.Issue != nil:
+		return repo + "#" + strconv.FormatInt(p.Issue.Number, 10)
+	case strings.HasPrefix(event, "pull_request") && p.Pull != nil:
+		return repo + "#" + strconv.FormatInt(p.Pull.Number, 10)
+	}
+	return repo
+}

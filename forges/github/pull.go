@@ -1,0 +1,221 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+)
+
+const (
+	// listedCommits is how many commits of a pull request GitHub lists (REST API, "List
+	// commits on a pull request").
+	listedCommits = 250
+	// listedFiles is how many files it lists ("List pull requests files").
+	listedFiles = 3000
+)
+
+// pullJSON is REST API's schema pull-request, in part.
+type pullJSON struct {
+	Number         int64      `json:"number"`
+	Title          string     `json:"title"`
+	HTMLURL        string     `json:"html_url"`
+	User           *userJSON  `json:"user"`
+	CreatedAt      time.Time  `json:"created_at"`
+	MergedAt       *time.Time `json:"merged_at"`
+	MergeCommitSHA string     `json:"merge_commit_sha"`
+	Commits        int        `json:"commits"`
+	ChangedFiles   int        `json:"changed_files"`
+	Head           pullSide   `json:"head"`
+	Base           pullSide   `json:"base"`
+}
+
+type pullSide struct {
+	Ref  string `json:"ref"`
+	SHA  string `json:"sha"`
+	Repo *struct {
+		ID       int64  `json:"id"`
+		FullName string `json:"full_name"`
+	} `json:"repo"`
+}
+
+// merged reports whether the pull request was merged into the repository itself.
+func (p *pullJSON) merged(repository int64) bool {
+	return p.MergedAt != nil && p.Base.Repo != nil && p.Base.Repo.ID == repository
+}
+
+// pull is a merged pull request with its own commits.
+type pull struct {
+	*pullJSON
+	commits []commitJSON
+	own     map[string]bool
+}
+
+// pull reads a merged pull request with all of its commits, held against GitHub's count.
+func (r *repository) pull(ctx context.Context, number int64) (*pull, error) {
+	p := &pull{pullJSON: &pullJSON{}, own: map[string]bool{}}
+	n := strconv.FormatInt(number, 10)
+	if err := r.get(ctx, p.pullJSON, nil, r.at("pulls", n)...); err != nil {
+		return nil, err
+	}
+	if p.Number != number || !p.merged(r.facts.ID.ID) || !isSHA(p.Head.SHA) || !isSHA(p.Base.SHA) {
+		return nil, fmt.Errorf("pull request #%d: GitHub answered for #%d, or no longer as merged", number, p.Number)
+	}
+	var err error
+	if p.Commits <= listedCommits {
+		p.commits, err = list[commitJSON](ctx, r.caller, nil, r.at("pulls", n, "commits")...)
+	} else {
+		p.commits, err = r.between(ctx, p.Base.SHA, p.Head.SHA)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range p.commits {
+		p.own[c.SHA] = true
+	}
+	if len(p.own) != p.Commits || p.Commits == 0 || !p.own[p.Head.SHA] {
+		return nil, fmt.Errorf("pull request #%d: GitHub counts %d commits and lists %d, its head among them: %t",
+			number, p.Commits, len(p.own), p.own[p.Head.SHA])
+	}
+	return p, nil
+}
+
+// pullsOf lists the merged pull requests that hold a commit.
+func (r *repository) pullsOf(ctx context.Context, sha string) ([]int64, error) {
+	all, err := list[pullJSON](ctx, r.caller, nil, r.at("commits", sha, "pulls")...)
+	if err != nil {
+		return nil, err
+	}
+	var out []int64
+	for i := range all {
+		if all[i].merged(r.facts.ID.ID) {
+			out = append(out, all[i].Number)
+		}
+	}
+	return out, nil
+}
+
+// detail reads what surrounds a pull request. What cannot be read stays unknown.
+func (rd *reading) detail(ctx context.Context, p *pull, c *gate.Change) {
+	c.Opener = gate.Unknown[gate.Account]("GitHub does not say who opened it")
+	if a, ok := rd.forge.toAccount(p.User); ok {
+		c.Opener = gate.Known(a)
+	}
+	c.Paths = gate.Unknown[[]string]("the policy asks for no paths")
+	var all sync.WaitGroup
+	all.Go(func() { c.Pushers = rd.pushers(ctx, p) })
+	all.Go(func() { c.Reviews = rd.reviews(ctx, p) })
+	if rd.needs.Paths {
+		all.Go(func() { c.Paths = rd.pullPaths(ctx, p) })
+	}
+	all.Wait()
+}
+
+// pushers reads the log of the head's branch, in the fork where it lies in one.
+func (rd *reading) pushers(ctx context.Context, p *pull) gate.Fact[[]gate.Account] {
+	if p.Head.Repo == nil {
+		return gate.Unknown[[]gate.Account]("the repository it came from is gone, so GitHub does not say who pushed to it")
+	}
+	owner, name, ok := cut(p.Head.Repo.FullName)
+	if !ok {
+		return gate.Unknown[[]gate.Account]("GitHub does not name the repository it came from")
+	}
+	log, err := rd.activityOf(ctx, owner, name, "refs/heads/"+p.Head.Ref)
+	if err != nil {
+		return gate.Unknown[[]gate.Account](fmt.Sprintf("the activity log of %s: %s", p.Head.Repo.FullName, why(err)))
+	}
+	return rd.forge.headPushers(log, p.pullJSON)
+}
+
+// reviewJSON is REST API's schema pull-request-review, in part.
+type reviewJSON struct {
+	ID          int64      `json:"id"`
+	User        *userJSON  `json:"user"`
+	State       string     `json:"state"`
+	CommitID    string     `json:"commit_id"`
+	SubmittedAt *time.Time `json:"submitted_at"`
+}
+
+// reviews are each reviewer's latest verdict (attack 56), with the right they have now.
+// A comment is no verdict and changes none; a deleted account's counts for nobody.
+func (rd *reading) reviews(ctx context.Context, p *pull) gate.Fact[[]gate.Review] {
+	all, err := list[reviewJSON](ctx, rd.caller, nil, rd.at("pulls", strconv.FormatInt(p.Number, 10), "reviews")...)
+	if err != nil {
+		return gate.Unknown[[]gate.Review](why(err))
+	}
+	latest := map[int64]reviewJSON{}
+	for _, r := range all {
+		verdict := slices.Contains([]string{"APPROVED", "CHANGES_REQUESTED", "DISMISSED"}, r.State)
+		if r.User == nil || r.SubmittedAt == nil || !verdict {
+			continue
+		}
+		before, has := latest[r.User.ID]
+		if !has || r.SubmittedAt.After(*before.SubmittedAt) || r.SubmittedAt.Equal(*before.SubmittedAt) && r.ID > before.ID {
+			latest[r.User.ID] = r
+		}
+	}
+	out := make([]gate.Review, 0, len(latest))
+	for _, r := range latest {
+		by, ok := rd.forge.toAccount(r.User)
+		if ok {
+			out = append(out, gate.Review{By: by, Approved: r.State == "APPROVED", Commit: r.CommitID, At: *r.SubmittedAt})
+		}
+	}
+	slices.SortFunc(out, func(a, b gate.Review) int { return cmp.Compare(a.By.ID.ID, b.By.ID.ID) })
+	var each sync.WaitGroup
+	for i := range out {
+		each.Go(func() { out[i].Role = role(rd.member(ctx, out[i].By.ID)) })
+	}
+	each.Wait()
+	return gate.Known(out)
+}
+
+// role is the member's right; a suspended account has none.
+func role(m gate.Fact[gate.Member]) gate.Fact[gate.Role] {
+	member, ok := m.Get()
+	switch {
+	case m.IsAbsent():
+		return gate.Absent[gate.Role](m.Why())
+	case !ok:
+		return gate.Unknown[gate.Role](m.Why())
+	case !member.Active:
+		return gate.Absent[gate.Role]("the account is suspended")
+	}
+	return gate.Known(member.Role)
+}
+
+// fileJSON is REST API's schema diff-entry, in part.
+type fileJSON struct {
+	Filename string `json:"filename"`
+	Previous string `json:"previous_filename"`
+}
+
+func (rd *reading) pullPaths(ctx context.Context, p *pull) gate.Fact[[]string] {
+	if p.ChangedFiles > listedFiles {
+		return gate.Unknown[[]string](fmt.Sprintf("#%d changes %d files; GitHub lists %d", p.Number, p.ChangedFiles, listedFiles))
+	}
+	files, err := list[fileJSON](ctx, rd.caller, nil, rd.at("pulls", strconv.FormatInt(p.Number, 10), "files")...)
+	if err != nil {
+		return gate.Unknown[[]string](why(err))
+	}
+	if len(files) != p.ChangedFiles {
+		return gate.Unknown[[]string](fmt.Sprintf("GitHub counts %d files of #%d and lists %d", p.ChangedFiles, p.Number, len(files)))
+	}
+	return gate.Known(paths(files))
+}
+
+func paths(files []fileJSON) []string {
+	out := []string{}
+	for _, f := range files {
+		out = append(out, f.Filename)
+		if f.Previous != "" {
+			out = append(out, f.Previous)
+		}
+	}
+	return sortedUnique(out)
+}
