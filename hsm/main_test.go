@@ -1,0 +1,15 @@
+package hsm_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/countersign/countersign/hsm/hsmtest"
+)
+
+func TestMain(m *testing.M) {
+	hsmtest.RunIfWorker()
+	runIfDaemon()
+	goleak.VerifyTestMain(m)
+}
