@@ -9,15 +9,15 @@ import (
 	"github.com/countersign/countersign/forges/forgetest"
 )
 
-// commitDate is a date of a commit as Gitaly's come out in JSON (API docs: commits).
-func commitDate(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000-07:00") }
+// commitDate is a date of a commit as Gitaly's come out in JSON (API docs:
+// commits); git keeps whole seconds.
+func commitDate(t time.Time) string {
+	return t.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05.000-07:00")
+}
 
-// commitName is the name in a commit: free text, so an account's name or whatever
-// a test wrote.
-func (s *Server) commitName(p forgetest.Person) string {
-	if a := s.accounts[p.ID]; a != nil {
-		return a.name
-	}
+// commitName is the name inside the commit object: free text, here the login that
+// the test gave.
+func commitName(p forgetest.Person) string {
 	if p.Login != "" {
 		return p.Login
 	}
@@ -33,8 +33,8 @@ func (s *Server) commitRow(p *project, c *forgetest.Commit, trailers bool) obj {
 	}
 	return obj{
 		"id": c.SHA, "short_id": c.SHA[:8], "created_at": commitDate(c.When), "parent_ids": orEmpty(c.Parents),
-		"title": subject(c), "message": c.Message, "author_name": s.commitName(c.Author), "author_email": c.Author.Email,
-		"authored_date": commitDate(c.When), "committer_name": s.commitName(c.Committer), "committer_email": c.Committer.Email,
+		"title": subject(c), "message": c.Message, "author_name": commitName(c.Author), "author_email": c.Author.Email,
+		"authored_date": commitDate(c.When), "committer_name": commitName(c.Committer), "committer_email": c.Committer.Email,
 		"committed_date": commitDate(c.When), "trailers": short, "extended_trailers": extended,
 		"web_url": s.webURL(p) + "/-/commit/" + c.SHA,
 	}
@@ -146,7 +146,7 @@ func (c *call) firstParents(base string, head *forgetest.Commit) []*forgetest.Co
 }
 
 func (c *call) wantsCommit(commit *forgetest.Commit) bool {
-	if !matchesAuthor(c.param("author"), c.commitName(commit.Author)+" <"+commit.Author.Email+">") {
+	if !matchesAuthor(c.param("author"), commitName(commit.Author)+" <"+commit.Author.Email+">") {
 		return false
 	}
 	if since, err := time.Parse(time.RFC3339, c.param("since")); err == nil && commit.When.Before(since) {

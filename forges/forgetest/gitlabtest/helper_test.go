@@ -37,7 +37,7 @@ type team struct {
 	*gitlabtest.Server
 	repo           forgetest.Repository
 	ana, ben, root forgetest.Person
-	api            *gitlab.Client
+	api            *gitlab.Client //nolint:staticcheck // the library that the gate uses
 }
 
 func newTeam(t *testing.T, opts gitlabtest.Options) *team {
@@ -55,9 +55,9 @@ func newTeam(t *testing.T, opts gitlabtest.Options) *team {
 }
 
 // client is go-gitlab as the gate configures it: no retries, no kept connections.
-func client(t *testing.T, s *gitlabtest.Server, token string) *gitlab.Client {
+func client(t *testing.T, s *gitlabtest.Server, token string) *gitlab.Client { //nolint:staticcheck // as above
 	t.Helper()
-	c, err := gitlab.NewClient(token, gitlab.WithBaseURL(s.APIURL()), gitlab.WithCustomRetryMax(0),
+	c, err := gitlab.NewClient(token, gitlab.WithBaseURL(s.APIURL()), gitlab.WithCustomRetryMax(0), //nolint:staticcheck // as above
 		gitlab.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
 	must(t, err)
 	return c

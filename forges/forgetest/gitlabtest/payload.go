@@ -52,7 +52,7 @@ func (s *Server) hookCommit(p *project, c *forgetest.Commit) obj {
 	return obj{
 		"id": c.SHA, "message": c.Message, "title": subject(c), "timestamp": c.When.UTC().Format(time.RFC3339),
 		"url":    s.webURL(p) + "/-/commit/" + c.SHA,
-		"author": obj{"name": s.commitName(c.Author), "email": c.Author.Email},
+		"author": obj{"name": commitName(c.Author), "email": c.Author.Email},
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *Server) sendJob(p *project, j *job) {
 	}
 	if commit != nil {
 		payload["commit"] = obj{
-			"id": pl.id, "name": nil, "sha": pl.sha, "message": commit.Message, "author_name": s.commitName(commit.Author),
+			"id": pl.id, "name": nil, "sha": pl.sha, "message": commit.Message, "author_name": commitName(commit.Author),
 			"author_email": commit.Author.Email, "author_url": "mailto:" + commit.Author.Email, "status": pl.status,
 			"duration": nil, "started_at": hookTime(pl.created), "finished_at": nil,
 		}

@@ -164,8 +164,8 @@ func (c *call) commitRecord(p *project, commit *forgetest.Commit) *record {
 		"message": is(commit.Message), "authoredDate": is(commit.When.UTC().Format(time.RFC3339)),
 		"committedDate": is(commit.When.UTC().Format(time.RFC3339)),
 		"webUrl":        is(c.webURL(p) + "/-/commit/" + commit.SHA), "webPath": is("/" + p.fullPath() + "/-/commit/" + commit.SHA),
-		"authorEmail": is(commit.Author.Email), "authorName": is(c.commitName(commit.Author)),
-		"committerEmail": is(commit.Committer.Email), "committerName": is(c.commitName(commit.Committer)),
+		"authorEmail": is(commit.Author.Email), "authorName": is(commitName(commit.Author)),
+		"committerEmail": is(commit.Committer.Email), "committerName": is(commitName(commit.Committer)),
 		"author": func(map[string]any) any { return c.userRecord(c.byEmail(commit.Author.Email)) },
 	}}
 }
