@@ -27,6 +27,8 @@ type account struct {
 	emails  []string
 	deleted bool
 	created time.Time
+	// suspended is when an administrator of GitHub Enterprise Server suspended the account.
+	suspended time.Time
 }
 
 func (s *Server) addFixedAccounts() {
@@ -107,6 +109,14 @@ func (s *Server) DeletePerson(p forgetest.Person) {
 	for _, repo := range s.repositories {
 		delete(repo.roles, a.id)
 	}
+}
+
+// SuspendPerson suspends an account, as administrators of GitHub Enterprise Server can.
+// It reads as suspended_at, which go-github's User has and the API description lacks.
+func (s *Server) SuspendPerson(p forgetest.Person) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.who(p).suspended = s.now()
 }
 
 func (s *Server) person(a *account) forgetest.Person {
@@ -213,5 +223,8 @@ func publicUser(c *call, a *account) reply {
 		out[name] = 0
 	}
 	out["created_at"], out["updated_at"] = stamp(a.created), stamp(a.created)
+	if !a.suspended.IsZero() {
+		out["suspended_at"] = stamp(a.suspended)
+	}
 	return ok(out)
 }

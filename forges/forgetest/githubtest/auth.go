@@ -97,7 +97,7 @@ func (c *call) authorize() (reply, bool) {
 	}
 	if name, has := c.params["repo"]; has {
 		c.repo = c.find(c.params["owner"] + "/" + name)
-		if c.repo == nil || (!c.token.app && !c.token.reaches(c.repo.id)) {
+		if c.repo == nil || (!c.token.app && !c.token.reaches(c.repo.id) && !c.mayReadPublic()) {
 			return notFound(), true
 		}
 	}
@@ -108,6 +108,11 @@ func (c *call) authorize() (reply, bool) {
 	rep.header = http.Header{"X-Accepted-Github-Permissions": {
 		strings.NewReplacer(":", "=", "|", "; ").Replace(c.route.needs)}}
 	return rep, true
+}
+
+// mayReadPublic: see Switches.
+func (c *call) mayReadPublic() bool {
+	return c.opts.Switches.TokensReadPublic && c.repo.visibility == "public" && c.r.Method == http.MethodGet
 }
 
 // reaches reports whether the token may see the repository at all.

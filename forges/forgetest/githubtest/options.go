@@ -33,6 +33,9 @@ type Switches struct {
 	// DeletedUserIsNull answers null where a deleted account's comment is read; GitHub's
 	// pages show @ghost, and the API description allows both.
 	DeletedUserIsNull bool
+	// TokensReadPublic lets an installation token read public repositories outside its
+	// installation. GitHub's docs say that Apps read public resources, not by which calls.
+	TokensReadPublic bool
 	// NoUserForBotCommits makes GraphQL GitActor.user null for a bot's e-mail. The field's
 	// type is User, but answers with a bot's login and ID have been seen in the wild.
 	NoUserForBotCommits bool

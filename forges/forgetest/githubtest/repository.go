@@ -100,6 +100,13 @@ func (s *Server) Fork(repo forgetest.Repository, by forgetest.Person, fullName s
 	return s.reference(fork)
 }
 
+// SetVisibility makes repo "public", "private" or "internal".
+func (s *Server) SetVisibility(repo forgetest.Repository, visibility string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.repository(repo).visibility = visibility
+}
+
 // RenameRepository gives repo another name in place; the old one redirects.
 func (s *Server) RenameRepository(repo forgetest.Repository, name string) forgetest.Repository {
 	s.mu.Lock()

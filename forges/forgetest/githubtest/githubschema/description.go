@@ -52,12 +52,19 @@ func read() (*openapi3.T, error) {
 	return doc, nil
 }
 
-// correct mends what the description says wrong: the account of a listed installation is
+// correct mends what the description says wrong, or leaves out: the account of a listed installation is
 // described as a user AND an enterprise (allOf); of a single one as either (anyOf).
 func correct(doc *openapi3.T) {
 	list := doc.Paths.Value("/app/installations").Get.Responses.Status(http.StatusOK).Value
 	account := list.Content.Get("application/json").Schema.Value.Items.Value.Properties["account"].Value
 	account.AnyOf, account.AllOf = account.AllOf, nil
+	// suspended_at is of GitHub Enterprise Server; go-github's User has it.
+	for _, path := range []string{"/users/{username}", "/user/{account_id}"} {
+		user := doc.Paths.Value(path).Get.Responses.Status(http.StatusOK).Value.Content.Get("application/json").Schema.Value
+		for _, kind := range user.OneOf {
+			kind.Value.Properties["suspended_at"] = openapi3.NewSchemaRef("", openapi3.NewDateTimeSchema())
+		}
+	}
 }
 
 // prune keeps the double's paths and the components that they reach. Examples go:
