@@ -39,8 +39,7 @@ check-generated: generate ## fail where committed generated code is stale
 interop: deps build ## hold cosign and openssl against what a real release left in demo-out
 	rm -rf demo-out
 	$(BIN)/countersign-demo --bin $(BIN) --out demo-out --once --quiet
-	scripts/interop/run.sh demo-out/github
-	scripts/interop/run.sh demo-out/gitlab
+	scripts/interop/run demo-out/github demo-out/gitlab
 
 bench: ## benchmarks; compare ratios of one run, not single figures
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -6,7 +6,6 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
-	"github.com/countersign/countersign/gate/canonical"
 )
 
 // sign carries a grant out: intents first, then the HSM with no transaction open,
@@ -55,7 +54,7 @@ func failure(err error) string {
 // intents are one per subject and one for the release's statement.
 func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gate.Case) ([]gate.Intent, error) {
 	r := grant.Request()
-	statement, err := g.statement(r, d, grant, c)
+	statement, err := g.statement(d, c)
 	if err != nil {
 		return nil, err
 	}
@@ -69,23 +68,18 @@ func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gat
 	for _, s := range r.Manifest.Subjects {
 		out = append(out, intent(gate.IntentSubject, s.Name, s.SHA256, nil))
 	}
-	pae := attest.PAE(attest.PayloadType, statement)
-	return append(out, intent(gate.IntentStatement, "", gate.SHA256(pae), statement)), nil
+	return append(out, intent(gate.IntentStatement, "", attest.StatementDigest(statement), statement)), nil
 }
 
 // statement is the release's verification summary, with the policy's digest and the
 // protection as it was read (I8).
-func (g *Gate) statement(r gate.Request, d gate.Decision, grant gate.Grant, c gate.Case) ([]byte, error) {
-	snapshot, err := canonical.ProtectionSnapshot(d.Protection)
-	if err != nil {
-		return nil, err
-	}
+func (g *Gate) statement(d gate.Decision, c gate.Case) ([]byte, error) {
 	repo, _ := c.Evidence.Repository.Get()
-	return attest.Statement(attest.Verdict{
-		Server: g.Server.String(), Request: r, RepositoryURL: repo.URL,
-		PolicyDigest: d.PolicyDigest, PolicySources: c.Policy.Sources,
-		Protection: snapshot, Key: grant.Key(), At: d.At,
-	})
+	v := attest.Verdict{Server: g.Server.String(), Repository: repo.URL, Decision: d}
+	for _, source := range c.Policy.Sources {
+		v.PolicyCommit = source.Commit // the repository's own file comes last, after the floors
+	}
+	return attest.Statement(v)
 }
 
 // Collect gives a signed request's files to a job of the same workflow.
@@ -111,7 +105,7 @@ func (g *Gate) Collect(ctx context.Context, w gate.Workload, id string) (gate.Re
 	if err != nil {
 		return rec, nil, err
 	}
-	files, err := attest.Files(rec.Request.Manifest, ReleaseName(rec.Request), signed)
+	files, err := attest.Files(rec.Request.Manifest, attest.ReleaseName(rec.Request.Ref), signed)
 	return rec, files, err
 }
 

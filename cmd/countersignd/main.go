@@ -1,0 +1,94 @@
+// Command countersignd is the release gate's daemon and its operator's tools.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/hsm"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes: 0 done, 1 something failed, 2 the command line or the configuration is wrong.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "countersignd",
+		Short: "A self-hosted release gate: judges, waits for approval, signs through an HSM",
+		Long: `countersignd is the daemon of Countersign, a release gate for GitHub and GitLab.
+
+Start with
+  countersignd config example > countersign.yaml
+  countersignd keys create --module … --token … --pin-file … --label release-1
+  countersignd serve --config countersign.yaml`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), workerCommand(stdin))
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "countersignd: "+explain(err))
+	if gate.KindOf(err) == gate.Invalid || gate.CodeOf(err) == gate.CodeInternal && !errors.Is(err, context.Canceled) && isUsage(err) {
+		return 2
+	}
+	return 1
+}
+
+// explain is err for the operator: what is wrong, what was expected, what came, what next.
+func explain(err error) string {
+	var e *gate.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	var b strings.Builder
+	b.WriteString(e.Code.String() + ": " + e.Text)
+	if e.Expected != "" || e.Got != "" {
+		fmt.Fprintf(&b, " (expected %s, got %s)", e.Expected, e.Got)
+	}
+	if e.Fix != "" {
+		b.WriteString("; " + e.Fix)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+// isUsage recognises cobra's complaints about the command line, which have no type.
+func isUsage(err error) bool {
+	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "required flag", "accepts ", "invalid argument", "flag needs"} {
+		if strings.HasPrefix(err.Error(), start) {
+			return true
+		}
+	}
+	return false
+}
+
+// workerCommand is how the daemon starts its PKCS#11 workers; nobody else calls it.
+func workerCommand(stdin io.Reader) *cobra.Command {
+	return &cobra.Command{
+		Use: "hsm-worker", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return hsm.RunWorker(cmd.Context(), stdin, cmd.OutOrStdout(), time.Now)
+		},
+	}
+}
