@@ -152,7 +152,9 @@ func TestStartRefusesTwoPairsOfOneLabelAndID(t *testing.T) {
 	t.Parallel()
 	tok := hsmtest.NewToken(t)
 	pin := tok.Pin(t, "acme-release", 1)
-	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error { return generatePair(m, h, pin.Label, pin.ID, curveP256()) })
+	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error {
+		return generatePair(m, h, pin.Label, pin.ID, curveP256())
+	})
 	mustNotStart(t, hsmtest.Config(t, tok, pin), gate.CodeKeyMismatch, "found 2 and 2")
 }
 
@@ -179,7 +181,9 @@ func TestStartRefusesALostPrivateHalf(t *testing.T) {
 func TestStartRefusesAnotherCurve(t *testing.T) {
 	t.Parallel()
 	tok := hsmtest.NewToken(t)
-	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error { return generatePair(m, h, "big", []byte{9}, curveP384()) })
+	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error {
+		return generatePair(m, h, "big", []byte{9}, curveP384())
+	})
 	pin := hsm.KeyPin{Lineage: "acme-release", Version: 1, Label: "big", ID: []byte{9}, Fingerprint: hsm.Fingerprint(nil)}
 	mustNotStart(t, hsmtest.Config(t, tok, pin), gate.CodeKeyMismatch, "no P-256 key")
 }
@@ -188,7 +192,9 @@ func TestAPairOfTheSameIDUnderAnotherLabelIsNoMatter(t *testing.T) {
 	t.Parallel()
 	tok := hsmtest.NewToken(t)
 	pin := tok.Pin(t, "acme-release", 1)
-	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error { return generatePair(m, h, "other", pin.ID, curveP256()) })
+	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error {
+		return generatePair(m, h, "other", pin.ID, curveP256())
+	})
 	sign(t, hsmtest.Start(t, hsmtest.Config(t, tok, pin)), 3)
 }
 
