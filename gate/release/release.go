@@ -66,6 +66,7 @@ const (
 	hearLease    = time.Minute
 	sweepEvery   = 5 * time.Minute  // a waiting request, without any delivery (attack 60)
 	unreadEvery  = 15 * time.Second // a request that waits for the forge to answer
+	tokenAge     = 10 * time.Minute // an ID token older than this needs its job to be running
 	releasesKept = 20               // signed releases that a change set is counted from
 )
 

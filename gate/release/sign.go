@@ -124,6 +124,23 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 			Fix: "collect from the workflow that asked",
 		}
 	}
+	if err := g.stillRuns(ctx, w); err != nil {
+		return gate.Record{}, err
+	}
 	use := gate.TokenUse{Issuer: w.Issuer, ID: w.TokenID, Expires: w.Expires}
 	return rec, g.Store.BindToken(ctx, use, id)
+}
+
+// stillRuns asks the forge after the job of an ID token that is too old to speak for
+// itself: GitLab gives a job one token, for as long as the job may take (attack 9).
+func (g *Gate) stillRuns(ctx context.Context, w gate.Workload) error {
+	if w.Kind != gate.GitLab || g.Now().Sub(w.IssuedAt) < tokenAge {
+		return nil
+	}
+	port, err := g.port(w.Forge)
+	if err != nil {
+		return err
+	}
+	_, err = g.runOf(ctx, port, w)
+	return err
 }

@@ -1,0 +1,84 @@
+package release
+
+import (
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/voice"
+)
+
+// tell makes the posts for a record that a decision left in state to. before is the
+// decision in effect until then: reactions answer only what is new since.
+func (g *Gate) tell(rec gate.Record, before, d gate.Decision, to gate.State, thread gate.Thread, c gate.Case) []gate.Post {
+	v := g.viewOf(rec, d, to, c)
+	base := gate.Post{
+		Request: rec.Request.ID, Repository: rec.Request.Repository, Commit: rec.Request.Commit,
+		Context: "countersign/" + rec.Request.Stream, URL: v.ReleaseURL, Thread: thread, Made: g.Now(),
+	}
+	posts := []gate.Post{g.status(base, v), g.sticky(base, v)}
+	if v.Kind == gate.GitHub {
+		posts = append(posts, g.check(base, v))
+	}
+	if thread == (gate.Thread{}) && c.Evidence.Changes.IsKnown() {
+		posts = append(posts, g.openThread(base, v))
+	}
+	return append(posts, g.answers(before, d)...)
+}
+
+func (g *Gate) viewOf(rec gate.Record, d gate.Decision, to gate.State, c gate.Case) voice.View {
+	repo, _ := c.Evidence.Repository.Get()
+	return voice.View{
+		Request: rec.Request, State: to, Decision: d, Kind: rec.Request.Workload.Kind,
+		ReleaseURL: g.URL(rec.Request.ID), RepositoryURL: repo.URL, Server: g.Server.String(),
+	}
+}
+
+// status is keyed by what forges key it by, so that a later attempt's replaces it.
+func (g *Gate) status(p gate.Post, v voice.View) gate.Post {
+	p.ID, p.Target = g.NewID(), gate.PostStatus
+	p.Key = p.Commit + "/" + p.Context
+	p.State, p.Title = voice.Status(v)
+	return p
+}
+
+func (g *Gate) check(p gate.Post, v voice.View) gate.Post {
+	p.ID, p.Target, p.Key = g.NewID(), gate.PostCheck, p.Request
+	p.State, p.Title, p.Body = voice.Check(v)
+	return p
+}
+
+func (g *Gate) sticky(p gate.Post, v voice.View) gate.Post {
+	p.ID, p.Target, p.Key = g.NewID(), gate.PostComment, p.Request
+	p.Body = voice.Comment(v)
+	return p
+}
+
+// openThread asks for the release issue of a commit that no PR or MR made: one per
+// commit, a comment per request.
+func (g *Gate) openThread(p gate.Post, v voice.View) gate.Post {
+	p.ID, p.Target, p.Key = g.NewID(), gate.PostThread, p.Commit
+	p.Title, p.Body = voice.Thread(v)
+	return p
+}
+
+// answers are the reactions to approvals and denials that were judged for the first
+// time, or otherwise than before.
+func (g *Gate) answers(before, d gate.Decision) []gate.Post {
+	var out []gate.Post
+	was := map[string]string{}
+	for _, a := range before.Counted {
+		was[a.ID] = "rocket"
+	}
+	for _, i := range before.Ignored {
+		was[i.Approval.ID] = "confused"
+	}
+	for _, a := range d.Counted {
+		if was[a.ID] != "rocket" {
+			out = append(out, g.react(a.Source, "rocket"))
+		}
+	}
+	for _, i := range d.Ignored {
+		if was[i.Approval.ID] != "confused" && !i.Unread {
+			out = append(out, g.react(i.Approval.Source, "confused"))
+		}
+	}
+	return out
+}
