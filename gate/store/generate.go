@@ -1,0 +1,3 @@
+package store
+
+//go:generate sqlc generate

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/store/internal/db"
+)
+
+// Accept stores a proved delivery. It is durable when Accept returns; fresh is false
+// where the forge sent it before.
+func (s *Store) Accept(ctx context.Context, d gate.Delivery) (fresh bool, err error) {
+	if d.Forge == "" || d.ID == "" || !storable(d.ID) || !storable(d.Event) || !storable(d.Thread) {
+		return false, &gate.Error{
+			Kind: gate.Invalid, Code: gate.CodeDeliveryMalformed, Text: "the delivery's headers cannot be stored",
+			Expected: "a delivery id and an event in UTF-8", Got: fmt.Sprintf("%q and %q", d.ID, d.Event),
+			Fix: "send it as the forge does",
+		}
+	}
+	err = s.transact(ctx, "store a delivery", func(ctx context.Context, u *unit) error {
+		n, err := u.q.InsertDelivery(ctx, db.InsertDeliveryParams{
+			Forge: string(d.Forge), DeliveryID: d.ID, Event: d.Event, Thread: d.Thread,
+			Body: append([]byte{}, d.Body...), ReceivedAt: micros(d.Received), DueAt: u.at,
+		})
+		fresh = n == 1
+		u.news = fresh
+		return err
+	})
+	return fresh, err
+}
+
+// ClaimDelivery leases the oldest open delivery whose thread has no earlier open one.
+func (s *Store) ClaimDelivery(ctx context.Context, owner string, lease time.Duration) (gate.Delivery, bool, error) {
+	var d gate.Delivery
+	var ok bool
+	err := s.transact(ctx, "claim a delivery", func(ctx context.Context, u *unit) error {
+		row, err := u.q.OpenDeliverySkipLocked(ctx, u.at)
+		if ok, err = found(err); err != nil || !ok {
+			return err
+		}
+		d = gate.Delivery{
+			Forge: gate.ForgeID(row.Forge), ID: row.DeliveryID, Event: row.Event, Body: row.Body,
+			Received: fromMicros(row.ReceivedAt), Thread: row.Thread,
+		}
+		return u.q.LeaseDelivery(ctx, db.LeaseDeliveryParams{Seq: row.Seq, LeaseOwner: owner, LeaseUntil: u.until(lease)})
+	})
+	return d, ok && err == nil, err
+}
+
+// FinishDelivery ends the delivery and stores what it led to. A second one, of a
+// worker whose lease ran out, gets CodeTransition and stores nothing.
+func (s *Store) FinishDelivery(ctx context.Context, d gate.Delivery, heard gate.Heard) error {
+	return s.transact(ctx, "finish delivery "+d.ID, func(ctx context.Context, u *unit) error {
+		n, err := u.q.FinishDelivery(ctx, db.FinishDeliveryParams{
+			Forge: string(d.Forge), DeliveryID: d.ID, DoneAt: u.at, Nothing: []byte{},
+		})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return transition("delivery "+d.ID, "an open delivery", "one that is done or was never stored")
+		}
+		u.news = true // the next of its thread may go
+		if err := u.hear(ctx, heard); err != nil {
+			return err
+		}
+		return u.enqueue(ctx, heard.Posts)
+	})
+}
+
+// hear stores the statements and makes due what they and the delivery are about.
+// Requests are locked in the order of their ids, so that two deliveries that name the
+// same ones do not block each other.
+func (u *unit) hear(ctx context.Context, heard gate.Heard) error {
+	due := map[string][]gate.Approval{}
+	for _, a := range heard.Approvals {
+		due[a.Request] = append(due[a.Request], a)
+	}
+	for _, id := range heard.DueRequests {
+		due[id] = append(due[id], nil...)
+	}
+	for _, r := range heard.DueRepositories {
+		rows, err := u.q.OpenOfRepository(ctx, db.OpenOfRepositoryParams{Forge: string(r.Forge), RepositoryID: r.ID})
+		if err != nil {
+			return fmt.Errorf("list the open requests of %s: %w", r, err)
+		}
+		for _, row := range rows {
+			due[row.ID] = append(due[row.ID], nil...)
+		}
+	}
+	ids := make([]string, 0, len(due))
+	for id := range due {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if err := u.hearOf(ctx, id, due[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) hearOf(ctx context.Context, id string, approvals []gate.Approval) error {
+	row, err := u.locked(ctx, id)
+	if len(approvals) == 0 && gate.CodeOf(err) == gate.CodeRequestUnknown {
+		return nil // a hint about nothing of ours
+	}
+	if err != nil {
+		return err
+	}
+	fresh, err := u.addApprovals(ctx, approvals)
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		return u.ring(ctx, row)
+	}
+	if row.Ended == 1 {
+		return nil // on record, and without effect
+	}
+	u.disturb(&row)
+	return u.save(ctx, &row)
+}
+
+// DeferDelivery gives the lease back until after; the rest of its thread waits with it.
+func (s *Store) DeferDelivery(ctx context.Context, d gate.Delivery, after time.Time, why string) error {
+	return s.transact(ctx, "defer delivery "+d.ID, func(ctx context.Context, u *unit) error {
+		n, err := u.q.DeferDelivery(ctx, db.DeferDeliveryParams{
+			Forge: string(d.Forge), DeliveryID: d.ID, DueAt: micros(after), Why: plain(why),
+		})
+		if err == nil && n == 0 {
+			return transition("delivery "+d.ID, "an open delivery", "one that is done or was never stored")
+		}
+		return err
+	})
+}
+
+// plain makes text from outside fit for a TEXT column.
+func plain(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}

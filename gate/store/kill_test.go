@@ -1,0 +1,193 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/store"
+	"github.com/countersign/countersign/gate/store/storetest"
+)
+
+// The child's environment.
+const (
+	childEngine = "COUNTERSIGN_STORE_CHILD_ENGINE"
+	childPath   = "COUNTERSIGN_STORE_CHILD_PATH"
+	childDSN    = "COUNTERSIGN_STORE_CHILD_DSN"
+	childHSM    = "COUNTERSIGN_STORE_CHILD_HSM"
+)
+
+const (
+	kills = 60
+	// childLease is shorter than some of the child's own steps, so that its workers
+	// also overtake each other.
+	childLease = 3 * time.Millisecond
+	// longestLife is how long a child lives at most after its first request.
+	longestLife = 60 * time.Millisecond
+)
+
+// TestKilledWhileSigning kills a signing process at random moments, again and again, and
+// holds the invariants over what it leaves: no use of the HSM without an intent before
+// it, no signature without its leaves, nothing half-written.
+func TestKilledWhileSigning(t *testing.T) {
+	for _, engine := range []store.Engine{store.SQLite, store.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			w := newWorld(t, engine)
+			hsm := filepath.Join(t.TempDir(), "hsm")
+			for n := range kills {
+				killOne(w, hsm)
+				if n%10 == 9 {
+					w.must(storetest.CheckInvariants(w.ctx, w.config, hsmUses(w, hsm)))
+				}
+			}
+			uses := hsmUses(w, hsm)
+			w.must(storetest.CheckInvariants(w.ctx, w.config, uses))
+			counts := intentCounts(w)
+			t.Logf("%d kills: %d HSM uses, intents %v", kills, len(uses), counts)
+			if len(uses) > counts["done"]+counts["orphaned"]+counts["open"] {
+				t.Errorf("expected at most as many HSM uses as intents, got %d of %v", len(uses), counts)
+			}
+			if counts["done"] == 0 || counts["orphaned"] == 0 {
+				t.Errorf("expected that the kills hit signings and let some through, got %v", counts)
+			}
+		})
+	}
+}
+
+// killOne starts a child, waits until it works, and kills it a random moment later.
+func killOne(w *world, hsm string) {
+	w.Helper()
+	self, err := os.Executable()
+	w.must(err)
+	cmd := exec.CommandContext(w.ctx, self)
+	cmd.Env = append(os.Environ(), childEngine+"="+string(w.config.Engine), childPath+"="+w.config.Path,
+		childDSN+"="+w.config.DSN, childHSM+"="+hsm)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	w.must(err)
+	w.must(cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if line != "working\n" {
+		w.Fatalf("expected a working child, got %q, %v", line, err)
+	}
+	time.Sleep(time.Duration(rand.Int64N(int64(longestLife)))) // the random moment, not a wait for anything
+	w.must(cmd.Process.Kill())
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
+		w.Fatalf("expected a killed child, got one that ended by itself: %v", err)
+	}
+}
+
+// hsmUses reads the fake HSM's own record: one line per use, written before it answers.
+func hsmUses(w *world, path string) []storetest.Use {
+	w.Helper()
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	w.must(err)
+	var uses []storetest.Use
+	for line := range strings.Lines(string(b)) {
+		intent, digest, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		u := storetest.Use{Intent: intent}
+		if !ok || u.Digest.UnmarshalText([]byte(digest)) != nil {
+			w.Fatalf("expected an intent and a digest, got %q", line)
+		}
+		uses = append(uses, u)
+	}
+	return uses
+}
+
+func intentCounts(w *world) map[string]int {
+	w.Helper()
+	rows, err := w.raw().QueryContext(w.ctx, `SELECT state, COUNT(*) FROM intents GROUP BY state`)
+	w.must(err)
+	defer func() { w.must(rows.Close()) }()
+	out := map[string]int{}
+	for rows.Next() {
+		var state string
+		var n int
+		w.must(rows.Scan(&state, &n))
+		out[state] = n
+	}
+	w.must(rows.Err())
+	return out
+}
+
+// runChild signs releases until it is killed.
+func runChild() int {
+	if err := child(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "child:", err)
+	}
+	return 1
+}
+
+func child(ctx context.Context) error {
+	s, err := store.Open(ctx, store.Config{
+		Engine: store.Engine(os.Getenv(childEngine)), Path: os.Getenv(childPath), DSN: os.Getenv(childDSN), Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	hsm, err := os.OpenFile(os.Getenv(childHSM), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	const workers = 3
+	ended := make(chan error, workers)
+	for range workers {
+		go func() {
+			for {
+				if err := childStep(ctx, s, hsm); err != nil && gate.CodeOf(err) != gate.CodeTransition {
+					ended <- err
+					return
+				}
+			}
+		}()
+	}
+	fmt.Println("working")
+	return <-ended
+}
+
+// childStep takes up what is due, or opens a request where nothing is.
+func childStep(ctx context.Context, s *store.Store, hsm *os.File) error {
+	if p, ok, err := s.ClaimPost(ctx, "child", childLease); err != nil {
+		return err
+	} else if ok {
+		return s.Posted(ctx, p, "1")
+	}
+	rec, ok, err := s.ClaimDue(ctx, "child", childLease)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		_, _, err := s.OpenRequest(ctx, opening(newID()))
+		return err
+	}
+	if rec.State == gate.StateSigning {
+		_, err := s.OrphanSigning(ctx, rec)
+		return err
+	}
+	if rec, err = s.RecordDecision(ctx, judgement(rec, gate.StateGranted)); err != nil {
+		return err
+	}
+	is := intents(rec)
+	if rec, err = s.BeginSigning(ctx, rec, is, "child", childLease); err != nil {
+		return err
+	}
+	for _, i := range is {
+		if _, err := fmt.Fprintf(hsm, "%s %s\n", i.ID, i.Digest); err != nil {
+			return err
+		}
+	}
+	_, err = s.CompleteSigning(ctx, rec, signatures(is), []gate.Post{check(rec.Request.ID, gate.PostSuccess)})
+	return err
+}

@@ -1,0 +1,19 @@
+-- name: InsertDecision :exec
+INSERT INTO decisions (request_id, version, outcome, state, document, made_at)
+VALUES (@request_id, @version, @outcome, @state, @document, @made_at);
+
+-- name: InsertApproval :execrows
+INSERT INTO approvals (id, request_id, verb, source, document, heard_at)
+VALUES (@id, @request_id, @verb, @source, @document, @heard_at)
+ON CONFLICT (request_id, source) DO NOTHING;
+
+-- name: Approvals :many
+SELECT document FROM approvals WHERE request_id = @request_id ORDER BY seq;
+
+-- name: InsertAdoption :exec
+INSERT INTO adoptions (id, forge, repository_id, document, adopted_at)
+VALUES (@id, @forge, @repository_id, @document, @adopted_at);
+
+-- name: InForce :one
+SELECT document FROM adoptions WHERE forge = @forge AND repository_id = @repository_id
+ORDER BY seq DESC LIMIT 1;

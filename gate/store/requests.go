@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/ledger"
+	"github.com/countersign/countersign/gate/store/internal/db"
+)
+
+// pageSize is how many requests of one repository a page shows.
+const pageSize = 100
+
+// Request finds one by id.
+func (s *Store) Request(ctx context.Context, id string) (gate.Record, error) {
+	q := s.read()
+	row, err := q.Request(ctx, id)
+	ok, err := found(err)
+	if err != nil {
+		return gate.Record{}, fault("read request "+id, err)
+	}
+	if !ok {
+		return gate.Record{}, unknownRequest(id)
+	}
+	rec, err := record(ctx, q, row)
+	return rec, fault("read request "+id, err)
+}
+
+// OpenRequests lists the requests of a repository that have not ended, the oldest first.
+func (s *Store) OpenRequests(ctx context.Context, r gate.RepositoryID) ([]gate.Record, error) {
+	return s.list(ctx, func(q *db.Queries) ([]db.Request, error) {
+		return q.OpenOfRepository(ctx, db.OpenOfRepositoryParams{Forge: string(r.Forge), RepositoryID: r.ID})
+	})
+}
+
+// Recent lists the newest requests, the newest first.
+func (s *Store) Recent(ctx context.Context, limit int) ([]gate.Record, error) {
+	return s.list(ctx, func(q *db.Queries) ([]db.Request, error) { return q.Recent(ctx, most(limit)) })
+}
+
+// RecentOf lists the newest hundred requests of one repository, the newest first.
+func (s *Store) RecentOf(ctx context.Context, r gate.RepositoryID) ([]gate.Record, error) {
+	return s.list(ctx, func(q *db.Queries) ([]db.Request, error) {
+		return q.RecentOfRepository(ctx, db.RecentOfRepositoryParams{
+			Forge: string(r.Forge), RepositoryID: r.ID, Most: pageSize,
+		})
+	})
+}
+
+func (s *Store) list(ctx context.Context, rows func(*db.Queries) ([]db.Request, error)) ([]gate.Record, error) {
+	q := s.read()
+	listed, err := rows(q)
+	if err != nil {
+		return nil, fault("list requests", err)
+	}
+	out, err := records(ctx, q, listed)
+	return out, fault("list requests", err)
+}
+
+// ClaimDue leases the request that is due longest. One whose signing lease ran out is
+// claimed in state signing.
+func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration) (gate.Record, bool, error) {
+	var rec gate.Record
+	var ok bool
+	err := s.transact(ctx, "claim a request", func(ctx context.Context, u *unit) error {
+		row, err := u.q.DueRequestSkipLocked(ctx, u.at)
+		if ok, err = found(err); err != nil || !ok {
+			return err
+		}
+		if rec, err = record(ctx, u.q, row); err != nil {
+			return err
+		}
+		return u.q.LeaseRequest(ctx, db.LeaseRequestParams{ID: row.ID, LeaseOwner: owner, LeaseUntil: u.until(lease)})
+	})
+	return rec, ok && err == nil, err
+}
+
+// RecordDecision stores a decision with its leaf, the state that follows and the posts,
+// if the request is still as it was judged. A granted one stays due and leased: should
+// its worker die before BeginSigning, another judges it again. What rang while it was
+// judged makes it due at once, whatever j.Look says.
+func (s *Store) RecordDecision(ctx context.Context, j gate.Judged) (gate.Record, error) {
+	var rec gate.Record
+	id := j.Record.Request.ID
+	doc, err := json.Marshal(j.Decision)
+	if err != nil {
+		return rec, internal("encode the decision on request %s: %w", id, err)
+	}
+	err = s.transact(ctx, "store the decision on request "+id, func(ctx context.Context, u *unit) error {
+		row, err := u.current(ctx, j.Record, gate.StateWaiting, gate.StateGranted)
+		if err != nil {
+			return err
+		}
+		if !decidable(j.To) {
+			return internal("decide on request %s: expected a state that a decision leads to, got %s", id, j.To)
+		}
+		from := gate.State(row.State)
+		row.Decision = string(doc)
+		u.decide(&row, j)
+		if err := u.save(ctx, &row); err != nil {
+			return err
+		}
+		if err := u.q.InsertDecision(ctx, db.InsertDecisionParams{
+			RequestID: id, Version: row.Version, Outcome: j.Decision.Outcome.String(), State: row.State,
+			Document: row.Decision, MadeAt: u.at,
+		}); err != nil {
+			return fmt.Errorf("store the decision: %w", err)
+		}
+		if err := u.record(ledger.Decision, id, decisionDoc{
+			V: docVersion, Request: id, From: from, To: j.To, Decision: j.Decision,
+		}); err != nil {
+			return err
+		}
+		if err := u.enqueue(ctx, j.Posts); err != nil {
+			return err
+		}
+		rec, err = record(ctx, u.q, row)
+		return err
+	})
+	return rec, err
+}
+
+// decidable reports whether a decision may lead to s; signing, signed and published
+// have their own durable steps (I4).
+func decidable(s gate.State) bool {
+	switch s {
+	case gate.StateWaiting, gate.StateGranted, gate.StateDenied, gate.StateWithdrawn,
+		gate.StateExpired, gate.StateVoid, gate.StateFailed:
+		return true
+	case gate.StateSigning, gate.StateSigned, gate.StatePublished:
+	}
+	return false
+}
+
+func (u *unit) decide(row *db.Request, j gate.Judged) {
+	row.State = string(j.To)
+	if j.Thread.Number != 0 {
+		row.ThreadNumber, row.ThreadIssue = j.Thread.Number, flag(j.Thread.Issue)
+	}
+	if j.To == gate.StateGranted {
+		row.DueAt = u.at
+		return
+	}
+	release(row)
+	row.DueAt = micros(j.Look)
+	if row.Rung > row.Heard {
+		row.DueAt = u.at
+	}
+}

@@ -1,0 +1,15 @@
+package storetest_test
+
+import (
+	"github.com/countersign/countersign/gate/release"
+	"github.com/countersign/countersign/gate/store"
+)
+
+// The store is what the release room asks for.
+var (
+	_ release.Inbox    = (*store.Store)(nil)
+	_ release.Requests = (*store.Store)(nil)
+	_ release.Book     = (*store.Store)(nil)
+	_ release.Signing  = (*store.Store)(nil)
+	_ release.Outbox   = (*store.Store)(nil)
+)
