@@ -7,8 +7,8 @@ import (
 )
 
 // route is one endpoint. A path parameter written {name+} takes slashes too, as
-// GitHub does for refs and file paths; without the plus the path is that of the API
-// description.
+// GitHub does for refs and file paths, and {name*} may be empty; without these marks
+// the path is that of the API description.
 type route struct {
 	method, path string
 	// needs is what the credential must carry: jwt for the App itself, else the
@@ -21,22 +21,18 @@ type route struct {
 }
 
 // template is the path as the API description spells it.
-func (r *route) template() string { return strings.ReplaceAll(r.path, "+}", "}") }
+func (r *route) template() string { return strings.NewReplacer("+}", "}", "*}", "}").Replace(r.path) }
 
 type router []*route
 
 func newRouter(table []route) router {
-	parameter := regexp.MustCompile(`\{(\w+)(\+?)\}`)
+	parameter := regexp.MustCompile(`\{(\w+)([+*]?)\}`)
 	var out router
 	for _, r := range table {
 		pattern, last := "^", 0
 		for _, m := range parameter.FindAllStringSubmatchIndex(r.path, -1) {
 			pattern += regexp.QuoteMeta(r.path[last:m[0]])
-			if m[4] != m[5] {
-				pattern += "(.+)"
-			} else {
-				pattern += "([^/]+)"
-			}
+			pattern += map[string]string{"": "([^/]+)", "+": "(.+)", "*": "(.*)"}[r.path[m[4]:m[5]]]
 			r.names = append(r.names, r.path[m[2]:m[3]])
 			last = m[1]
 		}

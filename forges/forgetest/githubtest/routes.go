@@ -27,7 +27,7 @@ func appRoutes() []route {
 func codeRoutes() []route {
 	return []route{
 		{method: "GET", path: "/repos/{owner}/{repo}", needs: "metadata:read", handle: getRepository},
-		{method: "GET", path: "/repos/{owner}/{repo}/contents/{path+}", needs: "contents:read", handle: getContents},
+		{method: "GET", path: "/repos/{owner}/{repo}/contents/{path*}", needs: "contents:read", handle: getContents},
 		{method: "GET", path: "/repos/{owner}/{repo}/git/ref/{ref+}", needs: "contents:read", handle: getRef},
 		{method: "GET", path: "/repos/{owner}/{repo}/git/tags/{tag_sha}", needs: "contents:read", handle: getTag},
 		{method: "GET", path: "/repos/{owner}/{repo}/compare/{basehead+}", needs: "contents:read", handle: compare},

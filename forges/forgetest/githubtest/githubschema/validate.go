@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -60,6 +61,10 @@ func Check(doc *openapi3.T, e githubtest.Exchange) error {
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
 	}
 	in.Options.WithCustomSchemaErrorFunc(brief)
+	if path, has := e.Params["path"]; has && path == "" { // "omit the path parameter" for the root folder
+		in.PathParams = maps.Clone(e.Params)
+		in.PathParams["path"] = "."
+	}
 	if e.Status < http.StatusBadRequest { // a refused request may well be a wrong one
 		if err := checkRequest(in, e); err != nil {
 			return fmt.Errorf("request: %w", err)
