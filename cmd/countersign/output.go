@@ -50,12 +50,12 @@ func place(files []api.File, m gate.Manifest, folders map[string]string, output 
 		if output != "" {
 			p.folder = output
 		}
-		if key := strings.ToLower(p.path()); seen[key] {
+		key := strings.ToLower(p.path())
+		if seen[key] {
 			return nil, failed(ExitFailed, "the server sent a file twice", "each name once", fmt.Sprintf("%.120q", f.Name),
 				"nothing was written; tell whoever runs the gate")
-		} else {
-			seen[key] = true
 		}
+		seen[key] = true
 		out = append(out, p)
 	}
 	return out, nil
@@ -145,7 +145,7 @@ func write(files []placed, force bool) ([]string, error) {
 }
 
 func openFolder(folder string) (*os.Root, error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // release files are public
+	if err := os.MkdirAll(folder, 0o755); err != nil { // release files are public
 		return nil, err
 	}
 	return os.OpenRoot(folder)

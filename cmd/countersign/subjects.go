@@ -84,7 +84,7 @@ func readFiles(paths []string) (artifacts, error) {
 }
 
 func digestFile(path string) (gate.Digest, error) {
-	f, err := os.Open(path) //nolint:gosec // the user names it
+	f, err := os.Open(path) // the user names it
 	if err != nil {
 		return gate.Digest{}, usage("an artifact cannot be opened", "a file", err.Error(), "check its path")
 	}
@@ -103,7 +103,7 @@ func digestFile(path string) (gate.Digest, error) {
 // readSums reads what sha256sum writes, in any order; names are relative to the
 // file's folder.
 func readSums(path string) (artifacts, error) {
-	f, err := os.Open(path) //nolint:gosec // the user names it
+	f, err := os.Open(path) // the user names it
 	if err != nil {
 		return artifacts{}, usage("--subject-checksums cannot be opened", "a file that sha256sum wrote", err.Error(), "check its path")
 	}

@@ -17,7 +17,7 @@ func (a *app) summarise(r api.Release, files []placed) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // the runner names it and reads it
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) // the runner names it and reads it
 	if err != nil {
 		return broken("the job summary cannot be opened", err, "unset GITHUB_STEP_SUMMARY")
 	}

@@ -87,7 +87,7 @@ func (k Key) Hint() string {
 	}
 	var wire []byte
 	for _, field := range [][]byte{[]byte("ecdsa-sha2-nistp256"), []byte("nistp256"), point} {
-		wire = binary.BigEndian.AppendUint32(wire, uint32(len(field))) //nolint:gosec // three short fields
+		wire = binary.BigEndian.AppendUint32(wire, uint32(len(field))) // three short fields
 		wire = append(wire, field...)
 	}
 	sum := sha256.Sum256(wire)

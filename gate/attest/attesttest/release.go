@@ -10,7 +10,6 @@ import (
 	"maps"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
@@ -68,18 +67,19 @@ func (k Key) Sign(t testing.TB, i gate.Intent) gate.SignedIntent {
 	if err != nil {
 		t.Fatalf("sign %s: %v", i.ID, err)
 	}
-	return gate.SignedIntent{Intent: i, Signature: gate.Signature{Intent: i.ID, Bytes: sig, At: time.Now().UTC()}}
+	return gate.SignedIntent{Intent: i, Signature: gate.Signature{Intent: i.ID, Bytes: sig}}
 }
 
 // New releases artifacts (contents by subject name) under [gatetest.GrantedCase].
 func New(t testing.TB, artifacts map[string]string, opts ...gatetest.Option) Release {
 	t.Helper()
-	return NewWith(t, NewKey(t), artifacts, opts...)
+	return NewAt(t, Server, artifacts, opts...)
 }
 
-// NewWith is [New] with a given key.
-func NewWith(t testing.TB, k Key, artifacts map[string]string, opts ...gatetest.Option) Release {
+// NewAt is [New] at a gate with the given URL.
+func NewAt(t testing.TB, server string, artifacts map[string]string, opts ...gatetest.Option) Release {
 	t.Helper()
+	k := NewKey(t)
 	var subjects []gate.Subject
 	for _, name := range slices.Sorted(maps.Keys(artifacts)) {
 		subjects = append(subjects, gate.Subject{Name: name, SHA256: gate.SHA256([]byte(artifacts[name]))})
@@ -91,7 +91,7 @@ func NewWith(t testing.TB, k Key, artifacts map[string]string, opts ...gatetest.
 	c, at := gatetest.GrantedCase(append([]gatetest.Option{gatetest.For(m), gatetest.With(k.Version)}, opts...)...)
 	r := Release{Artifacts: artifacts, Manifest: m, Key: k, Decision: gate.Decide(c, at)}
 	r.Statement, err = attest.Statement(attest.Verdict{
-		Server: Server, Repository: Repository, PolicyCommit: gatetest.Baseline, Decision: r.Decision,
+		Server: server, Repository: Repository, PolicyCommit: gatetest.Baseline, Decision: r.Decision,
 	})
 	if err != nil {
 		t.Fatalf("statement: %v", err)

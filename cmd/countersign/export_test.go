@@ -1,0 +1,20 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/countersign/countersign/gate/api"
+)
+
+// Drawn is what a terminal is sent while a request goes from one state to the next.
+func Drawn(w io.Writer, env map[string]string, now time.Time, states ...api.Release) {
+	c := newConsole(w, env)
+	c.terminal = true
+	c.colour = env["NO_COLOR"] == ""
+	c.begin(states[0])
+	for _, r := range states[1:] {
+		c.polling(now, now.Add(90*time.Second))
+		c.changed(r)
+	}
+}
