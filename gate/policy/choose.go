@@ -1,0 +1,103 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Choose finds the stream that a workload asks for: the one it names, or the one
+// that its ref and its workflow (GitHub) or job (GitLab) fit. That the rest of
+// the stream's rules hold is for [gate.Decide] to say. Errors: CodeStreamUnknown.
+func Choose(p gate.Policy, w gate.Workload, run gate.RunFacts, stream string) (gate.Stream, error) {
+	if stream != "" {
+		if s, ok := p.StreamByName(stream); ok {
+			return s, nil
+		}
+		return gate.Stream{}, unknown("the policy has no stream of this name", names(p.Streams), fmt.Sprintf("%q", stream),
+			"name one of the policy in force, or none to have it found")
+	}
+	var fit []gate.Stream
+	for _, s := range p.Streams {
+		if fitsRef(s, w.Ref) && fitsJob(s, w, run) {
+			fit = append(fit, s)
+		}
+	}
+	got := gate.ShortRef(w.Ref) + " by " + who(w, run)
+	switch len(fit) {
+	case 1:
+		return fit[0], nil
+	case 0:
+		return gate.Stream{}, unknown("no stream of the policy fits what asks", describe(p.Streams, w.Kind), got,
+			"release a ref that a stream names, from the workflow or job that it names")
+	}
+	return gate.Stream{}, unknown("several streams of the policy fit what asks", "one of "+names(fit), got,
+		"name the stream: "+names(fit))
+}
+
+func unknown(text, expected, got, fix string) error {
+	return &gate.Error{
+		Kind: gate.Refused, Code: gate.CodeStreamUnknown, Text: text, Expected: expected, Got: got, Fix: fix,
+	}
+}
+
+func fitsRef(s gate.Stream, ref string) bool {
+	short := gate.ShortRef(ref)
+	if strings.HasPrefix(ref, "refs/tags/") {
+		return matches(s.Tags, short) && !matches(s.NotTags, short)
+	}
+	return strings.HasPrefix(ref, "refs/heads/") && matches(s.Branches, short)
+}
+
+func fitsJob(s gate.Stream, w gate.Workload, run gate.RunFacts) bool {
+	if w.Kind == gate.GitLab {
+		return s.Job != "" && s.Job == run.Job
+	}
+	return s.Workflow != "" && w.Workflow == w.RepositoryName+"/"+s.Workflow
+}
+
+func matches(ms []gate.Matcher, s string) bool {
+	for _, m := range ms {
+		if m.Match(s) {
+			return true
+		}
+	}
+	return false
+}
+
+func who(w gate.Workload, run gate.RunFacts) string {
+	if w.Kind == gate.GitLab {
+		return "job " + run.Job
+	}
+	return strings.TrimPrefix(w.Workflow, w.RepositoryName+"/")
+}
+
+func names(streams []gate.Stream) string {
+	var out []string
+	for _, s := range streams {
+		out = append(out, s.Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// describe lists what each stream takes.
+func describe(streams []gate.Stream, kind gate.ForgeKind) string {
+	var out []string
+	for _, s := range streams {
+		by := s.Workflow
+		if kind == gate.GitLab {
+			by = "job " + s.Job
+		}
+		out = append(out, fmt.Sprintf("%s (tags %s, branches %s, by %s)", s.Name, spelled(s.Tags), spelled(s.Branches), by))
+	}
+	return strings.Join(out, "; ")
+}
+
+func spelled(ms []gate.Matcher) string {
+	var out []string
+	for _, m := range ms {
+		out = append(out, m.String())
+	}
+	return strings.Join(out, " ")
+}

@@ -1,0 +1,166 @@
+package policy_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/policy"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// entry is a file with one release on GitHub that has one more line.
+func entry(line string) string {
+	return "version: 1\nreleases:\n  - workflow: release.yml\n    " + line + "\n"
+}
+
+// refusals are files that are refused; what people then read stands in
+// testdata/refused.golden.
+var refusals = []struct {
+	what string
+	file string
+	with func(*policy.Origin)
+}{
+	{what: "empty", file: ""},
+	{what: "comment only", file: "# nothing yet\n"},
+	{what: "no YAML", file: "version: 1\nreleases: [\n"},
+	{what: "tab", file: "version: 1\nreleases:\n\t- workflow: release.yml\n"},
+	{what: "a list", file: "- version: 1\n"},
+	{what: "a text", file: "hello\n"},
+	{what: "no version", file: "releases:\n  - workflow: release.yml\n"},
+	{what: "version 2", file: "version: 2\nreleases:\n  - workflow: release.yml\n"},
+	{what: "version in quotes", file: "version: \"1\"\nreleases:\n  - workflow: release.yml\n"},
+	{what: "version in hex", file: "version: 0x1\nreleases:\n  - workflow: release.yml\n"},
+	{what: "no releases", file: "version: 1\n"},
+	{what: "releases without a value", file: "version: 1\nreleases:\n"},
+	{what: "empty releases", file: "version: 1\nreleases: []\n"},
+	{what: "releases no list", file: "version: 1\nreleases:\n  workflow: release.yml\n"},
+	{what: "unknown mode", file: "version: 1\nmode: off\nreleases:\n  - workflow: release.yml\n"},
+	{what: "attack 78: unknown field", file: entry("tag: [v*]")},
+	{what: "attack 78: unknown top field", file: "version: 1\nrelease:\n  - workflow: release.yml\n"},
+	{what: "attack 78: duplicate field", file: entry("key: a\n    key: b")},
+	{what: "attack 78: duplicate field, quoted", file: entry("key: a\n    \"key\": b")},
+	{what: "attack 78: anchor", file: "version: 1\nreleases:\n  - &a\n    workflow: release.yml\n"},
+	{what: "attack 78: alias", file: "version: 1\nreleases:\n  - workflow: release.yml\n    key: *a\n"},
+	{what: "attack 78: tag", file: entry("key: !!str a")},
+	{what: "attack 78: merge key", file: entry("<<: {key: a}")},
+	{what: "attack 78: directive", file: "%YAML 1.1\n---\nversion: 1\n"},
+	{what: "attack 78: two documents", file: "version: 1\nreleases:\n  - workflow: release.yml\n---\nversion: 1\n"},
+	{what: "explicit key", file: "? version\n: 1\n"},
+	{what: "not UTF-8", file: "version: 1 # \xff\n"},
+	{what: "byte order mark", file: "\ufeffversion: 1\n"},
+	{what: "bidi control", file: entry("key: a # \u202e b")},
+	{what: "NUL", file: "version: 1\x00\n"},
+	{what: "next line character", file: "version: 1\u0085releases: []\n"},
+	{what: "too large", file: "# " + strings.Repeat("x\n# ", policy.MaxFile/4)},
+	{what: "long line", file: "# " + strings.Repeat("x", 2000)},
+	{what: "deep brackets", file: "version: " + strings.Repeat("[\n", 20000)},
+	{what: "not supported: uses", file: entry("uses: org/ci/.github/workflows/sign.yml@" + commit)},
+	{what: "not supported: finish", file: entry("finish: .github/workflows/finish.yml")},
+	{what: "not supported: identity", file: entry("identity: {runner: github-hosted}")},
+	{what: "not supported: checks", file: entry("checks: [build]")},
+	{what: "not supported: bind", file: entry("bind: request")},
+	{what: "not supported: rules", file: entry("rules: []")},
+	{what: "not supported: window", file: entry("window: {}")},
+	{what: "not supported: formats", file: entry("formats: [dsse]")},
+	{what: "not supported: from.refs", file: entry("from: {events: [push], refs: [x]}")},
+	{what: "not supported: branch.force_push", file: entry("branch: {force_push: deny}")},
+	{what: "not supported: branch.admins", file: entry("branch: {admins: enforced}")},
+	{what: "not supported: break_glass", file: "version: 1\nbreak_glass: {}\nreleases:\n  - workflow: release.yml\n"},
+	{what: "not supported: chatops", file: "version: 1\nchatops: {}\nreleases:\n  - workflow: release.yml\n"},
+	{what: "not supported: team", file: entry("approvals: [{from: [team:security]}]")},
+	{what: "not supported: team, in quotes", file: entry("approvals: [{from: [\"team:security\"]}]")},
+	{what: "not supported: team, in a block", file: entry("approvals:\n      - from:\n          - team:security")},
+	{what: "far along a line", file: entry("from: {events: [" + strings.Repeat("push, ", 30) + "]}")},
+	{what: "no workflow on GitHub", file: "version: 1\nreleases:\n  - job: release\n"},
+	{what: "no job on GitLab", file: policy.Minimal(gate.GitHub), with: func(o *policy.Origin) { o.Kind = gate.GitLab }},
+	{what: "workflow elsewhere", file: "version: 1\nreleases:\n  - workflow: ci/release.yml\n"},
+	{what: "workflow outside the folder", file: "version: 1\nreleases:\n  - workflow: .github/workflows/../x.yml\n"},
+	{what: "workflow with a ref", file: "version: 1\nreleases:\n  - workflow: release.yml@refs/heads/main\n"},
+	{what: "workflow as a pattern", file: "version: 1\nreleases:\n  - workflow: \"*.yml\"\n"},
+	{what: "workflow without suffix", file: "version: 1\nreleases:\n  - workflow: release\n"},
+	{what: "name in upper case", file: entry("name: Stable")},
+	{what: "two releases of one name", file: "version: 1\nreleases:\n  - workflow: a.yml\n  - workflow: b.yml\n"},
+	{what: "long description", file: entry("description: " + strings.Repeat("x", 300))},
+	{what: "tags a text", file: entry("tags: v*")},
+	{what: "tags empty", file: entry("tags: []")},
+	{what: "tags without a value", file: entry("tags:")},
+	{what: "tag a number", file: entry("tags: [1.0]")},
+	{what: "empty pattern", file: entry("tags: [\"\"]")},
+	{what: "attack 10: regular expression", file: entry("tags: [\"^v1|v2$\"]")},
+	{what: "attack 10: alternation", file: entry("branches: [\"main|next\"]")},
+	{what: "attack 22: full ref", file: entry("tags: [\"refs/tags/v*\"]")},
+	{what: "open bracket", file: entry("tags: [\"v[0-9\"]")},
+	{what: "negation", file: entry("tags: [\"!v1\"]")},
+	{what: "complicated pattern", file: entry("tags: [\"" + strings.Repeat("**/", 9) + "x\"]")},
+	{what: "absolute path", file: entry("paths: [\"/server/**\"]")},
+	{what: "shared without paths", file: entry("shared: [go.mod]")},
+	{what: "attack 12: event of forks", file: entry("from: {events: [push, pull_request_target]}")},
+	{what: "event twice", file: entry("from: {events: [push, push]}")},
+	{what: "from without events", file: entry("from: {}")},
+	{what: "from a list", file: entry("from: [push]")},
+	{what: "min_reviews a text", file: entry("branch: {min_reviews: many}")},
+	{what: "min_reviews negative", file: entry("branch: {min_reviews: -1}")},
+	{what: "bypass unknown", file: entry("branch: {bypass: allow}")},
+	{what: "separation unknown", file: entry("separation: none")},
+	{what: "reviews_count yes", file: entry("reviews_count: yes")},
+	{what: "approvals empty", file: entry("approvals: []")},
+	{what: "approvals without from", file: entry("approvals: [{count: 2}]")},
+	{what: "approvals by readers", file: entry("approvals: [{from: [read]}]")},
+	{what: "approvals from a person", file: entry("approvals: [{from: [\"@ana\"]}]")},
+	{what: "no approvals needed", file: entry("approvals: [{from: [write], count: 0}]")},
+	{what: "right twice", file: entry("approvals: [{from: [write, write]}]")},
+	{what: "key with a version", file: entry("key: acme/2")},
+	{what: "no key bound", file: policy.Minimal(gate.GitHub), with: func(o *policy.Origin) { o.Keys = nil }},
+	{what: "several keys bound", file: policy.Minimal(gate.GitHub), with: func(o *policy.Origin) { o.Keys = []string{"acme-beta", "acme-release"} }},
+	{what: "no default branch", file: policy.Minimal(gate.GitHub), with: func(o *policy.Origin) { o.DefaultBranch = "" }},
+	{what: "expires in days", file: entry("expires: 7d")},
+	{what: "expires never", file: entry("expires: 0s")},
+	{what: "expires a number", file: entry("expires: 168")},
+}
+
+func TestRefused(t *testing.T) {
+	var all strings.Builder
+	for _, r := range refusals {
+		where := origin(gate.GitHub)
+		if r.with != nil {
+			r.with(&where)
+		}
+		_, err := policy.Parse([]byte(r.file), where)
+		var e *gate.Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: got %v, want a refusal", r.what, err)
+			continue
+		}
+		if e.Kind != gate.Invalid || e.Code != gate.CodePolicyInvalid || e.Expected == "" || e.Got == "" || e.Fix == "" {
+			t.Errorf("%s: incomplete: %+v", r.what, e)
+		}
+		fmt.Fprintf(&all, "## %s\n%s\nexpected: %s\ngot: %s\nfix: %s\n\n", r.what, e.Text, e.Expected, e.Got, e.Fix)
+	}
+	golden(t, "refused.golden", all.String())
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; -update writes it anew):\n%s", name, diff)
+	}
+}

@@ -1,0 +1,161 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/canonical"
+)
+
+// Defaults of a releases: entry.
+const (
+	defaultName    = "release"
+	defaultTags    = "v*"
+	defaultHotfix  = "release/*" // beside the default branch
+	defaultExpires = 7 * 24 * time.Hour
+	minExpires     = time.Second
+	maxExpires     = 90 * 24 * time.Hour
+	maxText        = 200
+	workflowFolder = ".github/workflows/"
+)
+
+func (r *reader) stream(n ast.Node, where Origin) gate.Stream {
+	f := r.fields("a release", n,
+		later{"uses", "finish", "identity", "checks", "bind", "rules", "window", "formats"},
+		"name", "description", "workflow", "job", "tags", "not_tags", "branches", "paths", "shared", "from", "branch",
+		"separation", "reviews_count", "approvals", "key", "expires")
+	if r.err != nil {
+		return gate.Stream{}
+	}
+	s := gate.Stream{
+		Name: defaultName, Tags: globs(defaultTags), Events: defaultEvents(where.Kind), Bypass: gate.Report,
+		Separation: gate.EachChange, ReviewsCount: true, Expires: defaultExpires,
+		Approvals: []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Count: 1}},
+	}
+	r.naming(f, &s)
+	r.runs(f, n, where, &s)
+	r.covers(f, n, where, &s)
+	r.judging(f, &s)
+	r.signing(f, n, where, &s)
+	return s
+}
+
+func (r *reader) naming(f map[string]field, s *gate.Stream) {
+	if name, ok := f["name"]; ok {
+		s.Name = r.text("name", name.value)
+		if r.err == nil && canonical.CheckStream(s.Name) != nil {
+			r.bad(name.value, "name "+quoted(s.Name)+" is not allowed",
+				"1 to 63 of a-z, 0-9, dot, hyphen and underscore, starting with a letter or digit", quoted(s.Name), "choose a short name, such as stable")
+		}
+	}
+	if d, ok := f["description"]; ok {
+		s.Description = r.text("description", d.value)
+		if len(s.Description) > maxText {
+			r.bad(d.value, "the description is too long", fmt.Sprintf("at most %d bytes", maxText), fmt.Sprintf("%d bytes", len(s.Description)), "say it shorter")
+		}
+	}
+}
+
+// runs reads which job may ask. One file may serve both forges, so both fields may
+// stand; the one of this forge must.
+func (r *reader) runs(f map[string]field, n ast.Node, where Origin, s *gate.Stream) {
+	if w, ok := f["workflow"]; ok {
+		s.Workflow = r.workflow(w)
+	}
+	if j, ok := f["job"]; ok {
+		s.Job = r.text("job", j.value)
+		if r.err == nil && (len(s.Job) > maxText || strings.ContainsAny(s.Job, "*?\r\n")) {
+			r.bad(j.value, "job "+quoted(s.Job)+" is no job's name", "the name of one job", quoted(s.Job), "write the name as it stands in .gitlab-ci.yml")
+		}
+	}
+	switch {
+	case where.Kind == gate.GitHub && s.Workflow == "":
+		r.bad(n, "the release names no workflow", "workflow: release.yml", "nothing", "name the workflow that asks for signatures")
+	case where.Kind == gate.GitLab && s.Job == "":
+		r.bad(n, "the release names no job", "job: release", "nothing", "name the job of .gitlab-ci.yml that asks for signatures")
+	}
+	if from, ok := f["from"]; ok {
+		r.from(from, where, s)
+	}
+}
+
+func (r *reader) workflow(f field) string {
+	w := r.text("workflow", f.value)
+	if !strings.Contains(w, "/") {
+		w = workflowFolder + w
+	}
+	name, inFolder := strings.CutPrefix(w, workflowFolder)
+	stem, isYML := strings.CutSuffix(name, ".yml")
+	if !isYML {
+		stem, isYML = strings.CutSuffix(name, ".yaml")
+	}
+	if r.err == nil && (!inFolder || !isYML || stem == "" || len(w) > maxText || strings.ContainsAny(name, "/@*?[]{}\\ \r\n\t")) {
+		r.bad(f.value, "workflow "+quoted(w)+" is no workflow file", "release.yml, or .github/workflows/release.yml", quoted(w),
+			"name one file of .github/workflows")
+	}
+	return w
+}
+
+func defaultEvents(kind gate.ForgeKind) []string {
+	if kind == gate.GitLab {
+		return []string{"push", "web"}
+	}
+	return []string{"push", "workflow_dispatch"}
+}
+
+// events are those that run what the repository's own branches and tags hold. Events
+// that a fork, a comment or another pipeline can set off are never allowed
+// (attacks 12 and 19).
+func events(kind gate.ForgeKind) []string {
+	if kind == gate.GitLab {
+		return []string{"push", "web", "schedule", "api"}
+	}
+	return []string{"push", "workflow_dispatch", "release", "schedule"}
+}
+
+func (r *reader) from(f field, where Origin, s *gate.Stream) {
+	sub := r.fields("from", f.value, later{"refs"}, "events")
+	list, ok := sub["events"]
+	if !ok {
+		r.bad(f.value, "from names no events", "from: {events: [push]}", "nothing", "leave from out to have "+strings.Join(defaultEvents(where.Kind), " and "))
+		return
+	}
+	s.Events = nil
+	for _, n := range r.list(list) {
+		e := r.text("an event", n)
+		if !slices.Contains(events(where.Kind), e) {
+			r.bad(n, "event "+quoted(e)+" is not allowed", strings.Join(events(where.Kind), ", "), quoted(e),
+				"only events that run what the repository's own branches and tags hold may release")
+		}
+		if slices.Contains(s.Events, e) {
+			r.bad(n, "event "+quoted(e)+" stands twice", "every event once", quoted(e), "keep one of them")
+		}
+		s.Events = append(s.Events, e)
+	}
+}
+
+// covers reads what may be released, and which changes belong to it.
+func (r *reader) covers(f map[string]field, n ast.Node, where Origin, s *gate.Stream) {
+	for _, x := range []struct {
+		name string
+		into *[]gate.Matcher
+	}{{"tags", &s.Tags}, {"not_tags", &s.NotTags}, {"branches", &s.Branches}, {"paths", &s.Paths}, {"shared", &s.Shared}} {
+		if field, ok := f[x.name]; ok {
+			*x.into = r.patterns(field)
+		}
+	}
+	if _, ok := f["branches"]; !ok {
+		if where.DefaultBranch == "" {
+			r.bad(n, "the default branch is not known", "branches: [main]", "nothing", "name the branches")
+		}
+		s.Branches = append([]gate.Matcher{exact(where.DefaultBranch)}, globs(defaultHotfix)...)
+	}
+	if shared, ok := f["shared"]; ok && len(s.Paths) == 0 {
+		r.bad(shared.key, "shared without paths", "paths beside it", "nothing", "add paths, or remove shared: without paths every change counts")
+	}
+}
