@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,7 +83,7 @@ func (r *repository) job(ctx context.Context, attempt []string, w gate.Workload)
 		Jobs []jobJSON `json:"jobs"`
 	}
 	var found []jobJSON
-	err := pages(ctx, r.caller, url.Values{"filter": {"all"}}, func(page jobs) (bool, error) {
+	err := pages(ctx, r.caller, nil, func(page jobs) (bool, error) {
 		for _, j := range page.Jobs {
 			if strings.HasSuffix(j.CheckRunURL, "/check-runs/"+strconv.FormatInt(w.JobID, 10)) {
 				found = append(found, j)

@@ -1,0 +1,54 @@
+package github_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/forges"
+	"github.com/countersign/countersign/forges/forgetest"
+	"github.com/countersign/countersign/forges/forgetest/adaptertest"
+	"github.com/countersign/countersign/forges/forgetest/githubtest"
+	"github.com/countersign/countersign/forges/forgetest/githubtest/githubschema"
+	"github.com/countersign/countersign/forges/github"
+)
+
+const secret = "It's a Secret to Everybody"
+
+// connect makes an adapter for a double, with pauses short enough for tests.
+func connect(t *testing.T, s *githubtest.Server) *github.Forge {
+	t.Helper()
+	return connectWith(t, s, quick(t, s))
+}
+
+func quick(t *testing.T, s *githubtest.Server) *http.Client {
+	t.Helper()
+	client, err := forges.NewClient(forges.Options{
+		Bases: []string{s.APIURL(), s.GraphQLURL()}, Pause: time.Millisecond, MaxPause: 20 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func connectWith(t *testing.T, s *githubtest.Server, client *http.Client) *github.Forge {
+	t.Helper()
+	f, err := github.New(github.Config{
+		Forge: adaptertest.ForgeID, URL: s.URL(), APIURL: s.APIURL(), AppID: s.AppID(), PrivateKey: s.AppPrivateKey(),
+		WebhookSecret: []byte(secret), Client: client, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestContract(t *testing.T) {
+	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
+		s := githubtest.New(githubtest.Options{})
+		t.Cleanup(s.Close)
+		githubschema.Validate(t, s)
+		return s, connect(t, s)
+	})
+}
