@@ -85,6 +85,42 @@ func TestHangIsKilledAtTheOrdersDeadline(t *testing.T) {
 	sign(t, s, 3)
 }
 
+// The shortest deadline of a batch is the batch's.
+func TestHangIsKilledAtTheEarliestDeadline(t *testing.T) {
+	t.Parallel()
+	f, c := faulty(t)
+	c.Limit = time.Hour
+	s := hsmtest.Start(t, c)
+	orders := append(ordersFor(t, s, 2), ordersFor(t, s, 1, gatetest.Age(gate.GrantLifetime-500*time.Millisecond))...)
+	f.Set(t, "C_Sign 2 1 hang")
+	sigs, err := s.Sign(t.Context(), orders)
+	if gate.KindOf(err) != gate.Unavailable || sigs != nil {
+		t.Fatalf("%d signatures, error %v; expected none and Unavailable", len(sigs), err)
+	}
+}
+
+// An order that waits for a free worker waits no longer than its deadline.
+func TestQueueEndsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	f, c := faulty(t)
+	c.Limit = 2 * time.Second
+	s := hsmtest.Start(t, c)
+	before := f.Calls(t, "C_Sign")
+	f.Set(t, "C_Sign 2 1 hang")
+	orders := ordersFor(t, s, 1)
+	hung := make(chan error, 1)
+	go func() {
+		_, err := s.Sign(t.Context(), orders)
+		hung <- err
+	}()
+	waitFor(t, func() bool { return f.Calls(t, "C_Sign") > before })
+	err := mustFail(t, s, gate.Unavailable, gate.CodeKeyUnavailable, gatetest.Age(gate.GrantLifetime-300*time.Millisecond))
+	if !strings.Contains(err.Error(), "deadline") {
+		t.Errorf("%v does not name the deadline", err)
+	}
+	<-hung
+}
+
 func TestOneHangDoesNotStopTheOtherWorker(t *testing.T) {
 	t.Parallel()
 	f, c := faulty(t)

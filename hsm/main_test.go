@@ -11,5 +11,6 @@ import (
 func TestMain(m *testing.M) {
 	hsmtest.RunIfWorker()
 	runIfDaemon()
+	runIfLiar()
 	goleak.VerifyTestMain(m)
 }

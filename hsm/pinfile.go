@@ -28,7 +28,7 @@ func readPIN(token, path string) (string, error) {
 	if err != nil {
 		return fault("cannot be read", "let the server's account read it", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return fault("cannot be read", "let the server's account read it", err)

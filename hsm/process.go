@@ -31,12 +31,12 @@ func startProcess(life context.Context, command, env []string) (*process, error)
 	if err != nil {
 		return nil, fmt.Errorf("pipe to worker: %w", err)
 	}
-	defer theirIn.Close()
+	defer func() { _ = theirIn.Close() }() // the worker has its own
 	out, theirOut, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("pipe from worker: %w", err), in.Close())
 	}
-	defer theirOut.Close()
+	defer func() { _ = theirOut.Close() }()
 
 	ctx, kill := context.WithCancel(life)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)

@@ -1,6 +1,7 @@
 package hsm_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,6 +254,35 @@ func TestStartGivesUpOnAHang(t *testing.T) {
 	f.Set(t, "C_Initialize 1 1 hang")
 	c.StartLimit = 300 * time.Millisecond
 	mustNotStart(t, c, gate.CodeKeyUnavailable, "did not answer within 300ms")
+}
+
+func TestStartEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	f, c := faulty(t)
+	f.Set(t, "C_Initialize 1 1 hang")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		waitFor(t, func() bool { return f.Calls(t, "C_Initialize") > 0 })
+		cancel()
+	}()
+	if s, err := hsm.Start(ctx, c); err == nil {
+		s.Close()
+		t.Error("it started")
+	}
+}
+
+// What is started does not end with the start's context.
+func TestSignerOutlivesTheContextOfItsStart(t *testing.T) {
+	t.Parallel()
+	tok := hsmtest.NewToken(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := hsm.Start(ctx, hsmtest.Config(t, tok, tok.Pin(t, "acme-release", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	cancel()
+	sign(t, s, 1)
 }
 
 // Two SoftHSM processes that start together see this once.
