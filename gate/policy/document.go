@@ -15,8 +15,10 @@ import (
 )
 
 // Bounds that keep a hostile file from costing more than a friendly one: nesting
-// costs stack, and every level of it costs a bracket or a piece of a line.
+// costs stack, and every level of it costs a bracket or a piece of a line; the
+// parser's time grows with the square of the lines.
 const (
+	maxLines    = 5000
 	maxLine     = 2000
 	maxBrackets = 1000
 )
@@ -61,6 +63,8 @@ func (s *source) plain(file []byte) error {
 		return s.whole("the file is too large", fmt.Sprintf("at most %d bytes", MaxFile), fmt.Sprintf("%d bytes", len(file)), "keep only the policy in it")
 	case !utf8.Valid(file):
 		return s.whole("the file is not UTF-8", "UTF-8", "other bytes", fix)
+	case len(s.lines) > maxLines:
+		return s.whole("the file has too many lines", fmt.Sprintf("at most %d", maxLines), fmt.Sprint(len(s.lines)), "keep only the policy in it")
 	case bytes.Count(file, []byte("["))+bytes.Count(file, []byte("{")) > maxBrackets:
 		return s.whole("the file nests too much", fmt.Sprintf("at most %d brackets", maxBrackets), "more", fix)
 	}

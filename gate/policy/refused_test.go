@@ -61,6 +61,7 @@ var refusals = []struct {
 	{what: "NUL", file: "version: 1\x00\n"},
 	{what: "next line character", file: "version: 1\u0085releases: []\n"},
 	{what: "too large", file: "# " + strings.Repeat("x\n# ", policy.MaxFile/4)},
+	{what: "too many lines", file: strings.Repeat("a:\n", 5001)},
 	{what: "long line", file: "# " + strings.Repeat("x", 2000)},
 	{what: "deep brackets", file: "version: " + strings.Repeat("[\n", 20000)},
 	{what: "not supported: uses", file: entry("uses: org/ci/.github/workflows/sign.yml@" + commit)},
