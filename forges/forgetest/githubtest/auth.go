@@ -57,7 +57,7 @@ func (c *call) authenticate() (reply, bool) {
 // checkAppJWT verifies the App's JWT (docs, "Generating a JSON Web Token for a
 // GitHub App"): RS256, iss the App's ID, exp at most ten minutes ahead.
 func (c *call) checkAppJWT(value string) error {
-	parsed, err := jose.ParseSigned(value, []jose.SignatureAlgorithm{jose.RS256})
+	parsed, err := jose.ParseSignedCompact(value, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return fmt.Errorf("A JSON web token could not be decoded") //nolint:staticcheck // GitHub's own words
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -116,9 +117,8 @@ func send(ctx context.Context, client *http.Client, to, secret string, d *delive
 	if err != nil {
 		return 0, err.Error(), s.now().Sub(began)
 	}
-	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
-	if err != nil {
+	if err := errors.Join(err, res.Body.Close()); err != nil {
 		return 0, err.Error(), s.now().Sub(began)
 	}
 	return res.StatusCode, string(answer), s.now().Sub(began)

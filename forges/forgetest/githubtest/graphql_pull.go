@@ -82,7 +82,7 @@ func threadFields() map[string]func(*call, threadNode, map[string]any) any {
 		"body":            plain(func(_ *call, x threadNode) any { return x.body }),
 		"state":           plain(func(_ *call, x threadNode) any { return x.graphState() }),
 		"closed":          plain(func(_ *call, x threadNode) any { return !x.open }),
-		"closedAt":        plain(func(_ *call, x threadNode) any { return stampOrNull(x.thread.closed) }),
+		"closedAt":        plain(func(_ *call, x threadNode) any { return stampOrNull(x.closed) }),
 		"author":          plain(func(c *call, x threadNode) any { return actor(c, c.accounts[x.author]) }),
 		"createdAt":       plain(func(_ *call, x threadNode) any { return stamp(x.created) }),
 		"updatedAt":       plain(func(_ *call, x threadNode) any { return stamp(x.updated) }),

@@ -1,6 +1,7 @@
 package worldtest
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -101,8 +102,15 @@ func redelivery(t *testing.T, s *stage) {
 	}
 }
 
-// get asks for a path of the API without a credential.
-func (s *stage) get(method, path string) (*http.Response, string, error) {
+// answer is what the API said; status -1 where nothing came.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// ask asks for a path of the API without a credential.
+func (s *stage) ask(method, path string) answer {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.APIURL()+path, nil)
 	if err != nil {
@@ -110,21 +118,18 @@ func (s *stage) get(method, path string) (*http.Response, string, error) {
 	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		return nil, "", err
+		return answer{status: -1}
 	}
-	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	return res, string(body), err
+	if err := errors.Join(err, res.Body.Close()); err != nil {
+		return answer{status: -1}
+	}
+	return answer{res.StatusCode, res.Header, string(body)}
 }
 
-// status is the status of an answer, -1 where none came.
 func (s *stage) status(method, path string) int {
 	s.t.Helper()
-	res, _, err := s.get(method, path)
-	if err != nil {
-		return -1
-	}
-	return res.StatusCode
+	return s.ask(method, path).status
 }
 
 func faults(t *testing.T, s *stage) {
@@ -140,9 +145,8 @@ func faults(t *testing.T, s *stage) {
 	defer s.Fail(forgetest.Fault{
 		Path: "/user", Method: "GET", Status: 429, Body: `{"half":`, Header: map[string]string{"Retry-After": "7"},
 	})()
-	res, body, err := s.get("GET", "/user")
-	if err != nil || res.StatusCode != 429 || body != `{"half":` || res.Header.Get("Retry-After") != "7" {
-		t.Errorf("fault with a body and a header: got %v %q %v", res, body, err)
+	if got := s.ask("GET", "/user"); got.status != 429 || got.body != `{"half":` || got.header.Get("Retry-After") != "7" {
+		t.Errorf("fault with a body and a header: got %+v", got)
 	}
 	if got := s.status("POST", "/user"); got == 429 {
 		t.Error("another method: expected the forge's own answer")

@@ -109,9 +109,12 @@ func checkRequest(in *openapi3filter.RequestValidationInput, e githubtest.Exchan
 
 func checkNames(body *openapi3.RequestBody, sent []byte) error {
 	media := body.Content.Get("application/json")
-	var fields map[string]json.RawMessage
-	if media == nil || json.Unmarshal(sent, &fields) != nil || len(media.Schema.Value.Properties) == 0 {
+	if media == nil || len(media.Schema.Value.Properties) == 0 {
 		return nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(sent, &fields); err != nil {
+		return fmt.Errorf("expected a JSON object: %w", err)
 	}
 	for name := range fields {
 		if media.Schema.Value.Properties[name] == nil {
