@@ -1,0 +1,259 @@
+package config
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// checker turns a file into a configuration and collects what is wrong with it.
+type checker struct {
+	Config
+
+	problems []string
+}
+
+func check(f file) *checker {
+	c := &checker{}
+	c.server(f)
+	c.database(f)
+	for i, x := range f.Forges {
+		c.forge(fmt.Sprintf("forges[%d]", i), x)
+	}
+	if len(f.Forges) == 0 {
+		c.wrong("forges", "at least one forge", "none")
+	}
+	for i, x := range f.HSM {
+		c.token(fmt.Sprintf("hsm[%d]", i), x)
+	}
+	for i, x := range f.Keys {
+		c.key(fmt.Sprintf("keys[%d]", i), x)
+	}
+	if len(f.Keys) == 0 {
+		c.wrong("keys", "at least one key", "none")
+	}
+	c.Log = Log{
+		Level:  c.oneOf("log.level", f.Log.Level, "info", "debug", "warn", "error"),
+		Format: c.oneOf("log.format", f.Log.Format, "json", "text"),
+	}
+	return c
+}
+
+func (c *checker) wrong(field, expected, got string) {
+	if got == "" {
+		got = "nothing"
+	}
+	c.problems = append(c.problems, fmt.Sprintf("%s: expected %s, got %s", field, expected, got))
+}
+
+// oneOf accepts one of the words; the first where there is none.
+func (c *checker) oneOf(field, got string, words ...string) string {
+	if got == "" {
+		return words[0]
+	}
+	if !slices.Contains(words, got) {
+		c.wrong(field, strings.Join(words, " or "), got)
+	}
+	return got
+}
+
+func (c *checker) server(f file) {
+	c.Server = Server{
+		URL:          c.url("server.url", f.Server.URL, false),
+		Listen:       c.address("server.listen", f.Server.Listen, "127.0.0.1:8080"),
+		HealthListen: c.address("server.health_listen", f.Server.HealthListen, "127.0.0.1:8081"),
+	}
+}
+
+// url accepts https, or http on a loopback host: ID tokens and signatures travel
+// over it. The host is written as every client writes it, since it is part of what
+// ID tokens are made for.
+func (c *checker) url(field, text string, path bool) *url.URL {
+	const expected = "https://host, without user, query or fragment"
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		c.wrong(field, expected, text)
+		return &url.URL{}
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	switch {
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		c.wrong(field, "https (http only on a loopback address)", text)
+	case u.Path != "" && !path:
+		c.wrong(field, "no path", text)
+	case u.Host != strings.ToLower(u.Host) || (u.Scheme == "https" && u.Port() == "443") || (u.Scheme == "http" && u.Port() == "80"):
+		c.wrong(field, "a lower-case host without the scheme's own port", text)
+	}
+	return u
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func (c *checker) address(field, text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	if _, _, err := net.SplitHostPort(text); err != nil {
+		c.wrong(field, "host:port", text)
+	}
+	return text
+}
+
+// secret reads a required secret's file.
+func (c *checker) secret(field, path string) Secret {
+	if path == "" {
+		c.wrong(field, "the path of a file with the secret", "")
+		return Secret{}
+	}
+	s, err := ReadSecret(path)
+	if err != nil {
+		c.problems = append(c.problems, fmt.Sprintf("%s: %s cannot be used: %v", field, path, err))
+	}
+	return s
+}
+
+func (c *checker) database(f file) {
+	c.Database.Engine = c.oneOf("database.engine", f.Database.Engine, "sqlite", "postgres")
+	c.Database.Path = f.Database.Path
+	switch c.Database.Engine {
+	case "sqlite":
+		if f.Database.Path == "" {
+			c.wrong("database.path", "the path of the database file", "")
+		}
+	case "postgres":
+		c.Database.DSN = c.secret("database.dsn_file", f.Database.DSNFile)
+	}
+}
+
+var name = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+func (c *checker) name(field, text string) string {
+	if !name.MatchString(text) {
+		c.wrong(field, "lower-case letters, digits and inner hyphens", text)
+	}
+	return text
+}
+
+func (c *checker) forge(at string, x forgeFile) {
+	f := Forge{
+		Name:          gate.ForgeID(c.name(at+".name", x.Name)),
+		Kind:          gate.ForgeKind(c.oneOf(at+".kind", x.Kind, "", "github", "gitlab")),
+		URL:           c.url(at+".url", x.URL, true).String(),
+		WebhookSecret: c.secret(at+".webhook_secret_file", x.WebhookSecretFile), GitLabAudience: x.GitLabAudience,
+	}
+	if slices.ContainsFunc(c.Forges, func(o Forge) bool { return o.Name == f.Name }) {
+		c.wrong(at+".name", "a name of its own", x.Name)
+	}
+	switch f.Kind {
+	case gate.GitHub:
+		c.github(at, x, &f)
+	case gate.GitLab:
+		f.Token = c.secret(at+".token_file", x.TokenFile)
+		f.APIURL, f.Issuer = f.URL+"/api/v4", f.URL
+		if x.Issuer != "" {
+			f.Issuer = c.url(at+".issuer", x.Issuer, true).String()
+		}
+	default:
+		c.wrong(at+".kind", "github or gitlab", x.Kind)
+	}
+	c.Forges = append(c.Forges, f)
+}
+
+// github derives what github.com and GitHub Enterprise Server fix.
+func (c *checker) github(at string, x forgeFile, f *Forge) {
+	f.AppID = x.AppID
+	if x.AppID <= 0 {
+		c.wrong(at+".app_id", "the App's number", fmt.Sprint(x.AppID))
+	}
+	f.PrivateKey = c.secret(at+".private_key_file", x.PrivateKeyFile)
+	f.APIURL, f.Issuer = f.URL+"/api/v3", f.URL+"/_services/token"
+	if f.URL == "https://github.com" {
+		f.APIURL, f.Issuer = "https://api.github.com", "https://token.actions.githubusercontent.com"
+	}
+	if x.APIURL != "" {
+		f.APIURL = c.url(at+".api_url", x.APIURL, true).String()
+	}
+	if x.Issuer != "" {
+		f.Issuer = c.url(at+".issuer", x.Issuer, true).String()
+	}
+}
+
+func (c *checker) token(at string, x tokenFile) {
+	for _, f := range []struct{ field, value string }{{"module", x.Module}, {"token", x.Token}, {"pin_file", x.PINFile}} {
+		if f.value == "" {
+			c.wrong(at+"."+f.field, "a value", "")
+		}
+	}
+	if x.PINFile != "" {
+		// Workers read the PIN themselves; here it is only made sure that they can.
+		c.secret(at+".pin_file", x.PINFile)
+	}
+	if x.Workers < 0 || x.Workers > 64 {
+		c.wrong(at+".workers", "1 to 64", fmt.Sprint(x.Workers))
+	}
+	if slices.ContainsFunc(c.HSM, func(o Token) bool { return o.Label == x.Token }) {
+		c.wrong(at+".token", "a token that is not named twice", x.Token)
+	}
+	c.HSM = append(c.HSM, Token{Module: x.Module, Label: x.Token, PINFile: x.PINFile, Workers: max(x.Workers, 1)})
+}
+
+var fingerprint = regexp.MustCompile(`^SHA256:[0-9a-f]{64}$`)
+
+func (c *checker) key(at string, x keyFile) {
+	k := Key{Lineage: c.name(at+".lineage", x.Lineage), Version: x.Version, Token: x.Token, Label: x.Label, Fingerprint: x.SPKI}
+	if x.Version < 1 {
+		c.wrong(at+".version", "1 or more", fmt.Sprint(x.Version))
+	}
+	if !slices.ContainsFunc(c.HSM, func(o Token) bool { return o.Label == x.Token }) {
+		c.wrong(at+".token", "one of hsm's tokens", x.Token)
+	}
+	if x.Label == "" {
+		c.wrong(at+".label", "the key's label", "")
+	}
+	id, err := hex.DecodeString(x.ID)
+	if err != nil || len(id) == 0 {
+		c.wrong(at+".id", "the key's id in hex", x.ID)
+	}
+	k.ID = id
+	if !fingerprint.MatchString(x.SPKI) {
+		c.wrong(at+".spki", "SHA256: and 64 lower-case hex digits", x.SPKI)
+	}
+	if slices.ContainsFunc(c.Keys, func(o Key) bool { return o.Lineage == k.Lineage && o.Version == k.Version }) {
+		c.wrong(at, "one entry per lineage and version", fmt.Sprintf("%s %d again", k.Lineage, k.Version))
+	}
+	c.bind(at, x, &k)
+	c.Keys = append(c.Keys, k)
+}
+
+// bind reads who may use the key. A key that is bound to nobody is a mistake: nobody
+// could ever use it.
+func (c *checker) bind(at string, x keyFile, k *Key) {
+	for _, text := range slices.Concat(x.Repositories, x.Owners) {
+		id, err := gate.ParseRepositoryID(text)
+		if err != nil {
+			c.wrong(at, "forge:number, such as github:1296269", text)
+			continue
+		}
+		if !slices.ContainsFunc(c.Forges, func(o Forge) bool { return o.Name == id.Forge }) {
+			c.wrong(at, "a configured forge", string(id.Forge))
+		}
+		if slices.Contains(x.Owners, text) {
+			k.Owners = append(k.Owners, gate.AccountID(id))
+		}
+		if slices.Contains(x.Repositories, text) {
+			k.Repositories = append(k.Repositories, id)
+		}
+	}
+	if len(x.Repositories)+len(x.Owners) == 0 {
+		c.wrong(at, "repositories or owners that may use the key", "none: the key is bound to nobody")
+	}
+}

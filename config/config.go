@@ -1,0 +1,145 @@
+// Package config reads the daemon's configuration: one strict YAML file into typed
+// values, every problem reported at once. Secrets are files, never values.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Config is a checked configuration.
+type Config struct {
+	Server   Server
+	Database Database
+	Forges   []Forge
+	HSM      []Token
+	Keys     []Key
+	Log      Log
+}
+
+// Server is where the gate is reached.
+type Server struct {
+	URL          *url.URL // public, without path
+	Listen       string   // host:port
+	HealthListen string
+}
+
+// Database is where everything is kept.
+type Database struct {
+	Engine string // sqlite or postgres
+	Path   string // of SQLite's file
+	DSN    Secret // of PostgreSQL
+}
+
+// Forge is one GitHub or GitLab instance.
+type Forge struct {
+	Name          gate.ForgeID
+	Kind          gate.ForgeKind
+	URL           string // web side
+	APIURL        string
+	Issuer        string
+	AppID         int64  // GitHub
+	PrivateKey    Secret // GitHub: the App's, PEM
+	Token         Secret // GitLab
+	WebhookSecret Secret
+	// GitLabAudience accepts the server's URL as audience on a GitHub that refuses the
+	// long one.
+	GitLabAudience bool
+}
+
+// Token is one PKCS#11 token. The PIN stays in its file: workers read it.
+type Token struct {
+	Module  string
+	Label   string
+	PINFile string
+	Workers int
+}
+
+// Key is one version of a lineage: where it lives and who may use it.
+type Key struct {
+	Lineage      string
+	Version      int
+	Token        string
+	Label        string
+	ID           []byte // CKA_ID
+	Fingerprint  string // SHA256: and 64 hex digits
+	Repositories []gate.RepositoryID
+	Owners       []gate.AccountID
+}
+
+// Log is how much is logged, and how.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // json or text
+}
+
+// maxFile bounds the configuration file, in bytes.
+const maxFile = 1 << 20
+
+// Load reads and checks a configuration file and the secrets it names. The error
+// lists every problem; it is a *gate.Error of kind Invalid, CodeConfig.
+func Load(path string) (Config, error) {
+	text, err := read(path, maxFile)
+	if err != nil {
+		return Config{}, problem(fmt.Sprintf("the configuration file %s cannot be read: %v", path, err),
+			"name it with --config; countersignd config example prints one")
+	}
+	return Parse(text)
+}
+
+// Parse is [Load] for the file's text.
+func Parse(text []byte) (Config, error) {
+	var f file
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict(), yaml.DisallowUnknownField())
+	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, problem("the configuration does not parse:\n"+yaml.FormatError(err, false, true),
+			"countersignd config example shows every field")
+	}
+	if err := d.Decode(new(file)); !errors.Is(err, io.EOF) {
+		return Config{}, problem("the configuration holds more than one document", "keep one")
+	}
+	c := check(f)
+	if len(c.problems) > 0 {
+		return Config{}, problem("the configuration does not hold:\n  "+strings.Join(c.problems, "\n  "), "mend all of these")
+	}
+	return c.Config, nil
+}
+
+func problem(text, fix string) error {
+	return &gate.Error{Kind: gate.Invalid, Code: gate.CodeConfig, Text: text, Fix: fix}
+}
+
+// read reads at most limit bytes of a file.
+func read(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, reason(err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("it is larger than %d bytes", limit)
+	}
+	return b, nil
+}
+
+// reason is a file error without the path, which the message names already.
+func reason(err error) error {
+	var e *os.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}

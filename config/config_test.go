@@ -1,0 +1,172 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/gate"
+)
+
+// written is the example with its secrets in a folder of the test, after edits ("old",
+// "new", …).
+func written(t *testing.T, edits ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"github-app.pem", "github-webhook", "gitlab-token", "gitlab-webhook", "pin", "dsn"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("s3cret-of-"+name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := strings.ReplaceAll(config.Example(), "/etc/countersign", dir)
+	for i := 0; i < len(edits); i += 2 {
+		if !strings.Contains(text, edits[i]) {
+			t.Fatalf("the example lacks %q", edits[i])
+		}
+		text = strings.Replace(text, edits[i], strings.ReplaceAll(edits[i+1], "DIR", dir), 1)
+	}
+	path := filepath.Join(dir, "countersign.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestExampleLoads(t *testing.T) {
+	c, err := config.Load(written(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gh, gl := c.Forges[0], c.Forges[1]
+	for _, x := range []struct{ what, got, want string }{
+		{"server host", c.Server.URL.Host, "countersign.example"},
+		{"github API", gh.APIURL, "https://api.github.com"},
+		{"github issuer", gh.Issuer, "https://token.actions.githubusercontent.com"},
+		{"gitlab issuer", gl.Issuer, "https://gitlab.com"},
+		{"secret without its line end", gl.Token.Reveal(), "s3cret-of-gitlab-token"},
+		{"binding", fmt.Sprint(c.Keys[0].Repositories), "[github:1296269]"},
+		{"log", c.Log.Level + " " + c.Log.Format, "info json"},
+	} {
+		if x.got != x.want {
+			t.Errorf("%s: expected %s, got %s", x.what, x.want, x.got)
+		}
+	}
+}
+
+func TestEnterpriseServerIsDerived(t *testing.T) {
+	c, err := config.Load(written(t, "url: https://github.com", "url: https://github.example/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := c.Forges[0]; f.APIURL != "https://github.example/api/v3" || f.Issuer != "https://github.example/_services/token" {
+		t.Errorf("got %s and %s", f.APIURL, f.Issuer)
+	}
+}
+
+func TestPostgresReadsItsDSN(t *testing.T) {
+	c, err := config.Load(written(t, "engine: sqlite", "engine: postgres", "# dsn_file", "dsn_file"))
+	if err != nil || c.Database.DSN.Reveal() != "s3cret-of-dsn" {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// Each row is one mistake and the words that name it.
+func TestRefusals(t *testing.T) {
+	for name, x := range map[string]struct {
+		edits []string
+		want  string
+	}{
+		"unknown field":           {[]string{"listen:", "lisen:"}, "lisen"},
+		"no https":                {[]string{"https://countersign.example", "http://countersign.example"}, "server.url: expected https"},
+		"path in the public URL":  {[]string{"https://countersign.example", "https://countersign.example/gate"}, "server.url: expected no path"},
+		"user in a URL":           {[]string{"https://gitlab.com", "https://me:pw@gitlab.com"}, "forges[1].url"},
+		"upper-case host":         {[]string{"https://countersign.example", "https://Countersign.example"}, "lower-case"},
+		"address without port":    {[]string{"127.0.0.1:8080", "127.0.0.1"}, "server.listen: expected host:port"},
+		"unknown engine":          {[]string{"engine: sqlite", "engine: mysql"}, "database.engine: expected sqlite or postgres, got mysql"},
+		"no database file":        {[]string{"  path:", "  # path:"}, "database.path"},
+		"unknown kind":            {[]string{"kind: gitlab", "kind: gitea"}, "forges[1].kind"},
+		"forge twice":             {[]string{"name: gitlab", "name: github"}, "a name of its own"},
+		"odd forge name":          {[]string{"name: gitlab", "name: Git_Lab"}, "forges[1].name"},
+		"no app":                  {[]string{"app_id: 12345", "app_id: 0"}, "forges[0].app_id"},
+		"missing webhook secret":  {[]string{"/github-webhook", "/nowhere"}, "forges[0].webhook_secret_file: "},
+		"missing PIN file":        {[]string{"/pin", "/nowhere"}, "hsm[0].pin_file: "},
+		"no workers":              {[]string{"workers: 1", "workers: 65"}, "hsm[0].workers"},
+		"key on no token":         {[]string{"    token: releases\n    label", "    token: other\n    label"}, "keys[0].token"},
+		"key without id":          {[]string{`id: "6f`, `id: "xx`}, "keys[0].id"},
+		"short fingerprint":       {[]string{"SHA256:00", "SHA256:0"}, "keys[0].spki"},
+		"version 0":               {[]string{"version: 1", "version: 0"}, "keys[0].version"},
+		"binding to no forge":     {[]string{"github:1296269", "gitea:1"}, "a configured forge, got gitea"},
+		"binding by name":         {[]string{"github:1296269", "github:acme/widget"}, "forge:number"},
+		"unbound key (attack 80)": {[]string{`["github:1296269"]`, "[]"}, "bound to nobody"},
+		"unknown log level":       {[]string{"level: info", "level: loud"}, "log.level"},
+		"two documents":           {[]string{"log:\n", "---\nlog:\n"}, "more than one document"},
+		"duplicate field":         {[]string{"log:\n", "server: {}\nlog:\n"}, "server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Load(written(t, x.edits...))
+			if gate.CodeOf(err) != gate.CodeConfig || !strings.Contains(err.Error(), x.want) {
+				t.Errorf("expected CS-1801 that says %q, got %v", x.want, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("the error shows a secret: %v", err)
+			}
+		})
+	}
+}
+
+// An empty secret, or one that others may read, stops the start (attack 58).
+func TestSecretFiles(t *testing.T) {
+	for name, x := range map[string]struct {
+		content string
+		mode    os.FileMode
+		want    string
+	}{
+		"empty":          {"", 0o600, "empty secret"},
+		"a line end":     {"\n", 0o600, "empty secret"},
+		"group may read": {"x", 0o640, "chmod 600"},
+		"huge":           {strings.Repeat("x", 65<<10), 0o600, "larger"},
+	} {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(x.content), x.mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.ReadSecret(path); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: expected %q, got %v", name, x.want, err)
+		}
+	}
+	if _, err := config.ReadSecret(t.TempDir()); err == nil {
+		t.Error("a folder: expected a refusal")
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, err := config.Parse([]byte("server: {url: 'ftp://x'}\ndatabase: {engine: mysql}\n"))
+	for _, want := range []string{"server.url", "database.engine", "forges", "keys"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("expected a line about %s, got %v", want, err)
+		}
+	}
+	if _, err := config.Load(filepath.Join(t.TempDir(), "none")); gate.CodeOf(err) != gate.CodeConfig {
+		t.Errorf("no file: got %v", err)
+	}
+}
+
+func TestSecretsAreNeverPrinted(t *testing.T) {
+	c, err := config.Load(written(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shown := range []string{string(b), fmt.Sprintf("%v %+v %#v %s", c, c, c, c.Forges[0].WebhookSecret)} {
+		if strings.Contains(shown, "s3cret") {
+			t.Errorf("a secret is shown: %s", shown)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package config
+
+// file is the YAML as it is written.
+type file struct {
+	Server struct {
+		URL          string `yaml:"url"`
+		Listen       string `yaml:"listen"`
+		HealthListen string `yaml:"health_listen"`
+	} `yaml:"server"`
+	Database struct {
+		Engine  string `yaml:"engine"`
+		Path    string `yaml:"path"`
+		DSNFile string `yaml:"dsn_file"`
+	} `yaml:"database"`
+	Forges []forgeFile `yaml:"forges"`
+	HSM    []tokenFile `yaml:"hsm"`
+	Keys   []keyFile   `yaml:"keys"`
+	Log    struct {
+		Level  string `yaml:"level"`
+		Format string `yaml:"format"`
+	} `yaml:"log"`
+}
+
+type forgeFile struct {
+	Name              string `yaml:"name"`
+	Kind              string `yaml:"kind"`
+	URL               string `yaml:"url"`
+	APIURL            string `yaml:"api_url"`
+	Issuer            string `yaml:"issuer"`
+	AppID             int64  `yaml:"app_id"`
+	PrivateKeyFile    string `yaml:"private_key_file"`
+	TokenFile         string `yaml:"token_file"`
+	WebhookSecretFile string `yaml:"webhook_secret_file"`
+	GitLabAudience    bool   `yaml:"gitlab_audience"`
+}
+
+type tokenFile struct {
+	Module  string `yaml:"module"`
+	Token   string `yaml:"token"`
+	PINFile string `yaml:"pin_file"`
+	Workers int    `yaml:"workers"`
+}
+
+type keyFile struct {
+	Lineage      string   `yaml:"lineage"`
+	Version      int      `yaml:"version"`
+	Token        string   `yaml:"token"`
+	Label        string   `yaml:"label"`
+	ID           string   `yaml:"id"`
+	SPKI         string   `yaml:"spki"`
+	Repositories []string `yaml:"repositories"`
+	Owners       []string `yaml:"owners"`
+}
+
+// Example is a complete configuration with every field, as a new operator starts from.
+func Example() string { return example }
+
+const example = `# Countersign's daemon. Secrets are files of mode 0600, never values.
+server:
+  url: https://countersign.example      # as CI jobs and people reach it
+  listen: 127.0.0.1:8080                # behind your TLS-terminating proxy
+  health_listen: 127.0.0.1:8081         # /livez and /readyz
+
+database:
+  engine: sqlite                        # or postgres
+  path: /var/lib/countersign/countersign.db
+  # dsn_file: /etc/countersign/dsn      # postgres: a connection string
+
+forges:
+  - name: github                        # part of every stored identity: never rename it
+    kind: github
+    url: https://github.com
+    app_id: 12345
+    private_key_file: /etc/countersign/github-app.pem
+    webhook_secret_file: /etc/countersign/github-webhook
+    # api_url: https://github.example/api/v3              # GitHub Enterprise Server
+    # issuer: https://github.example/_services/token
+    # gitlab_audience: true             # where GitHub Enterprise refuses long audiences
+  - name: gitlab
+    kind: gitlab
+    url: https://gitlab.com
+    token_file: /etc/countersign/gitlab-token
+    webhook_secret_file: /etc/countersign/gitlab-webhook
+
+hsm:
+  - module: /usr/lib/softhsm/libsofthsm2.so
+    token: releases                     # the token's label
+    pin_file: /etc/countersign/pin
+    workers: 1                          # what the device does in parallel
+
+keys:                                   # countersignd keys create prints an entry
+  - lineage: release                    # the name that policies use
+    version: 1
+    token: releases
+    label: release-1
+    id: "6f1d3c0a5b8e4f7291a0c3d4e5f60718"
+    spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000000"
+    repositories: ["github:1296269"]    # who may use it, by number; nobody else may
+    owners: []
+
+log:
+  level: info
+  format: json
+`
