@@ -82,6 +82,10 @@ func (c *call) wants(a *activity) bool {
 	if kind != "" && a.kind != kind {
 		return false
 	}
+	if days := map[string]int{"day": 1, "week": 7, "month": 30, "quarter": 90, "year": 365}[c.query.Get("time_period")]; days > 0 &&
+		a.when.Before(c.now().AddDate(0, 0, -days)) {
+		return false
+	}
 	return actor == "" || strings.EqualFold(c.accounts[a.actor].login, actor)
 }
 

@@ -135,6 +135,7 @@ func (x *scenario) rows() []endpointRow {
 		{request: fmt.Sprintf("GET %s/pulls/%d/commits", repo, n)},
 		{request: fmt.Sprintf("GET %s/pulls/%d/files", repo, n)},
 		{request: fmt.Sprintf("GET %s/pulls/%d/reviews", repo, n)},
+		{request: "GET " + repo + "/issues?state=all&per_page=5"},
 		{request: "POST " + repo + "/issues", body: `{"title":"Release 1","body":"waits"}`, want: 201},
 		{request: fmt.Sprintf("GET %s/issues/%d", repo, n)},
 		{request: fmt.Sprintf("GET %s/issues/%d/comments", repo, n)},

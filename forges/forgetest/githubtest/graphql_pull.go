@@ -121,10 +121,15 @@ func onlyPullFields() map[string]func(*call, threadNode, map[string]any) any {
 		"headRefName":       plain(func(_ *call, x threadNode) any { return x.pull.source }),
 		"headRefOid":        plain(func(_ *call, x threadNode) any { return x.pull.headSHA }),
 		"isCrossRepository": plain(func(_ *call, x threadNode) any { return x.pull.head != x.repo }),
-		"headRepository":    plain(func(_ *call, x threadNode) any { return node{"Repository", x.pull.head} }),
-		"merged":            plain(func(_ *call, x threadNode) any { return !x.pull.merged.IsZero() }),
-		"mergedAt":          plain(func(_ *call, x threadNode) any { return stampOrNull(x.pull.merged) }),
-		"mergedBy":          plain(func(c *call, x threadNode) any { return actor(c, c.accounts[x.pull.mergedBy]) }),
+		"headRepository": plain(func(c *call, x threadNode) any {
+			if c.repositories[x.pull.head.id] == nil {
+				return nil
+			}
+			return node{"Repository", x.pull.head}
+		}),
+		"merged":   plain(func(_ *call, x threadNode) any { return !x.pull.merged.IsZero() }),
+		"mergedAt": plain(func(_ *call, x threadNode) any { return stampOrNull(x.pull.merged) }),
+		"mergedBy": plain(func(c *call, x threadNode) any { return actor(c, c.accounts[x.pull.mergedBy]) }),
 		// mergeCommit is null until the merge: the test merge is potentialMergeCommit.
 		"mergeCommit": plain(func(_ *call, x threadNode) any { return x.repo.commitNode(x.repo.net.graph.Get(x.pull.mergeSHA)) }),
 		"commits": func(_ *call, x threadNode, args map[string]any) any {

@@ -10,19 +10,18 @@ import (
 
 // pull is what a thread has more as a pull request.
 type pull struct {
-	head, base   *repository // head may be a fork
-	source       string      // branch names
-	target       string
-	headSHA      string
-	baseSHA      string // the target's commit at the last synchronisation
-	testMerge    string
-	frozen       []*forgetest.Commit // the commits, once merged or closed
-	merged       time.Time
-	mergedBy     int64
-	mergeSHA     string
-	introduced   map[string]bool // commits that the merge put on the target
-	reviews      []*review
-	headVanished bool // the fork or branch is gone
+	head, base *repository // head may be a fork
+	source     string      // branch names
+	target     string
+	headSHA    string
+	baseSHA    string // the target's commit at the last synchronisation
+	testMerge  string
+	frozen     []*forgetest.Commit // the commits, once merged or closed
+	merged     time.Time
+	mergedBy   int64
+	mergeSHA   string
+	introduced map[string]bool // commits that the merge put on the target
+	reviews    []*review
 }
 
 // OpenChange opens a pull request as by.
@@ -245,7 +244,7 @@ func (s *Server) pullJSON(r *repository, t *thread) obj {
 		"labels": []obj{}, "milestone": nil, "assignee": nil, "assignees": []obj{}, "requested_reviewers": []obj{},
 		"requested_teams": []obj{}, "draft": false, "created_at": stamp(t.created), "updated_at": stamp(t.updated),
 		"closed_at": stampOrNull(t.closed), "merged_at": stampOrNull(p.merged), "merge_commit_sha": p.mergeCommitSHA(),
-		"head": s.side(p.head, p.source, p.headSHA, p.headVanished), "base": s.side(r, p.target, p.baseSHA, false),
+		"head": s.side(p.head, p.source, p.headSHA), "base": s.side(r, p.target, p.baseSHA),
 		"author_association": s.association(r, t.author), "auto_merge": nil, "merged": !p.merged.IsZero(),
 		"mergeable": s.mergeable(t), "mergeable_state": "clean", "rebaseable": s.mergeable(t), "merged_by": mergedBy,
 		"comments": len(r.commentsOf(t.number)), "review_comments": 0, "maintainer_can_modify": false,
@@ -278,13 +277,14 @@ func (s *Server) mergeable(t *thread) any {
 	return t.pull.testMerge != ""
 }
 
-// side is head or base; repo is null where a fork is gone.
-func (s *Server) side(r *repository, branch, sha string, vanished bool) obj {
+// side is head or base; repo is null where a fork was deleted (npm
+// @octokit/webhooks-examples has such heads; the API description does not say so).
+func (s *Server) side(r *repository, branch, sha string) obj {
 	owner := s.accounts[r.owner]
 	out := obj{
 		"label": owner.login + ":" + branch, "ref": branch, "sha": sha, "user": s.userJSON(owner), "repo": s.repositoryJSON(r),
 	}
-	if vanished {
+	if s.repositories[r.id] == nil {
 		out["repo"] = nil
 	}
 	return out

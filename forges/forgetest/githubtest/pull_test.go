@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-github/v62/github"
@@ -207,6 +208,10 @@ func TestForks(t *testing.T) {
 	if res, _ := w.raw("GET", "/repos/dan/widget", ""); res.StatusCode != 404 {
 		t.Errorf("the fork itself: got %d, want 404", res.StatusCode)
 	}
+	w.DeleteRepository(fork)
+	if p := w.pull(change); p.GetHead().Repo != nil || p.GetHead().GetSHA() != sha || p.GetState() != "closed" {
+		t.Errorf("the fork is deleted: got %v", p)
+	}
 }
 
 func TestLongPullRequest(t *testing.T) {
@@ -365,7 +370,8 @@ func TestActivityOfTags(t *testing.T) {
 }
 
 func TestActivityPages(t *testing.T) {
-	w := newTeam(t, githubtest.Options{})
+	c := newClock()
+	w := newTeam(t, githubtest.Options{Now: c.Now})
 	for i := range 7 {
 		w.push(w.ana, "main", fmt.Sprint(i))
 	}
@@ -391,6 +397,13 @@ func TestActivityPages(t *testing.T) {
 	back := get[[]row](w, fmt.Sprintf("/repos/acme/widget/activity?per_page=2&before=%d", ids[3]))
 	if len(back) != 2 || back[1].ID != ids[2] {
 		t.Errorf("before a cursor: got %v", back)
+	}
+	c.pass(8 * 24 * time.Hour)
+	w.token = w.InstallationToken(w.repo)
+	for period, want := range map[string]int{"week": 0, "month": 7} {
+		if got := get[[]row](w, "/repos/acme/widget/activity?time_period="+period); len(got) != want {
+			t.Errorf("of a %s: got %d, want %d", period, len(got), want)
+		}
 	}
 	if res, _ := w.raw("GET", "/repos/acme/widget/activity?after=nothing", ""); res.StatusCode != 422 {
 		t.Errorf("unknown cursor: got %d, want 422", res.StatusCode)

@@ -216,3 +216,33 @@ func TestGatesIssue(t *testing.T) {
 		t.Errorf("an issue as a pull request: got %d, want 404", res.StatusCode)
 	}
 }
+
+func TestIssueLists(t *testing.T) {
+	w := newTeam(t, githubtest.Options{})
+	w.OpenIssue(w.repo, w.cy, "A bug", "It fails")
+	change, _ := w.open(w.ana, "topic")
+	w.Merge(change, w.bo, forgetest.Squash)
+	must[*github.Issue](t)(w.client.Issues.Create(t.Context(), "acme", "widget", &github.IssueRequest{Title: github.String("Release v1")}))
+	for query, want := range map[string]string{
+		"":                             "Release v1, A bug",
+		"?state=all":                   "Release v1, Add topic, A bug",
+		"?state=closed":                "Add topic",
+		"?creator=countersign[bot]":    "Release v1",
+		"?direction=asc":               "A bug, Release v1",
+		"?sort=updated&state=all":      "Release v1, Add topic, A bug",
+		"?since=2199-01-01T00:00:00Z":  "",
+		"?labels=release":              "",
+		"?state=all&per_page=1&page=2": "Add topic",
+	} {
+		var titles []string
+		for _, i := range get[[]struct{ Title string }](w, "/repos/acme/widget/issues"+query) {
+			titles = append(titles, i.Title)
+		}
+		if got := strings.Join(titles, ", "); got != want {
+			t.Errorf("%s: got %q, want %q", query, got, want)
+		}
+	}
+	if res, _ := w.raw("GET", "/repos/acme/widget/issues?since=yesterday", ""); res.StatusCode != 422 {
+		t.Errorf("since: got %d, want 422", res.StatusCode)
+	}
+}

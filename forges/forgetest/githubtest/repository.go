@@ -100,6 +100,22 @@ func (s *Server) Fork(repo forgetest.Repository, by forgetest.Person, fullName s
 	return s.reference(fork)
 }
 
+// DeleteRepository deletes a repository. Pull requests from a deleted fork are closed and
+// their head has no repository any more.
+func (s *Server) DeleteRepository(repo forgetest.Repository) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repository(repo)
+	if in := s.installationOf(r); in != nil {
+		s.emit(r, "repository", "deleted", s.accounts[r.owner], obj{})
+		delete(in.repositories, r.id)
+	}
+	for ref := range r.refs {
+		s.closePullsOf(r, ref, s.accounts[r.owner])
+	}
+	delete(s.repositories, r.id)
+}
+
 // SetVisibility makes repo "public", "private" or "internal".
 func (s *Server) SetVisibility(repo forgetest.Repository, visibility string) {
 	s.mu.Lock()

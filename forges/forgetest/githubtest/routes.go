@@ -60,6 +60,7 @@ func threadRoutes() []route {
 		{method: "GET", path: "/repos/{owner}/{repo}/pulls/{pull_number}/commits", needs: "pull_requests:read", handle: pullCommits},
 		{method: "GET", path: "/repos/{owner}/{repo}/pulls/{pull_number}/files", needs: "pull_requests:read", handle: pullFiles},
 		{method: "GET", path: "/repos/{owner}/{repo}/pulls/{pull_number}/reviews", needs: "pull_requests:read", handle: pullReviews},
+		{method: "GET", path: "/repos/{owner}/{repo}/issues", needs: "issues:read", handle: listIssues},
 		{method: "POST", path: "/repos/{owner}/{repo}/issues", needs: "issues:write", handle: createIssue},
 		{method: "GET", path: "/repos/{owner}/{repo}/issues/{issue_number}", needs: read, handle: getIssue},
 		{method: "GET", path: "/repos/{owner}/{repo}/issues/comments/{comment_id}", needs: read, handle: getComment},

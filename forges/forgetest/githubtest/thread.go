@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,30 @@ func createIssue(c *call) reply {
 	}
 	t := c.openIssue(c.repo, c.bot(), ask.Title, ask.Body)
 	return created(c.issueJSON(c.repo, t))
+}
+
+// listIssues lists issues and, as GitHub does, pull requests among them: state (open
+// unless told), creator, since; newest first unless sort and direction say otherwise.
+func listIssues(c *call) reply {
+	state, creator := c.query.Get("state"), c.query.Get("creator")
+	if state == "" {
+		state = "open"
+	}
+	since, err := time.Parse(time.RFC3339, c.query.Get("since"))
+	if err != nil && c.query.Get("since") != "" {
+		return invalid("Issue", "since", "invalid", "since is not a time")
+	}
+	all := slices.DeleteFunc(sorted(c.repo.threads), func(t *thread) bool {
+		return (state != "all" && state != t.state()) || t.updated.Before(since) ||
+			(creator != "" && !strings.EqualFold(creator, c.accounts[t.author].login)) || c.query.Get("labels") != ""
+	})
+	if c.query.Get("sort") == "updated" {
+		slices.SortStableFunc(all, func(a, b *thread) int { return a.updated.Compare(b.updated) })
+	}
+	if c.query.Get("direction") != "asc" {
+		slices.Reverse(all)
+	}
+	return paged(c, all, func(t *thread) obj { return c.issueJSON(c.repo, t) })
 }
 
 func getIssue(c *call) reply {

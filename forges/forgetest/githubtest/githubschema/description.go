@@ -28,9 +28,13 @@ var load = sync.OnceValues(func() (*openapi3.T, error) { return read() })
 // paths and takes kin-openapi 4 to 9 seconds. It is not validated as a document: the
 // real one does not pass (conflicting attestation paths).
 func read() (*openapi3.T, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, fmt.Errorf("find the cache folder: %w", err)
+	cache := os.Getenv("XDG_CACHE_HOME") // as scripts/fetch-openapi.sh has it, on macOS too
+	if cache == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, fmt.Errorf("find the cache folder: %w", err)
+		}
+		cache = filepath.Join(home, ".cache")
 	}
 	name := filepath.Join(cache, "countersign", "openapi-"+version, "api.github.com.json")
 	raw, err := os.ReadFile(name)
@@ -58,6 +62,12 @@ func correct(doc *openapi3.T) {
 	list := doc.Paths.Value("/app/installations").Get.Responses.Status(http.StatusOK).Value
 	account := list.Content.Get("application/json").Schema.Value.Items.Value.Properties["account"].Value
 	account.AnyOf, account.AllOf = account.AllOf, nil
+	// The head of a pull request has no repository once its fork is deleted.
+	pull := doc.Components.Schemas["pull-request"].Value
+	gone := openapi3.NewOneOfSchema()
+	gone.OneOf = openapi3.SchemaRefs{pull.Properties["head"].Value.Properties["repo"]}
+	gone.Nullable = true
+	pull.Properties["head"].Value.Properties["repo"] = openapi3.NewSchemaRef("", gone)
 	// suspended_at is of GitHub Enterprise Server; go-github's User has it.
 	for _, path := range []string{"/users/{username}", "/user/{account_id}"} {
 		user := doc.Paths.Value(path).Get.Responses.Status(http.StatusOK).Value.Content.Get("application/json").Schema.Value
