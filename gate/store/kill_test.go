@@ -39,9 +39,19 @@ const (
 // holds the invariants over what it leaves: no use of the HSM without an intent before
 // it, no signature without its leaves, nothing half-written.
 func TestKilledWhileSigning(t *testing.T) {
+	durable, err := storetest.StartPostgres(t.Context()) // with fsync on
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := durable.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, engine := range []store.Engine{store.SQLite, store.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
-			w := newWorld(t, engine)
+			w := &world{T: t, ctx: t.Context(), config: configOn(t, engine, durable)}
+			w.s = w.open()
 			hsm := filepath.Join(t.TempDir(), "hsm")
 			for n := range kills {
 				killOne(w, hsm)

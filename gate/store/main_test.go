@@ -15,7 +15,8 @@ import (
 	"github.com/countersign/countersign/gate/store/storetest"
 )
 
-// server is the one PostgreSQL server of this test run, with fsync on.
+// server is the PostgreSQL server of the contract's tests. It may forget: the test of
+// durability has its own.
 var server *storetest.Postgres
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -26,7 +27,7 @@ func run(m *testing.M) int {
 	}
 	ctx := context.Background()
 	var err error
-	if server, err = storetest.StartPostgres(ctx); err != nil {
+	if server, err = storetest.StartPostgres(ctx, storetest.WithoutSync()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -70,6 +71,11 @@ func newWorld(t *testing.T, engine store.Engine) *world {
 }
 
 func newConfig(t *testing.T, engine store.Engine) store.Config {
+	t.Helper()
+	return configOn(t, engine, server)
+}
+
+func configOn(t *testing.T, engine store.Engine, server *storetest.Postgres) store.Config {
 	t.Helper()
 	c := store.Config{Engine: engine, Now: time.Now}
 	if engine == store.SQLite {

@@ -166,7 +166,7 @@ func (u *unit) addActors(ctx context.Context, request string, actors []gate.Acco
 	if err != nil {
 		return false, fmt.Errorf("list the actors of request %s: %w", request, err)
 	}
-	position := int32(len(have)) //nolint:gosec // as many as people asked
+	position := int32(len(have))
 	for _, a := range actors {
 		n, err := u.q.InsertActor(ctx, db.InsertActorParams{
 			RequestID: request, Position: position, Forge: string(a.ID.Forge), AccountID: a.ID.ID,

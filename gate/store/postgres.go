@@ -29,7 +29,7 @@ func (s *Store) openPostgres(ctx context.Context, c Config) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	s.listen(conf)
+	s.listen(conf) //nolint:contextcheck // listens until Close, not until Open's context ends
 	return nil
 }
 

@@ -81,46 +81,67 @@ func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration)
 // RecordDecision stores a decision with its leaf, the state that follows and the posts,
 // if the request is still as it was judged. A granted one stays due and leased: should
 // its worker die before BeginSigning, another judges it again. What rang while it was
-// judged makes it due at once, whatever j.Look says.
+// judged makes it due at once, whatever j.Look says. Of an unchanged decision only the
+// next look is stored, and the version stays.
 func (s *Store) RecordDecision(ctx context.Context, j gate.Judged) (gate.Record, error) {
-	var rec gate.Record
 	id := j.Record.Request.ID
-	doc, err := json.Marshal(j.Decision)
-	if err != nil {
-		return rec, internal("encode the decision on request %s: %w", id, err)
+	if !decidable(j.To) || j.Unchanged && j.To != j.Record.State {
+		return gate.Record{}, internal("decide on request %s: expected a state that this decision leads to from %s, got %s",
+			id, j.Record.State, j.To)
 	}
-	err = s.transact(ctx, "store the decision on request "+id, func(ctx context.Context, u *unit) error {
+	var rec gate.Record
+	err := s.transact(ctx, "store the decision on request "+id, func(ctx context.Context, u *unit) error {
 		row, err := u.current(ctx, j.Record, gate.StateWaiting, gate.StateGranted)
 		if err != nil {
 			return err
 		}
-		if !decidable(j.To) {
-			return internal("decide on request %s: expected a state that a decision leads to, got %s", id, j.To)
+		if j.Unchanged {
+			err = u.look(ctx, &row, j)
+		} else {
+			err = u.decide(ctx, &row, j)
 		}
-		from := gate.State(row.State)
-		row.Decision = string(doc)
-		u.decide(&row, j)
-		if err := u.save(ctx, &row); err != nil {
-			return err
-		}
-		if err := u.q.InsertDecision(ctx, db.InsertDecisionParams{
-			RequestID: id, Version: row.Version, Outcome: j.Decision.Outcome.String(), State: row.State,
-			Document: row.Decision, MadeAt: u.at,
-		}); err != nil {
-			return fmt.Errorf("store the decision: %w", err)
-		}
-		if err := u.record(ledger.Decision, id, decisionDoc{
-			V: docVersion, Request: id, From: from, To: j.To, Decision: j.Decision,
-		}); err != nil {
-			return err
-		}
-		if err := u.enqueue(ctx, j.Posts); err != nil {
+		if err != nil {
 			return err
 		}
 		rec, err = record(ctx, u.q, row)
 		return err
 	})
 	return rec, err
+}
+
+func (u *unit) look(ctx context.Context, row *db.Request, j gate.Judged) error {
+	u.schedule(row, j)
+	return u.q.ScheduleRequest(ctx, db.ScheduleRequestParams{
+		ID: row.ID, DueAt: row.DueAt, LeaseOwner: row.LeaseOwner, LeaseUntil: row.LeaseUntil,
+	})
+}
+
+func (u *unit) decide(ctx context.Context, row *db.Request, j gate.Judged) error {
+	doc, err := json.Marshal(j.Decision)
+	if err != nil {
+		return internal("encode the decision on request %s: %w", row.ID, err)
+	}
+	from := gate.State(row.State)
+	row.Decision, row.State = string(doc), string(j.To)
+	if j.Thread.Number != 0 {
+		row.ThreadNumber, row.ThreadIssue = j.Thread.Number, flag(j.Thread.Issue)
+	}
+	u.schedule(row, j)
+	if err := u.save(ctx, row); err != nil {
+		return err
+	}
+	if err := u.q.InsertDecision(ctx, db.InsertDecisionParams{
+		RequestID: row.ID, Version: row.Version, Outcome: j.Decision.Outcome.String(), State: row.State,
+		Document: row.Decision, MadeAt: u.at,
+	}); err != nil {
+		return fmt.Errorf("store the decision: %w", err)
+	}
+	if err := u.record(ledger.Decision, row.ID, decisionDoc{
+		V: docVersion, Request: row.ID, From: from, To: j.To, Decision: j.Decision,
+	}); err != nil {
+		return err
+	}
+	return u.enqueue(ctx, j.Posts)
 }
 
 // decidable reports whether a decision may lead to s; signing, signed and published
@@ -135,11 +156,8 @@ func decidable(s gate.State) bool {
 	return false
 }
 
-func (u *unit) decide(row *db.Request, j gate.Judged) {
-	row.State = string(j.To)
-	if j.Thread.Number != 0 {
-		row.ThreadNumber, row.ThreadIssue = j.Thread.Number, flag(j.Thread.Issue)
-	}
+// schedule says when the request is looked at next.
+func (u *unit) schedule(row *db.Request, j gate.Judged) {
 	if j.To == gate.StateGranted {
 		row.DueAt = u.at
 		return

@@ -267,6 +267,36 @@ func TestLookIsDueWhenItIsTime(t *testing.T) {
 	})
 }
 
+// A decision that says nothing new leaves nothing but the next look.
+func TestUnchangedDecisionIsOnlyALook(t *testing.T) {
+	onBoth(t, func(w *world) {
+		rec := w.judged(w.claimed(w.opened("a").Request.ID, minute), gate.StateWaiting)
+		w.heard(gate.Heard{DueRequests: []string{rec.Request.ID}})
+		same := judgement(w.claimed(rec.Request.ID, minute), gate.StateWaiting, check(rec.Request.ID, gate.PostPending))
+		same.Unchanged = true
+		same.Look = time.Now().Add(-time.Second)
+		got, err := w.s.RecordDecision(w.ctx, same)
+		w.must(err)
+		if diff := cmp.Diff(rec, got); diff != "" {
+			w.Error(diff)
+		}
+		w.nothingToPost()
+		same.Record, same.Look = w.claimed(rec.Request.ID, minute), time.Time{}
+		_, err = w.s.RecordDecision(w.ctx, same)
+		w.must(err)
+		w.nothingDue()
+		w.leaves(ledger.RequestOpened, ledger.Decision)
+
+		same.To = gate.StateDenied
+		if _, err := w.s.RecordDecision(w.ctx, same); gate.CodeOf(err) != gate.CodeInternal {
+			w.Errorf("expected %s, got %v", gate.CodeInternal, err)
+		}
+		same.To, same.Record.Version = gate.StateWaiting, rec.Version-1
+		_, err = w.s.RecordDecision(w.ctx, same)
+		w.refused(gate.CodeTransition, err)
+	})
+}
+
 // What rings while a request is judged may have been read too early: it is not lost.
 func TestRingWhileJudgedIsHeardAfterwards(t *testing.T) {
 	onBoth(t, func(w *world) {

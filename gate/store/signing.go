@@ -38,7 +38,7 @@ func (s *Store) BeginSigning(
 			return err
 		}
 		row.State = string(gate.StateSigning)
-		row.Signing = int32(attempt) //nolint:gosec // counts attempts
+		row.Signing = int32(attempt)
 		row.LeaseOwner, row.LeaseUntil, row.DueAt = owner, u.until(lease), u.until(lease)
 		if err := u.save(ctx, &row); err != nil {
 			return err
@@ -74,8 +74,8 @@ func (u *unit) addIntents(ctx context.Context, intents []gate.Intent, owner stri
 			return internal("encode intent %s: %w", i.ID, err)
 		}
 		if err := u.q.InsertIntent(ctx, db.InsertIntentParams{
-			ID: i.ID, RequestID: i.Request, Attempt: int32(i.Attempt), Position: int32(n), //nolint:gosec // small counts
-			Digest: i.Digest.String(), KeyLineage: i.Key.Lineage, KeyVersion: int32(i.Key.Version), //nolint:gosec // small
+			ID: i.ID, RequestID: i.Request, Attempt: int32(i.Attempt), Position: int32(n),
+			Digest: i.Digest.String(), KeyLineage: i.Key.Lineage, KeyVersion: int32(i.Key.Version),
 			Document: string(doc), Owner: owner, LeaseUntil: u.until(lease), MadeAt: u.at,
 		}); err != nil {
 			return fmt.Errorf("store intent %s: %w", i.ID, err)
@@ -86,7 +86,8 @@ func (u *unit) addIntents(ctx context.Context, intents []gate.Intent, owner stri
 
 // OrphanSigning ends the open intents of an attempt whose lease ran out, each with a
 // leaf that says that its digest may have been signed, and moves the request to
-// granted to be judged again. CodeTransition where the lease has not run out.
+// granted to be judged again: by the caller, while the lease from ClaimDue lasts.
+// CodeTransition where the signing lease has not run out.
 func (s *Store) OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record, error) {
 	var out gate.Record
 	id := rec.Request.ID
@@ -109,7 +110,6 @@ func (s *Store) OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record
 			return err
 		}
 		row.State, row.DueAt = string(gate.StateGranted), u.at
-		release(&row)
 		if err := u.save(ctx, &row); err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (u *unit) intents(ctx context.Context, row db.Request) ([]db.Intent, error)
 
 func (u *unit) intentsOf(ctx context.Context, request string, attempt int) ([]db.Intent, error) {
 	intents, err := u.q.IntentsOfAttempt(ctx, db.IntentsOfAttemptParams{
-		RequestID: request, Attempt: int32(attempt), //nolint:gosec // counts attempts
+		RequestID: request, Attempt: int32(attempt),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the intents of request %s: %w", request, err)

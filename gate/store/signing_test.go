@@ -133,7 +133,8 @@ func TestOrphanedSigningIsJudgedAgain(t *testing.T) {
 		_, err = w.s.OrphanSigning(w.ctx, rec)
 		w.refused(gate.CodeTransition, err)
 		// Judged again, and signed in the second attempt; or void.
-		rec = w.judged(w.claimed(rec.Request.ID, minute), gate.StateGranted)
+		w.nothingDue() // whoever orphaned it has it
+		rec = w.judged(rec, gate.StateGranted)
 		rec, again := w.begun(rec, minute)
 		rec, err = w.s.CompleteSigning(w.ctx, rec, signatures(again), nil)
 		w.must(err)
@@ -144,6 +145,17 @@ func TestOrphanedSigningIsJudgedAgain(t *testing.T) {
 		w.must(err)
 		if len(got) != 2 || got[0].Intent.Attempt != 2 {
 			w.Errorf("expected the second attempt's signatures, got %+v", got)
+		}
+	})
+}
+
+func TestWhoeverOrphansMayDieToo(t *testing.T) {
+	onBoth(t, func(w *world) {
+		rec, _ := w.signing("a", over)
+		_, err := w.s.OrphanSigning(w.ctx, w.claimed(rec.Request.ID, over))
+		w.must(err)
+		if rec := w.claimed(rec.Request.ID, minute); rec.State != gate.StateGranted {
+			w.Errorf("expected granted, got %s", rec.State)
 		}
 	})
 }
@@ -173,17 +185,16 @@ func TestLateSignaturesAreDiscarded(t *testing.T) {
 				w.Errorf("expected no post, got one, %v", err)
 			}
 		}
-		discarded()                                                            // before the next attempt,
-		rec, again := w.begun(w.judged(rec, gate.StateGranted), minute)        // while it is under way
-		discarded()                                                            // (it stays under way),
-		_, err = w.s.CompleteSigning(w.ctx, rec, signatures(again), nil)       // and after it.
-		w.must(err)                                                            //
-		discarded()                                                            //
-		all := w.leaves(ledger.RequestOpened, ledger.Decision, ledger.Intents, //
-			ledger.Orphaned, ledger.Orphaned, ledger.LateSignatureDiscarded, //
-			ledger.Decision, ledger.Intents, ledger.LateSignatureDiscarded, //
-			ledger.Signature, ledger.Signature, ledger.Published, //
-			ledger.LateSignatureDiscarded) //
+		discarded() // before the next attempt,
+		rec, again := w.begun(w.judged(rec, gate.StateGranted), minute)
+		discarded() // while it is under way,
+		_, err = w.s.CompleteSigning(w.ctx, rec, signatures(again), nil)
+		w.must(err)
+		discarded() // and after it
+		all := w.leaves(ledger.RequestOpened, ledger.Decision, ledger.Intents,
+			ledger.Orphaned, ledger.Orphaned, ledger.LateSignatureDiscarded,
+			ledger.Decision, ledger.Intents, ledger.LateSignatureDiscarded,
+			ledger.Signature, ledger.Signature, ledger.Published, ledger.LateSignatureDiscarded)
 		if bytes.Contains(all[5].Document, sigs[0].Bytes) {
 			w.Error("expected that a discarded signature is kept nowhere")
 		}

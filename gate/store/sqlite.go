@@ -64,7 +64,7 @@ func sqliteDSN(path string, q url.Values) string {
 // touchPrivate makes the file where it is missing, so that it and the files SQLite
 // puts beside it are for their owner alone.
 func touchPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the database file: %w", err)
 	}

@@ -56,6 +56,9 @@ UPDATE requests SET state = @state, ended = @ended, version = @version, thread_n
                     lease_until = @lease_until, updated_at = @updated_at, signed_at = @signed_at
 WHERE id = @id AND version = @old_version;
 
+-- name: ScheduleRequest :exec
+UPDATE requests SET due_at = @due_at, lease_owner = @lease_owner, lease_until = @lease_until WHERE id = @id;
+
 -- name: RingRequest :exec
 UPDATE requests SET rung = rung + 1, due_at = @due_at WHERE id = @id AND ended = 0;
 

@@ -105,7 +105,7 @@ func (p *Postgres) run(ctx context.Context, o options) error {
 		return err
 	}
 	data := filepath.Join(p.dir, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(p.binary, "initdb"), //nolint:gosec // found above
+	initdb := exec.CommandContext(ctx, filepath.Join(p.binary, "initdb"),
 		"-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	initdb.SysProcAttr = owner
 	initdb.Dir = p.dir
@@ -133,7 +133,7 @@ func serverUser(dir string) (*syscall.SysProcAttr, error) {
 	}
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-	if err := errors.Join(err1, err2, os.Chown(dir, int(uid), int(gid))); err != nil { //nolint:gosec // 32 bits
+	if err := errors.Join(err1, err2, os.Chown(dir, int(uid), int(gid))); err != nil {
 		return nil, fmt.Errorf("give %s to user postgres: %w", dir, err)
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
@@ -142,7 +142,7 @@ func serverUser(dir string) (*syscall.SysProcAttr, error) {
 // start keeps the starting thread until the server ends: the kernel ends the server
 // with the thread that started it.
 func (p *Postgres) start(ctx context.Context, args []string, owner *syscall.SysProcAttr) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.binary, "postgres"), args...) //nolint:gosec // found above
+	cmd := exec.CommandContext(ctx, filepath.Join(p.binary, "postgres"), args...)
 	cmd.SysProcAttr = owner
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = p.output, p.output

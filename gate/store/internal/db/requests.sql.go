@@ -661,6 +661,27 @@ func (q *Queries) SaveRequest(ctx context.Context, arg SaveRequestParams) (int64
 	return result.RowsAffected()
 }
 
+const scheduleRequest = `-- name: ScheduleRequest :exec
+UPDATE requests SET due_at = $1, lease_owner = $2, lease_until = $3 WHERE id = $4
+`
+
+type ScheduleRequestParams struct {
+	DueAt      int64
+	LeaseOwner string
+	LeaseUntil int64
+	ID         string
+}
+
+func (q *Queries) ScheduleRequest(ctx context.Context, arg ScheduleRequestParams) error {
+	_, err := q.db.ExecContext(ctx, scheduleRequest,
+		arg.DueAt,
+		arg.LeaseOwner,
+		arg.LeaseUntil,
+		arg.ID,
+	)
+	return err
+}
+
 const tokenRequest = `-- name: TokenRequest :one
 SELECT request_id FROM token_uses WHERE issuer = $1 AND token_id = $2
 `
