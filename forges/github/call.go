@@ -39,6 +39,7 @@ type callError struct {
 	status  int // 0 where no answer came
 	message string
 	what    string // "GET repositories/1/…", without query
+	limited bool   // a rate limit said so
 	err     error
 }
 
@@ -70,7 +71,7 @@ func statusOf(err error) int {
 	}
 	var limit *github.RateLimitError
 	var abuse *github.AbuseRateLimitError
-	if errors.As(e.err, &limit) || errors.As(e.err, &abuse) {
+	if errors.As(e.err, &limit) || errors.As(e.err, &abuse) || e.limited {
 		return http.StatusTooManyRequests // GitHub says 403: trying again helps all the same
 	}
 	return e.status
@@ -134,6 +135,7 @@ func newCallError(what string, resp *github.Response, err error) *callError {
 	e := &callError{what: what, err: err}
 	if resp != nil && resp.Response != nil {
 		e.status = resp.StatusCode
+		e.limited = resp.StatusCode == http.StatusForbidden && resp.Header.Get("Retry-After") != ""
 	}
 	var answer *github.ErrorResponse
 	if errors.As(err, &answer) {
@@ -152,14 +154,18 @@ func newCallError(what string, resp *github.Response, err error) *callError {
 	return e
 }
 
-// call sends and decodes. An empty answer decodes to nothing and so is an error,
-// which go-github's own decoding takes for success.
+// call sends and decodes. An empty answer is an error, which go-github's own decoding
+// takes for success, and so is null, which would decode to an empty list.
 func (c *caller) call(ctx context.Context, method string, into any, q url.Values, body any, segments ...string) (*github.Response, error) {
 	raw, resp, err := c.send(ctx, method, q, body, segments...)
 	if err != nil {
 		return resp, err
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	err = json.Unmarshal(raw, into)
+	if err == nil && string(bytes.TrimSpace(raw)) == "null" {
+		err = errors.New("null")
+	}
+	if err != nil {
 		return resp, &callError{status: resp.StatusCode, what: method + " " + strings.Join(segments, "/"), err: err}
 	}
 	return resp, nil

@@ -3,7 +3,6 @@ package github
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/countersign/countersign/gate"
@@ -22,13 +21,14 @@ type ruleSource struct {
 	reviews      int
 	pushers      []string // who may push, where a list says so
 	adminsBound  bool
-	adminsHidden bool // the bypass list, which alone would exempt them, is hidden
+	adminsHidden bool   // the bypass list, which alone would exempt them, is hidden
+	adminsUnread string // why the bypass list could not be read
 	bypass       gate.Fact[[]string]
 }
 
 // branchProtection is the sum of classic protection and rulesets, of each rule the
-// strictest. A source that could not be read can only add rules: what the others
-// forbid is forbidden, and what they allow is unknown.
+// strictest. Where one of the two could not be read nothing is known: half a
+// protection is not what gets signed.
 func (rd *reading) branchProtection(ctx context.Context, branch string) gate.Fact[gate.Protection] {
 	var classic gate.Fact[ruleSource]
 	var rules gate.Fact[[]ruleSource]
@@ -36,24 +36,19 @@ func (rd *reading) branchProtection(ctx context.Context, branch string) gate.Fac
 	both.Go(func() { classic = rd.classic(ctx, branch) })
 	both.Go(func() { rules = rd.branchRules(ctx, branch) })
 	both.Wait()
-	sources, _ := rules.Get()
-	var unread []string
-	if rules.IsUnknown() {
-		unread = append(unread, "its rulesets: "+rules.Why())
+	sources, ok := rules.Get()
+	if !ok {
+		return gate.Unknown[gate.Protection]("its rulesets: " + rules.Why())
 	}
 	if c, ok := classic.Get(); ok {
 		sources = withClassic(sources, c)
 	} else if classic.IsUnknown() {
-		unread = append(unread, "its classic protection: "+classic.Why())
+		return gate.Unknown[gate.Protection]("its classic protection: " + classic.Why())
 	}
-	why := strings.Join(unread, "; ")
-	switch {
-	case len(sources) == 0 && why != "":
-		return gate.Unknown[gate.Protection](why)
-	case len(sources) == 0:
+	if len(sources) == 0 {
 		return gate.Absent[gate.Protection]("neither classic protection nor an active ruleset applies to " + branch)
 	}
-	return gate.Known(merge("refs/heads/"+branch, sources, why))
+	return gate.Known(merge("refs/heads/"+branch, sources))
 }
 
 // withClassic puts classic protection first. What it adds nothing to, it cannot weaken
@@ -74,8 +69,8 @@ func withClassic(rulesets []ruleSource, c ruleSource) []ruleSource {
 	return append([]ruleSource{c}, rulesets...)
 }
 
-// merge is the strictest union. Unread says which sources are missing, "" where none.
-func merge(ref string, sources []ruleSource, unread string) gate.Protection {
+// merge is the strictest union.
+func merge(ref string, sources []ruleSource) gate.Protection {
 	p := gate.Protection{Ref: ref, Rules: []string{}}
 	var noForce, noDelete bool
 	var reviews int
@@ -86,48 +81,38 @@ func merge(ref string, sources []ruleSource, unread string) gate.Protection {
 		reviews = max(reviews, s.reviews)
 	}
 	p.Rules = sortedUnique(p.Rules)
-	p.ForcePush = forbidden(noForce, unread)
-	p.Deletion = forbidden(noDelete, unread)
+	p.ForcePush, p.Deletion = gate.Known(!noForce), gate.Known(!noDelete)
 	p.Reviews = gate.Known(reviews)
-	if reviews == 0 && unread != "" {
-		p.Reviews = gate.Unknown[int](unread)
-	}
 	p.AdminsEnforced = admins(sources)
-	p.Bypass = bypass(sources, unread)
-	p.Push = push(sources, p.Bypass, unread)
+	p.Bypass = bypass(sources)
+	p.Push = push(sources, p.Bypass)
 	return p
-}
-
-// forbidden is the fact whether something is allowed, given that some source forbids it.
-func forbidden(yes bool, unread string) gate.Fact[bool] {
-	switch {
-	case yes:
-		return gate.Known(false)
-	case unread != "":
-		return gate.Unknown[bool](unread)
-	}
-	return gate.Known(true)
 }
 
 // admins: classic protection may exempt them; rulesets know no exemption but the
 // bypass list, which GitHub hides from Apps without the right to write rulesets.
 func admins(sources []ruleSource) gate.Fact[bool] {
-	hidden := false
+	hidden, unread := false, ""
 	for _, s := range sources {
 		switch {
+		case s.adminsUnread != "":
+			unread = s.adminsUnread
 		case s.adminsHidden:
 			hidden = true
 		case !s.adminsBound:
 			return gate.Known(false)
 		}
 	}
-	if hidden {
+	switch {
+	case unread != "":
+		return gate.Unknown[bool](unread)
+	case hidden:
 		return gate.Absent[bool]("rulesets exempt nobody but those on the bypass list, which GitHub hides")
 	}
 	return gate.Known(true)
 }
 
-func bypass(sources []ruleSource, unread string) gate.Fact[[]string] {
+func bypass(sources []ruleSource) gate.Fact[[]string] {
 	actors := []string{}
 	for _, s := range sources {
 		list, ok := s.bypass.Get()
@@ -136,14 +121,11 @@ func bypass(sources []ruleSource, unread string) gate.Fact[[]string] {
 		}
 		actors = append(actors, list...)
 	}
-	if unread != "" {
-		return gate.Unknown[[]string](unread)
-	}
 	return gate.Known(sortedUnique(actors))
 }
 
 // push says who may push without a pull request.
-func push(sources []ruleSource, bypass gate.Fact[[]string], unread string) gate.Fact[[]string] {
+func push(sources []ruleSource, bypass gate.Fact[[]string]) gate.Fact[[]string] {
 	closed := slices.ContainsFunc(sources, func(s ruleSource) bool { return s.pullRequests || s.noUpdate })
 	if closed {
 		actors, ok := bypass.Get()
@@ -154,9 +136,6 @@ func push(sources []ruleSource, bypass gate.Fact[[]string], unread string) gate.
 			return gate.Known([]string{"nobody"})
 		}
 		return bypass
-	}
-	if unread != "" {
-		return gate.Unknown[[]string](unread)
 	}
 	for _, s := range sources {
 		if s.pushers != nil {

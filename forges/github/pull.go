@@ -70,7 +70,7 @@ func (r *repository) pull(ctx context.Context, number int64) (*pull, error) {
 	if p.Commits <= listedCommits {
 		p.commits, err = list[commitJSON](ctx, r.caller, nil, r.at("pulls", n, "commits")...)
 	} else {
-		p.commits, err = r.between(ctx, p.Base.SHA, p.Head.SHA)
+		p.commits, err = r.manyCommits(ctx, p.pullJSON)
 	}
 	if err != nil {
 		return nil, err
@@ -83,6 +83,22 @@ func (r *repository) pull(ctx context.Context, number int64) (*pull, error) {
 			number, p.Commits, len(p.own), p.own[p.Head.SHA])
 	}
 	return p, nil
+}
+
+// manyCommits compares the head with what the base was before the merge, or, where that
+// does not give GitHub's count, with the base as the pull request last saw it.
+func (r *repository) manyCommits(ctx context.Context, p *pullJSON) ([]commitJSON, error) {
+	var merge commitJSON
+	if err := r.get(ctx, &merge, nil, r.at("commits", p.MergeCommitSHA)...); err != nil {
+		return nil, err
+	}
+	for _, base := range append(merge.parents(), p.Base.SHA) {
+		commits, err := r.between(ctx, base, p.Head.SHA)
+		if err != nil || len(commits) == p.Commits {
+			return commits, err
+		}
+	}
+	return nil, fmt.Errorf("pull request #%d: GitHub counts %d commits, and no comparison gives them", p.Number, p.Commits)
 }
 
 // pullsOf lists the merged pull requests that hold a commit.

@@ -3,7 +3,9 @@ package github
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -93,7 +95,7 @@ func (rd *reading) branchRules(ctx context.Context, branch string) gate.Fact[[]r
 	for i, id := range order {
 		each.Go(func() {
 			if out[i], errs[i] = rules(id, byRuleset[id]); errs[i] == nil {
-				// Unread, the bypass list is as good as hidden; the rules stand all the same.
+				// The rules stand even where the bypass list could not be read.
 				set, err := rd.ruleset(ctx, id)
 				out[i].setBypass(set.BypassActors, err)
 			}
@@ -152,9 +154,13 @@ func rules(id int64, all []ruleJSON) (ruleSource, error) {
 
 func (s *ruleSource) setBypass(actors *[]bypassActor, err error) {
 	s.adminsBound = true
+	var answer *callError
 	switch {
-	case err != nil:
+	case errors.As(err, &answer) && !answer.limited && (answer.status == http.StatusNotFound || answer.status == http.StatusForbidden):
+		// A ruleset that is in force and not shown is one that the App may not see.
 		s.adminsHidden, s.bypass = true, gate.Unknown[[]string](why(err))
+	case err != nil:
+		s.adminsUnread, s.bypass = why(err), gate.Unknown[[]string](why(err))
 	case actors == nil:
 		s.adminsHidden = true
 		s.bypass = gate.Unknown[[]string]("GitHub shows the bypass list only to who may write rulesets")
@@ -205,9 +211,9 @@ func (rd *reading) tagProtection(ctx context.Context) gate.Fact[gate.Protection]
 	if len(sources) == 0 {
 		return gate.Absent[gate.Protection]("no active ruleset applies to " + rd.request.Ref)
 	}
-	p := merge(rd.request.Ref, sources, "")
+	p := merge(rd.request.Ref, sources)
 	if slices.ContainsFunc(sources, func(s ruleSource) bool { return s.noCreation }) {
-		p.Push = push([]ruleSource{{noUpdate: true}}, p.Bypass, "")
+		p.Push = push([]ruleSource{{noUpdate: true}}, p.Bypass)
 	}
 	return gate.Known(p)
 }

@@ -1,0 +1,112 @@
+package github_test
+
+import (
+	"testing"
+
+	"github.com/countersign/countersign/forges/forgetest"
+	"github.com/countersign/countersign/forges/forgetest/adaptertest"
+	"github.com/countersign/countersign/forges/forgetest/githubtest"
+	"github.com/countersign/countersign/forges/forgetest/githubtest/githubschema"
+	"github.com/countersign/countersign/forges/github"
+	"github.com/countersign/countersign/gate"
+)
+
+// team is ana (maintain), bo and cy (write) and dan (nothing) on acme/app.
+type team struct {
+	*githubtest.Server
+	t                *testing.T
+	forge            *github.Forge
+	repo             forgetest.Repository
+	root             string
+	ana, bo, cy, dan forgetest.Person
+}
+
+func newTeam(t *testing.T, o githubtest.Options) *team {
+	t.Helper()
+	s := githubtest.New(o)
+	t.Cleanup(s.Close)
+	githubschema.Validate(t, s)
+	w := &team{Server: s, t: t, forge: connect(t, s), repo: s.AddRepository("acme/app")}
+	w.ana, w.bo, w.cy, w.dan = s.AddPerson("ana"), s.AddPerson("bo"), s.AddPerson("cy"), s.AddPerson("dan")
+	s.SetRole(w.repo, w.ana, forgetest.RoleMaintain)
+	s.SetRole(w.repo, w.bo, forgetest.RoleWrite)
+	s.SetRole(w.repo, w.cy, forgetest.RoleWrite)
+	w.root = s.Head(w.repo, "refs/heads/main")
+	return w
+}
+
+func (w *team) id() gate.RepositoryID {
+	return gate.RepositoryID{Forge: adaptertest.ForgeID, ID: w.repo.ID}
+}
+
+func (w *team) push(by forgetest.Person, branch, message string, parents ...string) string {
+	w.t.Helper()
+	sha := w.Commit(w.repo, forgetest.CommitSpec{
+		Author: by, Message: message, Parents: parents, Files: map[string][]byte{message: []byte(message)},
+	})
+	w.Push(w.repo, by, "refs/heads/"+branch, sha)
+	return sha
+}
+
+func (w *team) open(by forgetest.Person, branch string) (forgetest.Change, string) {
+	w.t.Helper()
+	sha := w.push(by, branch, "Add "+branch, w.Head(w.repo, "refs/heads/main"))
+	return w.OpenChange(w.repo, by, forgetest.ChangeSpec{Title: "Bring " + branch, Source: branch}), sha
+}
+
+func (w *team) request(ref string) gate.Request {
+	w.t.Helper()
+	return gate.Request{
+		ID: "r1", Repository: w.id(), RepositoryName: w.repo.FullName, Ref: ref, Commit: w.Head(w.repo, ref),
+		Owner: gate.AccountID{Forge: adaptertest.ForgeID, ID: w.repo.OwnerID},
+	}
+}
+
+func (w *team) ref(c forgetest.Comment) gate.CommentRef {
+	return gate.CommentRef{Repository: w.id(), ID: c.ID, Thread: gate.Thread{Number: c.Change.Number, Issue: c.Change.Issue}}
+}
+
+// evidence is everything since the root, for main's head.
+func (w *team) evidence() gate.Evidence {
+	w.t.Helper()
+	return w.evidenceFor("refs/heads/main")
+}
+
+func (w *team) evidenceFor(ref string) gate.Evidence {
+	w.t.Helper()
+	return w.forge.Evidence(w.t.Context(), w.request(ref), gate.Needs{Branches: []gate.Matcher{only("main")}, Since: []string{w.root}})
+}
+
+func (w *team) changes() []gate.Change {
+	w.t.Helper()
+	return known(w.t, "changes", w.evidence().Changes)
+}
+
+func (w *team) protection() gate.Protection {
+	w.t.Helper()
+	return known(w.t, "protection", known(w.t, "branch", w.evidence().Branch).Protection)
+}
+
+func known[T any](t *testing.T, what string, f gate.Fact[T]) T {
+	t.Helper()
+	v, ok := f.Get()
+	if !ok {
+		t.Fatalf("%s: expected it known, got absent=%t: %s", what, f.IsAbsent(), f.Why())
+	}
+	return v
+}
+
+func authors(t *testing.T, c gate.Change, in, out []forgetest.Person) {
+	t.Helper()
+	a := gate.AuthorsOf(c)
+	for _, p := range in {
+		if _, is := a.Include(account(p)); !is {
+			t.Errorf("#%d %q: expected @%s among the authors", c.Number, c.Title, p.Login)
+		}
+	}
+	for _, p := range out {
+		if why, is := a.Include(account(p)); is {
+			t.Errorf("#%d %q: expected @%s not among the authors, got: %s", c.Number, c.Title, p.Login, why)
+		}
+	}
+}
