@@ -10,6 +10,7 @@ import (
 
 	lib "github.com/xanzy/go-gitlab"
 
+	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/gate"
 )
 
@@ -44,6 +45,8 @@ func why(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return "GitLab did not answer in time"
+	case errors.Is(err, errNoBaseline):
+		return errNoBaseline.Error()
 	case errors.Is(err, errPartial), errors.Is(err, io.ErrUnexpectedEOF):
 		return "GitLab's answer is not complete"
 	case status == http.StatusNotFound:
@@ -62,22 +65,16 @@ func why(err error) string {
 
 // failure is err as the other rooms see it.
 func failure(what string, err error) error {
-	var known *gate.Error
-	if errors.As(err, &known) {
-		return err
+	status := statusOf(err)
+	switch {
+	case malformed(err):
+		status = http.StatusOK
+	case errors.Is(err, errPartial), status == http.StatusConflict: // 409: another write is under way
+		status = http.StatusServiceUnavailable
 	}
-	e := &gate.Error{
-		Kind: gate.Unavailable, Code: gate.CodeForgeUnavailable, Text: what + ": " + why(err),
-		Fix: "nothing to do: it is tried again", Err: err,
-	}
-	switch status := statusOf(err); {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		e.Kind, e.Code = gate.Refused, gate.CodeForgeRefused
+	e := forges.Classify(what, status, err)
+	if e.Kind == gate.Refused {
 		e.Fix = "the operator checks that the gate's access token is valid and its account is Maintainer of the project"
-	case status == http.StatusTooManyRequests, status == http.StatusConflict, status >= http.StatusInternalServerError:
-	case status != 0, malformed(err):
-		e.Kind, e.Code = gate.Internal, gate.CodeForgeUnexpected
-		e.Fix = "the operator looks into the log; countersignd doctor checks the forge"
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package gitlab
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	lib "github.com/xanzy/go-gitlab"
 
+	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/gate"
 )
 
@@ -23,8 +25,7 @@ type Config struct {
 	// WebhookSecret proves deliveries: a plain secret token, or a signing token
 	// ("whsec_" and 32 bytes in base64).
 	WebhookSecret []byte
-	// Client carries every request; one that follows no redirects and gives up
-	// after 30 s where nil.
+	// Client carries every request; one of forges.NewClient for URL alone where nil.
 	Client *http.Client
 	// Now is the clock.
 	Now func() time.Time
@@ -65,14 +66,14 @@ func New(c Config) (*Forge, error) {
 	}
 	client := c.Client
 	if client == nil {
-		client = &http.Client{
-			Timeout:       30 * time.Second,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		client, err = forges.NewClient(forges.Options{Bases: []string{base.String()}})
+		if err != nil {
+			return nil, misconfigured("URL", "the instance's base URL, such as https://gitlab.com", base.Redacted())
 		}
 	}
 	// GitLab's POSTs are not idempotent: the library must not repeat them.
 	api, err := lib.NewClient(c.Token, lib.WithBaseURL(base.String()), lib.WithHTTPClient(client),
-		lib.WithCustomRetryMax(0), lib.WithoutRetries())
+		lib.WithCustomRetryMax(0), lib.WithoutRetries(), lib.WithCustomLimiter(unlimited{}))
 	if err != nil {
 		return nil, fmt.Errorf("make the client of %s: %w", base.Redacted(), err)
 	}
@@ -81,6 +82,13 @@ func New(c Config) (*Forge, error) {
 		forge: c.Forge, base: base, token: c.Token, proof: proof, client: client, api: api, now: c.Now,
 	}, nil
 }
+
+// unlimited replaces the library's limiter, which spreads requests over the minute
+// from the first answer on: evidence comes in bursts and may be seconds old at
+// most. The shared client waits where GitLab itself says to.
+type unlimited struct{}
+
+func (unlimited) Wait(ctx context.Context) error { return ctx.Err() }
 
 func misconfigured(what, expected, got string) error {
 	return &gate.Error{

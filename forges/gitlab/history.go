@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +13,10 @@ import (
 
 // maxBoundary bounds the questions that prove a history complete.
 const maxBoundary = 64
+
+// errNoBaseline: without a first commit to count from, everything ever written would
+// have to be covered.
+var errNoBaseline = errors.New("neither an earlier release nor a baseline is known")
 
 // history is the commits of a change set, parents before children.
 type history struct {
@@ -28,6 +33,9 @@ func (s *session) readHistory(ctx context.Context, head string, since []string) 
 		if !isSHA(sha) {
 			return history{}, fmt.Errorf("commit %q, expected 40 or 64 hex digits: %w", sha, errUnexpected)
 		}
+	}
+	if len(since) == 0 {
+		return history{}, errNoBaseline
 	}
 	since, err := s.newest(ctx, since)
 	if err != nil {
@@ -104,12 +112,8 @@ func (s *session) held(ctx context.Context, shas []string) ([]string, error) {
 	return out, nil
 }
 
-// readRanges reads base..head for each base, or all of head's history without any.
+// readRanges reads base..head for each base.
 func (s *session) readRanges(ctx context.Context, head string, since []string) ([]map[string]commit, error) {
-	if len(since) == 0 {
-		rows, err := s.readRange(ctx, head)
-		return []map[string]commit{rows}, err
-	}
 	out := make([]map[string]commit, len(since))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, base := range since {

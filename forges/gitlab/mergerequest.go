@@ -210,50 +210,6 @@ func (s *session) toCommit(ctx context.Context, row commit, m mergeRequest) gate
 	return c
 }
 
-// mergedByForge tells GitLab's own merge commit at the reviewed head from one that
-// somebody made and pushed, which GitLab also records as the merge (source:
-// merge_requests/refresh_service.rb, post_merge_manually_merged; attack 39). The
-// names on it prove nothing. It is GitLab's where GitLab signed it, or where
-// nobody may push to the target, so that only merging could have put it there.
-func (s *session) mergedByForge(ctx context.Context, row commit, m mergeRequest) bool {
-	if row.ID != m.MergeCommitSHA || len(row.ParentIDs) != 2 {
-		return false
-	}
-	if at := row.ParentIDs[1]; at != m.SHA && (m.SquashCommitSHA == "" || at != m.SquashCommitSHA) {
-		return false
-	}
-	if s.nobodyPushes(ctx, m.TargetBranch) {
-		author, _ := s.learned.byCommit(row.ID)
-		merger, ok := author.Get()
-		return row.byOneHand() && ok && merger.ID.ID == m.merger() && len(coAuthors(row.Message)) == 0
-	}
-	return s.signedByForge(ctx, row.ID)
-}
-
-func (s *session) nobodyPushes(ctx context.Context, branch string) bool {
-	rules, err := s.readRules(ctx, "protected_branches")
-	if err != nil {
-		return false
-	}
-	found := matching(rules, branch)
-	for _, r := range found {
-		if len(r.Push) == 0 || slices.ContainsFunc(r.Push, func(a access) bool { return !a.nobody() }) {
-			return false
-		}
-	}
-	return len(found) > 0
-}
-
-// signedByForge reports whether the instance signed the commit with its own key, as
-// it does for what is made in its web pages where that is set up (API docs:
-// commits, get signature, verification_status "verified_system").
-func (s *session) signedByForge(ctx context.Context, sha string) bool {
-	signature, err := fetch[struct {
-		Status string `json:"verification_status"`
-	}](ctx, s, s.path("/repository/commits/%s/signature", sha), nil)
-	return err == nil && signature.Status == "verified_system"
-}
-
 // mergePushers are those who pushed to the source branch, and whoever put a merge
 // made by hand onto the target.
 func (s *session) mergePushers(ctx context.Context, m merged, versions []version, rows []commit, byHand bool) gate.Fact[[]gate.Account] {
@@ -291,6 +247,9 @@ func (s *session) readReviewsOf(ctx context.Context, m mergeRequest, latest vers
 			At   time.Time `json:"approved_at"` // absent before GitLab 17.9
 		} `json:"approved_by"`
 	}](ctx, s, s.path("/merge_requests/%d/approvals", m.IID), nil)
+	if err == nil && approvals.ApprovedBy == nil {
+		err = errUnexpected
+	}
 	if err != nil {
 		return unknown[[]gate.Review](err)
 	}

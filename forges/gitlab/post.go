@@ -224,6 +224,12 @@ func (s *session) postReaction(ctx context.Context, p gate.Post) (string, error)
 	}
 	at := fmt.Sprintf("%s/%d/award_emoji", s.notesAt(p.Comment.Thread), p.Comment.ID)
 	found, err := s.findAward(ctx, at, p.Reaction)
+	if isNotFound(err) {
+		if _, err := s.readProject(ctx); err != nil {
+			return "", err
+		}
+		return "", nil // the note was deleted: nobody is left to react to
+	}
 	if err != nil || found.ID != 0 {
 		return strconv.FormatInt(found.ID, 10), err
 	}

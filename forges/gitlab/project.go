@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/gate"
 )
 
@@ -87,10 +88,12 @@ func (f *Forge) PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.Polic
 	return gate.PolicyFile{Repository: s.facts(p), Commit: head.Commit.ID, Path: policyPath, Content: content}, nil
 }
 
+// unreadable keeps the kind: asking again may be enough.
 func unreadable(err error) error {
-	e := failure("the policy file", err)
-	if known, ok := e.(*gate.Error); ok && known.Kind != gate.Unavailable { //nolint:errorlint // failure made it
-		known.Code = gate.CodePolicyUnreadable
+	e := *forges.Classify("the policy file", statusOf(err), err)
+	if e.Kind == gate.NotFound { // not the file's: that was told apart before
+		e.Kind = gate.Unavailable
 	}
-	return e
+	e.Code = gate.CodePolicyUnreadable
+	return &e
 }

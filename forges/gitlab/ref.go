@@ -37,6 +37,9 @@ func (s *session) readBranch(ctx context.Context, name string) (branch, error) {
 // readRef finds where a full ref points now. The project was read before: 404 here
 // is the ref's.
 func (s *session) readRef(ctx context.Context, ref string) gate.Fact[gate.RefFacts] {
+	if strings.Contains(ref, "..") { // git allows it in no name, and a URL would collapse it (attack 21)
+		return gate.Unknown[gate.RefFacts]("the ref has a name that git does not allow")
+	}
 	if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok && name != "" {
 		b, err := s.readBranch(ctx, name)
 		if isNotFound(err) {

@@ -125,6 +125,9 @@ func fetchPage[T any](ctx context.Context, s *session, path string, with url.Val
 	if err != nil {
 		return nil, 0, 0, err
 	}
+	if rows == nil {
+		return nil, 0, 0, fmt.Errorf("GET %s: null, expected a list: %w", path, errUnexpected)
+	}
 	total = -1
 	if res.Header.Get("X-Total") != "" {
 		total = res.TotalItems
