@@ -28,9 +28,8 @@ func isAPI(path string) bool {
 // Exchange is one API request with its answer, for checkers.
 type Exchange struct {
 	// Template is the path as the API description spells it, "" where no endpoint
-	// of the double matched; Alias says that the request came by /repositories/{id}.
+	// of the double matched. A request by /repositories/{id} has that of its name.
 	Template string
-	Alias    bool
 	Params   map[string]string
 	Request  *http.Request
 	Sent     []byte
@@ -85,7 +84,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (c *call) observe(observers []func(Exchange), rep reply) {
 	e := Exchange{
 		Params: c.params, Request: c.r, Sent: c.body, Status: rep.status, Header: rep.header, Answer: rep.raw,
-		Alias: strings.HasPrefix(c.r.URL.Path, apiPrefix+"/repositories/"),
 	}
 	if c.route != nil {
 		e.Template = c.route.template()

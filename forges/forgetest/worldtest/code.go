@@ -1,6 +1,8 @@
 package worldtest
 
 import (
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -134,6 +136,26 @@ func merges(t *testing.T, s *stage) {
 	later := s.open(s.bo, "onto")
 	s.push(s.ana, "main", "meanwhile")
 	s.head("refs/heads/main", s.Merge(later, s.ana, forgetest.MergeCommit)) // onto a target that moved
+}
+
+func exports(t *testing.T, s *stage) {
+	merged := s.Merge(s.open(s.ana, "topic"), s.bo, forgetest.MergeCommit)
+	s.Push(s.repo, s.ana, "refs/tags/v1", merged)
+	s.Publish(s.repo)
+	dir := filepath.Join(t.TempDir(), "widget.git")
+	if err := s.Export(s.repo, dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range [][2]string{
+		{"fsck --strict", ""}, {"rev-parse refs/heads/main", merged}, {"rev-parse refs/tags/v1", merged},
+		{"show refs/heads/main:topic.txt", "topic.txtana"},
+	} {
+		args := append([]string{"--git-dir", dir}, strings.Fields(row[0])...)
+		out, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput()
+		if err != nil || (row[1] != "" && strings.TrimSpace(string(out)) != row[1]) {
+			t.Errorf("git %s: got %s (%v), want %s", row[0], out, err, row[1])
+		}
+	}
 }
 
 func forks(t *testing.T, s *stage) {

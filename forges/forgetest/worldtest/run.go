@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) forgetest.World) {
 		"deleted refs have no head":         deletion,
 		"misuse panics":                     misuse,
 		"merges move the target":            merges,
+		"a repository exports to git":       exports,
 		"a fork's branch can be merged":     forks,
 		"reviews and rules are accepted":    rules,
 		"comments are kept in order":        comments,
