@@ -45,7 +45,8 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"gate/store/internal/...": {"gate"},
 	"gate/store/storetest":    {"gate", "gate/...", "gate/store"},
 	"gate/gatetest":           {"gate"},
-	"hsm/hsmtest":             {"gate", "hsm"},
+	"gate/attest/attesttest":  {"gate", "gate/attest", "gate/canonical", "gate/gatetest"},
+	"hsm/hsmtest":             {"gate", "gate/gatetest", "hsm"},
 	"forges/forgetest":        {"gate"},
 	"forges/forgetest/...":    {"gate", "forges/forgetest", "forges/forgetest/..."},
 	"e2e":                     {},
@@ -82,7 +83,7 @@ func TestNoDoubleInProduction(t *testing.T) {
 			t.Fatalf("go list -deps %s: %v", cmd, err)
 		}
 		for line := range strings.Lines(string(out)) {
-			for _, test := range []string{"forges/forgetest", "hsmtest", "storetest", "gatetest"} {
+			for _, test := range []string{"forges/forgetest", "hsmtest", "storetest", "gatetest", "attesttest"} {
 				if strings.Contains(line, module) && strings.Contains(line, test) {
 					t.Errorf("%s links %s", cmd, strings.TrimSpace(line))
 				}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // sortApprovals splits the approvals into those that count and those that do not.
@@ -66,6 +67,11 @@ func (j *judge) commentObjection(a Approval) (string, bool) {
 		return "the comment was deleted", false
 	case !ok:
 		return "the comment could not be read again: " + f.Why(), true
+	case c.Ref != a.Source:
+		return "the comment is another one", false
+	case c.Created.Before(j.c.Request.Created.Truncate(time.Second)):
+		// Forges tell a comment's time in whole seconds.
+		return "it was written before the request", false
 	case c.Author.ID != a.By.ID:
 		return "the comment now belongs to another account", false
 	case c.Edited || SHA256([]byte(c.Body)) != a.BodyHash:

@@ -10,6 +10,9 @@ type Case struct {
 	Request  Request
 	Policy   Policy // in force now
 	Evidence Evidence
+	// Released are the commits of the stream's signed releases and the baseline: what
+	// Evidence.Changes was counted from.
+	Released []string
 	// Approvals are the approvals of this request that were not withdrawn.
 	Approvals []Approval
 	// Denials are the people's refusals: one ends the request.

@@ -1,5 +1,12 @@
 package gate
 
+// Codes of what only the HTTP surface sees.
+const (
+	CodePathUnknown Code = 1106 // nothing is served there
+	CodeMethod      Code = 1107 // the path does not take the method
+	CodeParameter   Code = 1108 // a query parameter does not read
+)
+
 // CodeInfo is what the manual and the error pages say about one code.
 type CodeInfo struct {
 	Code Code
@@ -19,28 +26,31 @@ func Codes() []CodeInfo {
 		{CodeTokenClaims, "The ID token is not that of a running CI job: a claim is missing or contradicts another.", "Ask from the job itself, while it runs."},
 		{CodeTokenRebound, "The ID token was used before, for another request.", "Mint a fresh one for each request."},
 		{CodeIssuerUnavailable, "The issuer's keys cannot be read right now.", "Try again in a minute."},
-		{CodeBodyTooLarge, "The ask is larger than one can be.", "Release at most 1,000 subjects at once."},
-		{CodeBodyMalformed, "The ask is not the JSON that it should be.", "Use the countersign client, or compare with the API page."},
+		{CodeBodyTooLarge, "The ask is larger than one can be: 1 MiB.", "Release at most 1,000 subjects at once."},
+		{CodeBodyMalformed, "The body broke off, or is not the JSON that an ask is: an unknown or repeated field, another type, or more after it.", "Use the countersign client, or compare with the API page."},
 		{CodeSubjects, "A subject's name or digest, or the list of them, breaks the manifest's rules.", "Rename or remove what the message names."},
 		{CodeAskMismatch, "The ask names another repository, ref or commit than the job runs for.", "Ask for what the job itself runs for."},
 		{CodeServerName, "The ask was made for another server.", "Use the server's public URL."},
+		{CodePathUnknown, "The server has nothing at this path.", "Compare the URL; start at the server's first page, or see the API page."},
+		{CodeMethod, "The path does not take this method.", "Use one of the methods that the answer's `Allow` header names."},
+		{CodeParameter, "A query parameter does not read.", "Send it as the message shows."},
 		{CodeRepositoryUnknown, "No credential of this server reaches the repository.", "Have the app or bot installed on it."},
 		{CodePolicyMissing, "The repository holds no `.countersign.yaml` on its default branch.", "Commit the minimal file that the message shows, then have it adopted."},
 		{CodePolicyInvalid, "The policy file does not parse.", "Mend it at the line and column shown."},
 		{CodePolicyUnreadable, "The forge did not let the policy file be read.", "Try again; if it stays, the operator runs countersignd doctor."},
 		{CodeStreamUnknown, "No stream of the policy fits the ask, or more than one does.", "Name the stream, or release from the workflow and ref that the policy names."},
 		{CodePolicyNotAdopted, "No version of the repository's policy is in force yet.", "An administrator adopts the first version: countersignd policy adopt."},
-		{CodeRequestUnknown, "There is no such request.", "Compare the id."},
+		{CodeRequestUnknown, "There is no such request, or none that may be shown here.", "Compare the id. Releases of private repositories are shown in their pull or merge requests only."},
 		{CodeNotSigned, "The request is not signed yet.", "Wait for it: countersign status."},
 		{CodeEnded, "The request ended without signatures.", "See its checks, mend what they name, and ask again."},
 		{CodeTransition, "The request moved on meanwhile.", "Look at it again."},
 		{CodeNotPermitted, "This job does not speak for the request.", "Collect from the repository and workflow that asked."},
 		{CodeDeliveryUnsigned, "A delivery came without the proof that the forge sent it.", "Set the hook's secret at the forge, with SHA-256 and a JSON body."},
 		{CodeDeliverySignature, "A delivery's proof does not hold.", "Compare the hook's secret at the forge with the server's."},
-		{CodeDeliveryTooLarge, "A delivery is larger than forges send.", "Nothing: no forge sends more than 25 MB."},
-		{CodeDeliveryMalformed, "A delivery is not what the forge's description says.", "Compare the hook's content type and events."},
+		{CodeDeliveryTooLarge, "A delivery is larger than forges send.", "Nothing: no forge sends more than 25 MB. If one seems to, look at what stands between it and the server."},
+		{CodeDeliveryMalformed, "A delivery broke off, or is not what the forge's description says.", "Compare the hook's content type and events."},
 		{CodeForgeUnknown, "No forge of this name is configured.", "Compare the hook's URL with the server's configuration."},
-		{CodeKeyUnknown, "The policy names a key that this server does not have.", "Name a key that is bound to the repository."},
+		{CodeKeyUnknown, "This server has no key of that name.", "Name a key of /v1/keys that is bound to the repository."},
 		{CodeKeyUnbound, "The key is not bound to this repository.", "The operator binds it, or the policy names another."},
 		{CodeKeyUnavailable, "The HSM does not answer.", "Try again; the operator looks at the token."},
 		{CodeKeyMismatch, "Token and configuration disagree about a key.", "Compare label, id and fingerprint: countersignd keys list."},

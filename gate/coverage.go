@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -137,7 +138,7 @@ func (j *judge) reviews(c Change) []Review {
 		switch {
 		case c.Direct(), !r.Approved, !r.By.Human, !known, role < RoleWrite:
 		case r.Commit == "" || r.Commit != c.Head:
-		case c.MergedAt.IsZero() || r.At.After(c.MergedAt):
+		case c.MergedAt.IsZero() || r.At.IsZero() || r.At.After(c.MergedAt):
 		default:
 			out = append(out, r)
 		}
@@ -145,10 +146,30 @@ func (j *judge) reviews(c Change) []Review {
 	return out
 }
 
+// reachesCommit reports whether the changes account for the commit that is released.
+// A list without it is no list of its changes, however complete it looks; only what
+// was released before has none.
+func (j *judge) reachesCommit(changes []Change) bool {
+	if slices.Contains(j.c.Released, j.c.Request.Commit) {
+		return true
+	}
+	for _, ch := range changes {
+		if slices.ContainsFunc(ch.Commits, func(c Commit) bool { return c.SHA == j.c.Request.Commit }) {
+			return true
+		}
+	}
+	return false
+}
+
 func (j *judge) covered() Check {
 	f := j.c.Evidence.Changes
-	if _, ok := f.Get(); !ok {
-		return unread(CheckCoverage, "what changed since the last signed release", f.Why())
+	const what = "what changed since the last signed release"
+	changes, ok := f.Get()
+	switch {
+	case !ok:
+		return unread(CheckCoverage, what, f.Why())
+	case !j.reachesCommit(changes):
+		return unread(CheckCoverage, what, ShortCommit(j.c.Request.Commit)+" is in no change, and was not released before")
 	}
 	var open []string
 	stuck := true // waits for reading alone

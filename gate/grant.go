@@ -83,11 +83,13 @@ func (g Grant) Order(i Intent) (Order, error) {
 		return Order{}, errors.New("order: expected a durable intent, got one without id or attempt")
 	case i.Request != g.request.ID:
 		return Order{}, fmt.Errorf("order: grant is for request %s, intent for %s", g.request.ID, i.Request)
-	case i.Key.Lineage != g.key.Lineage || string(i.Key.SPKI) != string(g.key.SPKI):
+	case i.Key.Lineage != g.key.Lineage || i.Key.Version != g.key.Version || string(i.Key.SPKI) != string(g.key.SPKI):
 		return Order{}, fmt.Errorf("order: grant is for key %s version %d, intent for %s version %d",
 			g.key.Lineage, g.key.Version, i.Key.Lineage, i.Key.Version)
 	case i.Kind == IntentSubject && !g.covers(i.Name, i.Digest):
 		return Order{}, fmt.Errorf("order: %q with digest %s is no subject of request %s", i.Name, i.Digest, i.Request)
+	case i.Kind == IntentStatement && (i.Name != "" || len(i.Payload) == 0 || i.Digest != StatementDigest(i.Payload)):
+		return Order{}, fmt.Errorf("order: digest %s of %q is not that of its statement", i.Digest, i.Name)
 	case i.Kind != IntentSubject && i.Kind != IntentStatement:
 		return Order{}, fmt.Errorf("order: unknown kind %q", i.Kind)
 	}

@@ -26,12 +26,16 @@ func TestOrderNeedsGrantAndIntent(t *testing.T) {
 		t.Errorf("the granted subject: %v", err)
 	}
 	for name, i := range map[string]gate.Intent{
-		"no durable intent":     intent(func(i *gate.Intent) { i.ID = "" }),
-		"no attempt":            intent(func(i *gate.Intent) { i.Attempt = 0 }),
-		"another request":       intent(func(i *gate.Intent) { i.Request = "r2" }),
-		"another key":           intent(func(i *gate.Intent) { i.Key.Lineage = "other" }),
-		"another key version":   intent(func(i *gate.Intent) { i.Key.SPKI = []byte{2} }),
-		"arbitrary bytes":       intent(func(i *gate.Intent) { i.Digest = gate.SHA256([]byte("evil")) }),
+		"no durable intent":      intent(func(i *gate.Intent) { i.ID = "" }),
+		"no attempt":             intent(func(i *gate.Intent) { i.Attempt = 0 }),
+		"another request":        intent(func(i *gate.Intent) { i.Request = "r2" }),
+		"another key":            intent(func(i *gate.Intent) { i.Key.Lineage = "other" }),
+		"another key version":    intent(func(i *gate.Intent) { i.Key.SPKI = []byte{2} }),
+		"arbitrary bytes":        intent(func(i *gate.Intent) { i.Digest = gate.SHA256([]byte("evil")) }),
+		"an unnamed key version": intent(func(i *gate.Intent) { i.Key.Version = 2 }),
+		"a statement of no payload (attack 79)": intent(func(i *gate.Intent) {
+			i.Kind, i.Name, i.Digest = gate.IntentStatement, "", gate.SHA256([]byte("evil"))
+		}),
 		"another name":          intent(func(i *gate.Intent) { i.Name = "gadget" }),
 		"another kind of thing": intent(func(i *gate.Intent) { i.Kind = "checkpoint" }),
 	} {

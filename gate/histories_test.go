@@ -91,6 +91,10 @@ func TestTeamHistories(t *testing.T) {
 	r.waits("a fork's author approves", with(pr(1, "fox"), approve("fox")), gate.CheckApprovals, "approving needs write")
 	r.waits("attack 34: who pushed onto a fork's PR approves", with(pr(1, "fox", pushedBy("fox", "bo")), approve("bo")), gate.CheckCoverage, "@bo")
 
+	incomplete := with(pr(1, "ana"), approve("bo"))
+	incomplete.Evidence.Changes = gate.Known([]gate.Change{})
+	r.waits("attack 38: the list of changes lacks the release commit", incomplete, gate.CheckCoverage, "in no change")
+
 	// Nothing changed: another person still has to approve the release itself.
 	r.grant("nothing changed", with(approve("bo")))
 	r.waits("nothing changed, nobody approved", with(), gate.CheckApprovals, "0 of 1")
@@ -111,7 +115,7 @@ func TestAuthorship(t *testing.T) {
 		gate.CheckCoverage, "@bo")
 	r.waits("a commit without a name", with(pr(1, "ana", commits(gate.Commit{SHA: sha("x", 1)})), approve("bo")),
 		gate.CheckCoverage, "no name came with it")
-	r.waits("a change without commits", with(pr(1, "ana", func(ch *gate.Change) { ch.Commits = nil }), approve("bo")),
+	r.waits("a change without commits", with(pr(1, "ana", func(ch *gate.Change) { ch.Commits = nil }), pr(2, "dee"), approve("bo")),
 		gate.CheckCoverage, "its commits")
 	r.waits("attack 41: the approver's e-mail is forged as author", with(
 		pr(1, "ana", commits(gate.Commit{SHA: sha("forged", 1), People: []gate.Person{person(gate.PartAuthor, "bo")}})), approve("bo")),
@@ -134,6 +138,7 @@ func TestReviewsAsCover(t *testing.T) {
 		"attack 56: a review of an older head": covered(func(v *gate.Review) { v.Commit = sha("old", 1) }, "cy"),
 		"attack 56: a dismissed review":        covered(func(v *gate.Review) { v.Approved = false }, "cy"),
 		"a review after the merge":             covered(func(v *gate.Review) { v.At = now }, "cy"),
+		"a review of unknown time":             covered(func(v *gate.Review) { v.At = time.Time{} }, "cy"),
 		"a review of unknown head":             covered(func(v *gate.Review) { v.Commit = "" }, "cy"),
 		"a reviewer of unknown right":          covered(func(v *gate.Review) { v.Role = gate.Unknown[gate.Role]("500") }, "cy"),
 	} {
@@ -155,16 +160,18 @@ func TestApprovals(t *testing.T) {
 		c   release
 		why string
 	}{
-		"attack 45: edited comment":            {but(func(_ *gate.Approval, c *gate.Comment) { c.Edited = true }), "edited"},
-		"attack 45: other body":                {but(func(_ *gate.Approval, c *gate.Comment) { c.Body = "x" }), "edited"},
-		"attack 46: hidden comment":            {but(func(_ *gate.Approval, c *gate.Comment) { c.Hidden = true }), "hidden"},
-		"attack 88: comment by an app":         {but(func(_ *gate.Approval, c *gate.Comment) { c.ByMachine = true }), "app"},
-		"attack 44: approval of an older head": {but(func(a *gate.Approval, _ *gate.Comment) { a.Commit = sha("old", 1) }), "another commit"},
-		"attack 68: approval of other files":   {but(func(a *gate.Approval, _ *gate.Comment) { a.ManifestDigest = gate.Digest{} }), "manifest"},
-		"attack 57: approval of another":       {but(func(a *gate.Approval, _ *gate.Comment) { a.Request = "r0" }), "another request"},
-		"attack 48: login reused":              {but(func(_ *gate.Approval, c *gate.Comment) { c.Author = who("cy") }), "another account"},
-		"approval under another policy":        {but(func(a *gate.Approval, _ *gate.Comment) { a.PolicyDigest = gate.Digest{} }), "policy"},
-		"attack 24: tag made anew":             {but(func(a *gate.Approval, _ *gate.Comment) { a.TagObject = "t" }), "made anew"},
+		"attack 45: edited comment":              {but(func(_ *gate.Approval, c *gate.Comment) { c.Edited = true }), "edited"},
+		"attack 45: other body":                  {but(func(_ *gate.Approval, c *gate.Comment) { c.Body = "x" }), "edited"},
+		"attack 46: hidden comment":              {but(func(_ *gate.Approval, c *gate.Comment) { c.Hidden = true }), "hidden"},
+		"attack 88: comment by an app":           {but(func(_ *gate.Approval, c *gate.Comment) { c.ByMachine = true }), "app"},
+		"attack 44: approval of an older head":   {but(func(a *gate.Approval, _ *gate.Comment) { a.Commit = sha("old", 1) }), "another commit"},
+		"attack 68: approval of other files":     {but(func(a *gate.Approval, _ *gate.Comment) { a.ManifestDigest = gate.Digest{} }), "manifest"},
+		"attack 57: approval of another":         {but(func(a *gate.Approval, _ *gate.Comment) { a.Request = "r0" }), "another request"},
+		"attack 48: login reused":                {but(func(_ *gate.Approval, c *gate.Comment) { c.Author = who("cy") }), "another account"},
+		"attack 50: a comment of another thread": {but(func(_ *gate.Approval, c *gate.Comment) { c.Ref.Thread.Number = 9 }), "another one"},
+		"attack 54: written before the request":  {but(func(_ *gate.Approval, c *gate.Comment) { c.Created = now.Add(-2 * time.Hour) }), "before the request"},
+		"approval under another policy":          {but(func(a *gate.Approval, _ *gate.Comment) { a.PolicyDigest = gate.Digest{} }), "policy"},
+		"attack 24: tag made anew":               {but(func(a *gate.Approval, _ *gate.Comment) { a.TagObject = "t" }), "made anew"},
 	} {
 		r.waits(name, x.c, gate.CheckApprovals, x.why)
 	}
@@ -214,9 +221,9 @@ func deny(name string) step {
 		c.Denials, c.Approvals = append(c.Denials, c.Approvals[last]), c.Approvals[:last]
 		ref := c.Denials[0].Source
 		ref.ID = 1000
-		f := c.Evidence.Comments[c.Denials[0].Source]
-		c.Denials[0].Source = ref
-		c.Evidence.Comments[ref] = f
+		said, _ := c.Evidence.Comments[c.Denials[0].Source].Get()
+		said.Ref, c.Denials[0].Source = ref, ref
+		c.Evidence.Comments[ref] = gate.Known(said)
 	}
 }
 

@@ -130,6 +130,15 @@ func with(steps ...step) release {
 	for _, s := range steps {
 		s(&c)
 	}
+	if changes, _ := c.Evidence.Changes.Get(); len(changes) > 0 {
+		// The release commit is what the forge made of the last change.
+		last := &changes[len(changes)-1]
+		if len(last.Commits) > 0 {
+			last.Commits = append(slices.Clone(last.Commits), gate.Commit{SHA: c.Request.Commit, ByForge: true})
+		}
+	} else {
+		c.Released = []string{c.Request.Commit}
+	}
 	return c
 }
 

@@ -44,7 +44,7 @@ func StatementBundle(s gate.SignedIntent) ([]byte, error) {
 	b := newBundle(key)
 	b.Content = &bundlepb.Bundle_DsseEnvelope{DsseEnvelope: &dssepb.Envelope{
 		Payload:     s.Intent.Payload,
-		PayloadType: PayloadType,
+		PayloadType: gate.InTotoType,
 		Signatures:  []*dssepb.Signature{{Sig: s.Signature.Bytes, Keyid: key.Hint()}},
 	}}
 	return encodeBundle(b)

@@ -1,30 +1,11 @@
 package attest
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/canonical"
 )
-
-// PayloadType is the DSSE payload type of in-toto statements.
-const PayloadType = "application/vnd.in-toto+json"
-
-// PAE is DSSE's pre-authentication encoding, version 1: the bytes that get signed.
-// Source: secure-systems-lab/dsse, protocol.md.
-func PAE(payloadType string, payload []byte) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "DSSEv1 %d %s %d ", len(payloadType), payloadType, len(payload))
-	b.Write(payload)
-	return b.Bytes()
-}
-
-// StatementDigest is what a key signs for an in-toto statement: the SHA-256 of its
-// [PAE]. It is the Digest of a statement's intent.
-func StatementDigest(statement []byte) gate.Digest {
-	return gate.SHA256(PAE(PayloadType, statement))
-}
 
 // envelope is a DSSE envelope with one signature, in its JSON form.
 type envelope struct {
@@ -46,7 +27,7 @@ func Envelope(s gate.SignedIntent) ([]byte, error) {
 		return nil, err
 	}
 	out, err := canonical.JSON(envelope{
-		PayloadType: PayloadType,
+		PayloadType: gate.InTotoType,
 		Payload:     s.Intent.Payload,
 		Signatures:  []envelopeSignature{{KeyID: key.Hint(), Sig: s.Signature.Bytes}},
 	})
@@ -65,7 +46,7 @@ func signedBy(s gate.SignedIntent, kind gate.IntentKind) (Key, error) {
 		return Key{}, fmt.Errorf("signature %s: expected one over a %s, got %q", i.ID, kind, i.Kind)
 	case s.Signature.Intent != i.ID:
 		return Key{}, fmt.Errorf("signature %s: it belongs to intent %s", i.ID, s.Signature.Intent)
-	case kind == gate.IntentStatement && StatementDigest(i.Payload) != i.Digest:
+	case kind == gate.IntentStatement && gate.StatementDigest(i.Payload) != i.Digest:
 		return Key{}, fmt.Errorf("signature %s: digest %s is not that of its statement", i.ID, i.Digest)
 	}
 	key, err := ParseKey(i.Key.SPKI)

@@ -95,11 +95,11 @@ func decode(t *testing.T, b []byte, into any) {
 
 // The vector of the DSSE specification (protocol.md, "Test vectors").
 func TestPAEIsDSSEs(t *testing.T) {
-	got := attest.PAE("http://example.com/HelloWorld", []byte("hello world"))
+	got := gate.PAE("http://example.com/HelloWorld", []byte("hello world"))
 	if want := "DSSEv1 29 http://example.com/HelloWorld 11 hello world"; string(got) != want {
 		t.Errorf("PAE: expected %q, got %q", want, got)
 	}
-	if got := string(attest.PAE("", nil)); got != "DSSEv1 0  0 " {
+	if got := string(gate.PAE("", nil)); got != "DSSEv1 0  0 " {
 		t.Errorf("empty PAE: got %q", got)
 	}
 }
@@ -137,7 +137,7 @@ func TestFilesRefuseWhatDoesNotFitTogether(t *testing.T) {
 	refuse("a statement over other subjects", with(last, func(s *gate.SignedIntent) {
 		i := s.Intent
 		i.Payload = other.Statement
-		i.Digest = attest.StatementDigest(i.Payload)
+		i.Digest = gate.StatementDigest(i.Payload)
 		*s = r.Key.Sign(t, i)
 	}))
 	refuse("no key", with(0, func(s *gate.SignedIntent) { s.Intent.Key.SPKI = nil }))

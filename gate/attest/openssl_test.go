@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/attest/attesttest"
 )
@@ -50,5 +51,5 @@ func TestOpenSSLVerifiesWhatIsPublished(t *testing.T) {
 	if err := json.Unmarshal(r.File(t, "v1.4.0.vsa.dsse.json"), &raw); err != nil {
 		t.Fatal(err)
 	}
-	check("statement", put("vsa.sig", raw.Signatures[0].Sig), "vsa.pae", attest.PAE(raw.PayloadType, raw.Payload))
+	check("statement", put("vsa.sig", raw.Signatures[0].Sig), "vsa.pae", gate.PAE(raw.PayloadType, raw.Payload))
 }

@@ -20,9 +20,10 @@ func (g *Gate) JudgeNext(ctx context.Context) (bool, error) {
 	if rec.State == gate.StateSigning {
 		// Whoever signed never came back: the attempt ends on record before anything
 		// else is asked of the HSM.
+		id := rec.Request.ID
 		rec, err = g.Store.OrphanSigning(ctx, rec)
 		if err != nil {
-			return true, fmt.Errorf("orphan signing of %s: %w", rec.Request.ID, err)
+			return true, fmt.Errorf("orphan signing of %s: %w", id, err)
 		}
 		g.Log.WarnContext(ctx, "signing attempt ended unknown", "request", rec.Request.ID, "attempt", rec.Signing)
 	}
@@ -52,9 +53,10 @@ func (g *Gate) judge(ctx context.Context, rec gate.Record) error {
 		}
 		judged.Posts = g.tell(rec, before, d, to, judged.Thread, c)
 	}
+	id := rec.Request.ID
 	rec, err = g.Store.RecordDecision(ctx, judged)
 	if err != nil {
-		return fmt.Errorf("record decision on %s: %w", rec.Request.ID, err)
+		return fmt.Errorf("record decision on %s: %w", id, err)
 	}
 	g.Log.InfoContext(ctx, "release judged", "request", rec.Request.ID, "outcome", d.Outcome.String(),
 		"state", string(to), "changed", !judged.Unchanged)
@@ -88,10 +90,10 @@ func (g *Gate) caseOf(ctx context.Context, rec gate.Record) (gate.Case, error) {
 		return gate.Case{}, err
 	}
 	stream, _ := p.StreamByName(r.Stream)
-	needs := policy.Needs(stream, r, append(since, adopted.Baseline), statements)
+	released := append(since, adopted.Baseline)
 	c := gate.Case{
-		Request: r, Policy: p, Key: g.Keys.Key(r.Key, r.Repository, r.Owner),
-		Evidence: port.Evidence(ctx, r, needs),
+		Request: r, Policy: p, Released: released, Key: g.Keys.Key(r.Key, r.Repository, r.Owner),
+		Evidence: port.Evidence(ctx, r, policy.Needs(stream, r, released, statements)),
 	}
 	for _, s := range statements {
 		if s.Verb == gate.VerbDeny {

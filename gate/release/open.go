@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/canonical"
 	"github.com/countersign/countersign/gate/policy"
 )
@@ -14,6 +15,10 @@ import (
 // checked against its hash. Nothing is stored unless all of it is.
 func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Record, bool, error) {
 	if err := g.matchAsk(w, ask); err != nil {
+		return gate.Record{}, false, err
+	}
+	// A subject named like a file that the release gets could be signed and never collected.
+	if err := attest.CheckNames(ask.Manifest, attest.ReleaseName(ask.Ref)); err != nil {
 		return gate.Record{}, false, err
 	}
 	port, err := g.port(w.Forge)

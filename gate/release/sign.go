@@ -22,9 +22,10 @@ func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant
 			return fmt.Errorf("order %s of %s: %w", intent.ID, rec.Request.ID, err)
 		}
 	}
+	id := rec.Request.ID
 	rec, err = g.Store.BeginSigning(ctx, rec, intents, g.Owner, signLease)
 	if err != nil {
-		return fmt.Errorf("begin signing of %s: %w", rec.Request.ID, err)
+		return fmt.Errorf("begin signing of %s: %w", id, err)
 	}
 	sigs, err := g.Signer.Sign(ctx, orders)
 	switch {
@@ -39,9 +40,9 @@ func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant
 	}
 	_, err = g.Store.CompleteSigning(ctx, rec, sigs, g.tell(rec, d, d, gate.StateSigned, rec.Thread, c))
 	if err != nil {
-		return fmt.Errorf("complete signing of %s: %w", rec.Request.ID, err)
+		return fmt.Errorf("complete signing of %s: %w", id, err)
 	}
-	g.Log.InfoContext(ctx, "release signed", "request", rec.Request.ID, "signatures", len(sigs),
+	g.Log.InfoContext(ctx, "release signed", "request", id, "signatures", len(sigs),
 		"key", grant.Key().Lineage, "version", grant.Key().Version)
 	return nil
 }
@@ -68,7 +69,7 @@ func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gat
 	for _, s := range r.Manifest.Subjects {
 		out = append(out, intent(gate.IntentSubject, s.Name, s.SHA256, nil))
 	}
-	return append(out, intent(gate.IntentStatement, "", attest.StatementDigest(statement), statement)), nil
+	return append(out, intent(gate.IntentStatement, "", gate.StatementDigest(statement), statement)), nil
 }
 
 // statement is the release's verification summary, with the policy's digest and the

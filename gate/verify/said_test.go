@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/attest/attesttest"
 	"github.com/countersign/countersign/gate/verify"
@@ -22,7 +23,7 @@ func TestStatementHasToSayTheRightThing(t *testing.T) {
 	} {
 		i := r.Signed[len(r.Signed)-1].Intent
 		i.Payload = []byte(strings.Replace(string(r.Statement), row.old, row.said, 1))
-		i.Digest = attest.StatementDigest(i.Payload)
+		i.Digest = gate.StatementDigest(i.Payload)
 		bundle, err := attest.StatementBundle(r.Key.Sign(t, i))
 		if err != nil {
 			t.Fatal(err)

@@ -64,8 +64,8 @@ func Statement(bundle []byte, key Key, want Expect) Result {
 	}
 	e := b.envelope
 	t.check("key", errors.Join(sameKey("the bundle's hint", b.hint, key), sameKey("the envelope's keyid", e.keyID, key)), "%s", key.Hint())
-	t.check("payload type", same("payload type", attest.PayloadType, e.payloadType), "%s", e.payloadType)
-	digest := gate.SHA256(attest.PAE(e.payloadType, e.payload))
+	t.check("payload type", same("payload type", gate.InTotoType, e.payloadType), "%s", e.payloadType)
+	digest := gate.SHA256(gate.PAE(e.payloadType, e.payload))
 	// Nothing in the payload is read before its signature holds.
 	if !t.check("signature", key.key.Verify(digest, e.signature), "ECDSA P-256 over the statement") {
 		return t.done()

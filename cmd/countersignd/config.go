@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign/countersign/config"
+)
+
+// configFlag adds the flag that every command on a running server's data has.
+func configFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "config", "/etc/countersign/countersign.yaml", "configuration file")
+}
+
+func configCommand() *cobra.Command {
+	var path string
+	check := &cobra.Command{
+		Use: "check", Short: "Check the configuration and name every problem at once", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s holds: %d forges, %d keys, database %s\n", path, len(c.Forges), len(c.Keys), c.Database.Engine)
+			return nil
+		},
+	}
+	configFlag(check, &path)
+	example := &cobra.Command{
+		Use: "example", Short: "Print a complete configuration to start from", Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), config.Example()) },
+	}
+	cmd := &cobra.Command{Use: "config", Short: "Check or print a configuration"}
+	cmd.AddCommand(check, example)
+	return cmd
+}

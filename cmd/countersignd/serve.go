@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/gate/release"
+	"github.com/countersign/countersign/gate/store"
+	"github.com/countersign/countersign/web"
+)
+
+func serveCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run the gate", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), path) },
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+// serve runs the gate until ctx ends. What it opens it closes in reverse.
+func serve(ctx context.Context, path string) error {
+	c, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	log := logger(c.Log, os.Stderr)
+	forges, hooks, err := ports(c)
+	if err != nil {
+		return err
+	}
+	signer, err := startSigners(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer signer.Close()
+	keys, err := keyring(c, signer.Keys())
+	if err != nil {
+		return err
+	}
+	shelf, err := openStore(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := shelf.Close(); err != nil {
+			log.ErrorContext(ctx, "close the store", "error", err)
+		}
+	}()
+	g := release.New(release.Config{
+		Server: c.Server.URL, Forges: forges, Store: shelf, Signer: signer, Keys: keys,
+		Log: log, Now: time.Now, NewID: newID, Owner: owner(),
+	})
+	shown, err := published(signer.Keys())
+	if err != nil {
+		return err
+	}
+	public := web.Handler(web.Config{
+		Server: c.Server.URL, Releases: g, Shelf: shelf, Verifier: verifier(c), Hooks: hooks,
+		Forges: listed(c), Keys: shown, Wake: shelf.Wake, Log: log, Now: time.Now,
+	})
+	return work(ctx, c, log, g, shelf, public)
+}
+
+// listed are the forges as clients look them up.
+func listed(c config.Config) []api.Forge {
+	var out []api.Forge
+	for _, f := range c.Forges {
+		out = append(out, api.Forge{Name: string(f.Name), Kind: f.Kind, URL: f.URL})
+	}
+	return out
+}
+
+// drain is how long open requests may take to end.
+const drain = 20 * time.Second
+
+// work serves both listeners and runs the workers. On a signal it first stops taking
+// requests, then lets the workers finish what they hold.
+func work(ctx context.Context, c config.Config, log *slog.Logger, g *release.Gate, shelf *store.Store, public http.Handler) error {
+	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	group, life := errgroup.WithContext(ctx)
+	servers := map[string]*http.Server{
+		c.Server.Listen: web.Server(public), c.Server.HealthListen: web.Server(web.Health(shelf)),
+	}
+	for address, server := range servers {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w", address, err)
+		}
+		// Requests that wait end with the server, not with their patience.
+		server.BaseContext = func(net.Listener) context.Context { return life }
+		group.Go(func() error {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", address, err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error { return g.Work(workers, shelf.Wake) })
+	group.Go(func() error {
+		<-life.Done()
+		log.InfoContext(ctx, "stopping")
+		defer stopWorkers()
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		var errs []error
+		for _, server := range servers {
+			errs = append(errs, server.Shutdown(ending))
+		}
+		return errors.Join(errs...)
+	})
+	log.InfoContext(ctx, "serving", "url", c.Server.URL.String(), "listen", c.Server.Listen, "health", c.Server.HealthListen)
+	return group.Wait()
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/forges/github"
+	"github.com/countersign/countersign/forges/gitlab"
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/gate/attest"
+	"github.com/countersign/countersign/gate/release"
+	"github.com/countersign/countersign/gate/store"
+	"github.com/countersign/countersign/gate/workload"
+	"github.com/countersign/countersign/web"
+)
+
+// forge is what both adapters are.
+type forge interface {
+	release.Forge
+	release.Interpreter
+	web.Prover
+}
+
+// openStore opens the configured database and brings its schema up to date.
+func openStore(ctx context.Context, c config.Config) (*store.Store, error) {
+	return store.Open(ctx, store.Config{
+		Engine: store.Engine(c.Database.Engine), Path: c.Database.Path, DSN: c.Database.DSN.Reveal(), Now: time.Now,
+	})
+}
+
+// openForge makes a forge's adapter.
+func openForge(f config.Forge) (forge, error) {
+	if f.Kind == gate.GitHub {
+		return github.New(github.Config{
+			Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, Now: time.Now,
+			PrivateKey: []byte(f.PrivateKey.Reveal()), WebhookSecret: []byte(f.WebhookSecret.Reveal()),
+		})
+	}
+	return gitlab.New(gitlab.Config{
+		Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Reveal()), Now: time.Now,
+	})
+}
+
+// ports are all configured forges, as the life of a request sees them, and their
+// webhook ends.
+func ports(c config.Config) (map[gate.ForgeID]release.Port, map[gate.ForgeID]web.Hook, error) {
+	out, hooks := map[gate.ForgeID]release.Port{}, map[gate.ForgeID]web.Hook{}
+	for _, f := range c.Forges {
+		adapter, err := openForge(f)
+		if err != nil {
+			return nil, nil, fmt.Errorf("forge %s: %w", f.Name, err)
+		}
+		at, err := url.Parse(f.URL)
+		if err != nil {
+			return nil, nil, fmt.Errorf("forge %s: %w", f.Name, err)
+		}
+		out[f.Name] = release.Port{Kind: f.Kind, URL: at, Forge: adapter, Interpreter: adapter}
+		hooks[f.Name] = web.Hook{Kind: f.Kind, Prover: adapter}
+	}
+	return out, hooks, nil
+}
+
+// keyring binds the keys that the signer holds to who may use them. Without a
+// signer (for commands that never sign) it binds what the configuration says.
+func keyring(c config.Config, held []gate.KeyVersion) (release.Keyring, error) {
+	var ring release.Keyring
+	for _, k := range c.Keys {
+		version := gate.KeyVersion{Lineage: k.Lineage, Version: k.Version}
+		if held != nil {
+			found := false
+			for _, h := range held {
+				if h.Lineage == k.Lineage && h.Version == k.Version {
+					version, found = h, true
+				}
+			}
+			if !found {
+				return nil, &gate.Error{
+					Kind: gate.Invalid, Code: gate.CodeKeyUnknown,
+					Text: fmt.Sprintf("no token holds key %s version %d", k.Lineage, k.Version), Fix: "countersignd keys list",
+				}
+			}
+		}
+		ring = append(ring, release.Binding{Version: version, Repositories: k.Repositories, Owners: k.Owners})
+	}
+	return ring, nil
+}
+
+// verifier accepts the ID tokens of the configured forges and of nobody else.
+func verifier(c config.Config) *workload.Verifier {
+	var issuers []workload.Issuer
+	for _, f := range c.Forges {
+		issuers = append(issuers, workload.Issuer{Forge: f.Name, Kind: f.Kind, URL: f.Issuer, GitLabAudience: f.GitLabAudience})
+	}
+	return workload.New(workload.Config{
+		Issuers: issuers, Client: &http.Client{Timeout: 10 * time.Second}, Now: time.Now,
+	})
+}
+
+// published are the keys as /v1/keys shows them.
+func published(held []gate.KeyVersion) ([]api.Key, error) {
+	var out []api.Key
+	for _, v := range held {
+		key, err := attest.ParseKey(v.SPKI)
+		if err != nil {
+			return nil, fmt.Errorf("key %s version %d: %w", v.Lineage, v.Version, err)
+		}
+		out = append(out, api.Key{
+			Lineage: v.Lineage, Version: v.Version, PEM: string(key.PEM()), Hint: key.Hint(), Software: v.Software,
+		})
+	}
+	return out, nil
+}
+
+// newID makes UUIDv7s (RFC 9562). It fails only without a source of randomness, and
+// then nothing here may go on.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// owner names this process in leases.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+func logger(l config.Log, w *os.File) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if l.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}

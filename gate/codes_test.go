@@ -1,0 +1,73 @@
+package gate_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Every constant of type Code is explained, once, in order, in whole sentences.
+func TestCodesAreComplete(t *testing.T) {
+	declared := declaredCodes(t)
+	if len(declared) < 40 {
+		t.Fatalf("only %d codes found in the source", len(declared))
+	}
+	var last gate.Code
+	for _, c := range gate.Codes() {
+		if c.Code <= last {
+			t.Errorf("%s follows %s", c.Code, last)
+		}
+		last = c.Code
+		if _, ok := declared[int(c.Code)]; !ok {
+			t.Errorf("%s is listed and not declared", c.Code)
+		}
+		delete(declared, int(c.Code))
+		for _, text := range []string{c.Meaning, c.Next} {
+			if !strings.HasSuffix(text, ".") || strings.ContainsAny(text, "\n<>|") {
+				t.Errorf("%s: %q is no sentence for manual and page", c.Code, text)
+			}
+		}
+	}
+	for n, name := range declared {
+		t.Errorf("%s = %d is not in Codes()", name, n)
+	}
+}
+
+// declaredCodes reads the constants off the package's source.
+func declaredCodes(t *testing.T) map[int]string {
+	t.Helper()
+	out := map[int]string{}
+	notTest := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
+	pkgs, err := parser.ParseDir(token.NewFileSet(), ".", notTest, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(pkgs["gate"], func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		kind, ok := v.Type.(*ast.Ident)
+		if !ok || kind.Name != "Code" {
+			return true
+		}
+		for i, name := range v.Names {
+			number, err := strconv.Atoi(v.Values[i].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatalf("%s: %v", name.Name, err)
+			}
+			if other, twice := out[number]; twice {
+				t.Errorf("%s and %s are both %d", other, name.Name, number)
+			}
+			out[number] = name.Name
+		}
+		return true
+	})
+	return out
+}
