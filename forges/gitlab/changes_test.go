@@ -350,7 +350,7 @@ func TestSinceSeveralReleases(t *testing.T) {
 		"one": {[]string{first}, 1}, "newest first": {[]string{hotfix, first, s.base}, 1},
 		"in any order": {[]string{s.base, first, hotfix, first}, 1}, "baseline only": {[]string{s.base}, 2},
 		"one is gone": {[]string{"1111111111111111111111111111111111111111", s.base}, 2},
-		"its own": {[]string{head}, 0},
+		"its own":     {[]string{head}, 0},
 	}
 	for name, row := range rows {
 		needs := s.needs()
