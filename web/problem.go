@@ -2,68 +2,58 @@ package web
 
 import (
 	"encoding/json"
-	"errors"
+	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 )
 
-// handler is an HTTP handler that may fail. Errors become problems in one place.
-type handler func(http.ResponseWriter, *http.Request) error
-
-// serve is the one adapter from errors to problem+json (RFC 9457).
-func (s *server) serve(h handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		err := h(w, r)
-		if err == nil {
-			return
-		}
-		if gate.KindOf(err) == gate.Internal {
-			s.Log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "error", err)
-		} else {
-			s.Log.InfoContext(r.Context(), "request refused", "path", r.URL.Path, "code", gate.CodeOf(err).String(), "error", err)
-		}
-		s.problem(w, err)
-	}
-}
-
-// problem writes what may be shown of err. What nobody classified shows nothing but
-// that it is ours.
-func (s *server) problem(w http.ResponseWriter, err error) {
-	p := &gate.Error{Code: gate.CodeInternal, Text: "something went wrong here", Fix: "try again; the operator finds it in the log"}
-	var e *gate.Error
-	if errors.As(err, &e) && e.Kind != gate.Internal {
-		p = e
-	}
-	status := statusOf(p)
-	switch status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="countersign"`)
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.Itoa(5))
-	}
+// problem answers err as RFC 9457 has it.
+func (s *server) problem(w http.ResponseWriter, _ *http.Request, err error) {
+	e := shown(err)
+	status := refusal(w.Header(), e)
 	body, merr := json.Marshal(api.Problem{
-		Type: s.Server.JoinPath("errors", p.Code.String()).String(), Title: p.Text, Status: status,
-		Code: p.Code.String(), Expected: p.Expected, Got: p.Got, Fix: p.Fix,
+		Type: s.Server.JoinPath("errors", e.Code.String()).String(), Title: e.Text, Status: status,
+		Code: e.Code.String(), Expected: e.Expected, Got: e.Got, Fix: e.Fix,
 	})
 	if merr != nil {
-		http.Error(w, "CS-1901", http.StatusInternalServerError)
+		plain(w, http.StatusInternalServerError, gate.CodeInternal.String()+"\n")
 		return
 	}
 	w.Header().Set("Content-Type", api.MediaProblem)
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client is gone: nobody is left to tell
+	_, _ = w.Write(append(body, '\n')) // the client is gone: nobody is left to tell
+}
+
+// refusal sets the headers that go with an error and returns its status.
+func refusal(h http.Header, e *gate.Error) int {
+	status := statusOf(e)
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge(e.Code))
+	case http.StatusRequestEntityTooLarge:
+		h.Set("Connection", "close") // nothing more of the body is read
+	}
+	if seconds := retryAfter(e); seconds > 0 {
+		h.Set("Retry-After", strconv.Itoa(seconds))
+	}
+	return status
 }
 
 func statusOf(e *gate.Error) int {
 	switch e.Kind {
 	case gate.Invalid:
-		if e.Code == gate.CodeBodyTooLarge || e.Code == gate.CodeDeliveryTooLarge {
+		switch e.Code {
+		case gate.CodeBodyTooLarge, gate.CodeDeliveryTooLarge:
 			return http.StatusRequestEntityTooLarge
+		case gate.CodeMethod:
+			return http.StatusMethodNotAllowed
+		default:
+			return http.StatusBadRequest
 		}
-		return http.StatusBadRequest
 	case gate.Unidentified:
 		return http.StatusUnauthorized
 	case gate.Refused:
@@ -79,6 +69,56 @@ func statusOf(e *gate.Error) int {
 	return http.StatusInternalServerError
 }
 
+// retryAfter is when asking again may help, in seconds; 0 where it does not by itself.
+func retryAfter(e *gate.Error) int {
+	switch {
+	case e.Code == gate.CodeForgeUnavailable, e.Code == gate.CodeIssuerUnavailable:
+		return 15 // somebody else has to come back first
+	case e.Kind == gate.Unavailable, e.Code == gate.CodeNotSigned:
+		return 5
+	}
+	return 0
+}
+
+// challenge is what a 401 has to name (RFC 9110, RFC 6750). Deliveries are proved by
+// their forge's own headers, which no registered scheme names.
+func challenge(c gate.Code) string {
+	switch c {
+	case gate.CodeDeliveryUnsigned, gate.CodeDeliverySignature:
+		return `Webhook realm="countersign"`
+	case gate.CodeTokenMissing:
+		return `Bearer realm="countersign"`
+	default:
+		return `Bearer realm="countersign", error="invalid_token"`
+	}
+}
+
+// acceptsHTML reports whether the client names HTML among what it reads: browsers do,
+// clients that take anything do not.
+func acceptsHTML(r *http.Request) bool {
+	for _, values := range r.Header.Values("Accept") {
+		for one := range strings.SplitSeq(values, ",") {
+			media, params, err := mime.ParseMediaType(one)
+			if err != nil || media != "text/html" {
+				continue
+			}
+			q, err := strconv.ParseFloat(params["q"], 64)
+			return err != nil || q > 0
+		}
+	}
+	return false
+}
+
+// quoted shows what of foreign text an error repeats: bounded, and without what acts
+// on a terminal.
+func quoted(s string) string {
+	const limit = 120
+	if len(s) > limit {
+		return strconv.QuoteToASCII(s[:limit]) + "… (" + strconv.Itoa(len(s)) + " bytes)"
+	}
+	return strconv.QuoteToASCII(s)
+}
+
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -86,6 +126,6 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // as above
+	_, _ = w.Write(append(body, '\n')) // the client is gone: nobody is left to tell
 	return nil
 }

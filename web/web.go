@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -75,82 +76,60 @@ type server struct {
 	pages map[string]*template.Template
 }
 
-// Handler is the public listener's.
+// Handler is the public listener's. It is safe for concurrent use.
 func Handler(c Config) http.Handler {
 	s := &server{Config: c, pages: pages()}
 	r := chi.NewRouter()
-	r.Use(s.recovered, headers)
-	r.Post("/v1/releases", s.serve(s.ask))
-	r.Get("/v1/releases/{id}", s.serve(s.show))
-	r.Post("/v1/releases/{id}/collect", s.serve(s.collect))
-	r.Get("/v1/forges", s.serve(s.forges))
-	r.Get("/v1/keys", s.serve(s.keys))
-	r.Get("/v1/keys/{lineage}.pem", s.serve(s.keyPEM))
-	r.Post("/webhooks/{kind}/{forge}", s.serve(s.webhook))
-	r.Get("/", s.serve(s.listPage))
-	r.Get("/releases/{id}", s.serve(s.releasePage))
-	r.Get("/errors/{code}", s.serve(s.errorPage))
-	r.Handle("/assets/*", assets())
-	r.NotFound(s.serve(func(http.ResponseWriter, *http.Request) error {
-		return &gate.Error{Kind: gate.NotFound, Code: gate.CodeRequestUnknown, Text: "there is nothing here", Fix: "see the manual for the gate's paths"}
-	}))
+	r.Use(headers, middleware.GetHead)
+	r.Post("/v1/releases", s.api(s.ask))
+	r.Get("/v1/releases/{id}", s.api(s.show))
+	r.Post("/v1/releases/{id}/collect", s.api(s.collect))
+	r.Get("/v1/forges", s.api(s.forges))
+	r.Get("/v1/keys", s.api(s.keys))
+	r.Get("/v1/keys/{file}", s.api(s.keyPEM))
+	r.Post("/webhooks/{kind}/{forge}", s.api(s.webhook))
+	r.Get("/", s.page(s.listPage))
+	r.Get("/releases/{id}", s.page(s.releasePage))
+	r.Get("/errors/{code}", s.page(s.codePage))
+	r.Get("/assets/{file}", s.page(s.asset))
+	r.NotFound(s.page(nowhere))
+	r.MethodNotAllowed(s.page(notThatWay(r)))
 	return r
 }
 
-// Health is the second listener's: livez while the process runs, readyz while the
-// store takes writes.
-func Health(shelf Shelf) http.Handler {
-	r := chi.NewRouter()
-	r.Get("/livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if err := shelf.Ready(ctx); err != nil {
-			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	return r
-}
+// origin is the public URL without a slash at its end, as clients and audiences
+// spell it.
+func (s *server) origin() string { return strings.TrimSuffix(s.Server.String(), "/") }
 
-// Server bounds every phase of a connection (attack 63). The write timeout leaves
-// room for the longest wait of GET /v1/releases/{id}.
-func Server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      maxWait + 15*time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+func nowhere(_ http.ResponseWriter, r *http.Request) error {
+	return &gate.Error{
+		Kind: gate.NotFound, Code: gate.CodePathUnknown, Text: "there is nothing at this path",
+		Expected: "a path of the gate", Got: quoted(r.URL.Path), Fix: "start at /, or see the manual's API page",
 	}
 }
 
-// headers forbid what the pages never need.
-func headers(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// recovered turns a panic into a problem, logged without the request's headers.
-func (s *server) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-		defer func() {
-			if v := recover(); v != nil {
-				s.Log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "value", v)
-				if ww.Status() == 0 {
-					s.problem(ww, nil)
-				}
+// notThatWay says which methods the path has.
+func notThatWay(routes chi.Routes) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		path := r.URL.RawPath
+		if path == "" {
+			path = r.URL.Path
+		}
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			as := method
+			if method == http.MethodHead {
+				as = http.MethodGet // whatever is read may be asked about
 			}
-		}()
-		next.ServeHTTP(ww, r)
-	})
+			if routes.Match(chi.NewRouteContext(), as, path) {
+				allowed = append(allowed, method)
+			}
+		}
+		methods := strings.Join(allowed, ", ")
+		w.Header().Set("Allow", methods)
+		return &gate.Error{
+			Kind: gate.Invalid, Code: gate.CodeMethod, Text: "this path does not take that method",
+			Expected: methods, Got: quoted(r.Method), Fix: "see the manual's API page",
+		}
+	}
 }
