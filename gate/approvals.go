@@ -13,6 +13,9 @@ func (j *judge) sortApprovals() {
 	seen := map[AccountID]bool{}
 	for _, a := range j.c.Approvals {
 		why, unread := j.objection(a)
+		if why == "" {
+			why = j.wroteIt(a.By)
+		}
 		if why != "" {
 			j.ignored = append(j.ignored, Ignored{Approval: a, Why: why, Unread: unread})
 			continue
@@ -22,6 +25,27 @@ func (j *judge) sortApprovals() {
 			j.counted = append(j.counted, a)
 		}
 	}
+}
+
+// wroteIt says that somebody is an author of everything there is to cover: such an
+// approval covers nothing, so it fills no group either.
+func (j *judge) wroteIt(who Account) string {
+	changes, _ := j.c.Evidence.Changes.Get()
+	var own []string
+	for _, c := range changes {
+		if !j.inStream(c) {
+			continue
+		}
+		if _, is := AuthorsOf(c).Include(who.ID); is {
+			own = append(own, j.called(c))
+		} else if j.stream.Separation == EachChange {
+			return ""
+		}
+	}
+	if len(own) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("@%s is an author of %s", who.Login, strings.Join(own, ", "))
 }
 
 // objection says why an approval does not count, and whether that is only because
@@ -275,7 +299,7 @@ func (j *judge) cannotHelp(m Member) string {
 		if !mine {
 			return ""
 		}
-		own = append(own, c.Name())
+		own = append(own, c.Called)
 	}
 	if len(own) > 0 {
 		return "author of " + strings.Join(own, ", ")
@@ -288,12 +312,4 @@ func (j *judge) cannotHelp(m Member) string {
 		}
 	}
 	return ""
-}
-
-// Name is the short name of a change: "#412", or the commit of a direct push.
-func (c Coverage) Name() string {
-	if c.Number != 0 {
-		return fmt.Sprintf("#%d", c.Number)
-	}
-	return ShortCommit(c.Head)
 }

@@ -125,6 +125,7 @@ type Decision struct {
 // Coverage is how one change is covered, or what it lacks.
 type Coverage struct {
 	Number  int64        `json:"number"` // 0: a direct push
+	Called  string       `json:"called"` // "#412", "!412", or the commit of a direct push
 	Head    string       `json:"head"`
 	Title   string       `json:"title"`
 	URL     string       `json:"url"`

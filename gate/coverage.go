@@ -56,7 +56,7 @@ func (j *judge) everyAuthor(changes []Change) Authors {
 func (j *judge) coverOne(change Change, everyone Authors) Coverage {
 	authors := AuthorsOf(change)
 	cov := Coverage{
-		Number: change.Number, Head: change.Head, Title: change.Title, URL: change.URL,
+		Number: change.Number, Called: j.called(change), Head: change.Head, Title: change.Title, URL: change.URL,
 		Authors: authors.list, Unlinked: authors.unlinked,
 	}
 	outside := func(id AccountID) bool {
@@ -203,7 +203,18 @@ func (c Coverage) Label() string {
 		s += " by " + strings.Join(names, ", ")
 	}
 	if c.Number != 0 {
-		s += fmt.Sprintf(" (#%d)", c.Number)
+		s += " (" + c.Called + ")"
 	}
 	return s
+}
+
+// called is a change in its forge's own spelling.
+func (j *judge) called(c Change) string {
+	switch {
+	case c.Direct():
+		return ShortCommit(c.Head)
+	case j.c.Request.Workload.Kind == GitLab:
+		return fmt.Sprintf("!%d", c.Number)
+	}
+	return fmt.Sprintf("#%d", c.Number)
 }

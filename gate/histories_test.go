@@ -14,6 +14,7 @@ func TestTeamHistories(t *testing.T) {
 	// A solo maintainer has nobody to cover the work.
 	solo := []step{pr(1, "ana"), request(func(q *gate.Request) { q.Actors = all("ana"); q.Workload.Actor = who("ana") })}
 	r.waits("solo maintainer approves own work", with(append(solo, approve("ana"))...), gate.CheckCoverage, "someone other than @ana")
+	r.waits("an author of everything fills no group", with(append(solo, approve("ana"))...), gate.CheckApprovals, "@ana is an author of #1")
 	r.grant("solo maintainer finds one other person", with(append(solo, approve("bo"))...))
 
 	// A pair covers each other; nobody covers their own.

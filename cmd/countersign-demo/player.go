@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -151,18 +150,13 @@ func (p *player) selfApproval(ctx context.Context) error {
 			return false, fmt.Errorf("ana's own approval led to %s: expected it to wait", now.State)
 		}
 		for _, check := range now.Checks {
-			if check.Name == gate.CheckCoverage && strings.Contains(check.Reason, "other than @ana") {
+			if check.Name == gate.CheckApprovals && strings.Contains(check.Reason, "@ana is an author") {
 				p.refused(check.Reason)
-				return len(now.Coverage) > 0 && approvedBy(now, "ana"), nil
+				return true, nil
 			}
 		}
 		return false, nil
 	})
-}
-
-// approvedBy reports whether the gate has seen somebody's approval.
-func approvedBy(r api.Release, login string) bool {
-	return slices.ContainsFunc(r.CannotApprove, func(i gate.Ineligible) bool { return i.Account.Login == login })
 }
 
 func (p *player) status(ctx context.Context) (api.Release, error) {
