@@ -212,6 +212,9 @@ func (h *history) group(ctx context.Context) ([]gate.Change, error) {
 			return nil, err
 		}
 		first[c] = len(h.commits)
+		if i, in := h.at[p.MergeCommitSHA]; in {
+			first[c] = i
+		}
 		for _, sha := range shas {
 			if i, in := h.at[sha]; in {
 				placed[sha] = true

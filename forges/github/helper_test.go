@@ -1,7 +1,14 @@
 package github_test
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/forges/forgetest"
 	"github.com/countersign/countersign/forges/forgetest/adaptertest"
@@ -110,3 +117,40 @@ func authors(t *testing.T, c gate.Change, in, out []forgetest.Person) {
 		}
 	}
 }
+
+func readAll(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	return io.ReadAll(resp.Body)
+}
+
+func refill(resp *http.Response, body []byte) {
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.ContentLength = int64(len(body))
+	resp.Header.Del("Content-Length")
+}
+
+type claims struct {
+	CheckRunID int64 `json:"check_run_id,string"`
+}
+
+func claimsOf(t *testing.T, token string) claims {
+	t.Helper()
+	var c claims
+	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func githubtestKey(t *testing.T) []byte {
+	t.Helper()
+	s := githubtest.New(githubtest.Options{})
+	t.Cleanup(s.Close)
+	return s.AppPrivateKey()
+}
+
+func fixedNow() time.Time { return time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC) }

@@ -175,17 +175,31 @@ func (f *Forge) findInstallation(ctx context.Context, repository int64, name str
 	}
 	if owner, repo, ok := cut(name); ok {
 		err = app.get(ctx, &in, nil, "repos", owner, repo, "installation")
-		if isNotFound(err) {
-			return in, errNotInstalled
+		switch status := statusOf(err); {
+		case err == nil:
+			if in.reaches(ctx, app, repository) == nil {
+				return in, nil
+			}
+		case status == http.StatusNotFound || status/100 == 3: // the name may be a former one
+		default:
+			return installation{}, err
 		}
-		return in, err
 	}
-	return f.tryInstallations(ctx, app, repository)
+	return tryInstallations(ctx, app, repository)
 }
 
-// tryInstallations mints a token for the repository under each installation: GitHub
-// answers 422 where it does not reach the repository.
-func (f *Forge) tryInstallations(ctx context.Context, app *caller, repository int64) (installation, error) {
+// reaches mints a token for the repository: GitHub answers 422 where the installation
+// does not reach it.
+func (in installation) reaches(ctx context.Context, app *caller, repository int64) error {
+	var token struct {
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	_, err := app.call(ctx, http.MethodPost, &token, nil, map[string]any{"repository_ids": []int64{repository}},
+		"app", "installations", strconv.FormatInt(in.ID, 10), "access_tokens")
+	return err
+}
+
+func tryInstallations(ctx context.Context, app *caller, repository int64) (installation, error) {
 	all, err := list[installation](ctx, app, nil, "app", "installations")
 	if err != nil {
 		return installation{}, err
@@ -194,16 +208,12 @@ func (f *Forge) tryInstallations(ctx context.Context, app *caller, repository in
 		if i == maxInstallations {
 			return installation{}, fmt.Errorf("the App has more than %d installations and GitHub does not say which reaches the repository", maxInstallations)
 		}
-		var token struct {
-			ExpiresAt time.Time `json:"expires_at"`
-		}
-		_, err := app.call(ctx, http.MethodPost, &token, nil, map[string]any{"repository_ids": []int64{repository}},
-			"app", "installations", strconv.FormatInt(in.ID, 10), "access_tokens")
-		switch status := statusOf(err); {
+		err := in.reaches(ctx, app, repository)
+		refused := []int{http.StatusUnprocessableEntity, http.StatusForbidden, http.StatusNotFound}
+		switch {
 		case err == nil:
 			return in, nil
-		case slices.Contains([]int{http.StatusUnprocessableEntity, http.StatusForbidden, http.StatusNotFound}, status):
-		default:
+		case !slices.Contains(refused, statusOf(err)):
 			return installation{}, err
 		}
 	}
