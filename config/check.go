@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/countersign/countersign/gate"
@@ -69,6 +70,9 @@ func (c *checker) server(f file) {
 		Listen:       c.address("server.listen", f.Server.Listen, "127.0.0.1:8080"),
 		HealthListen: c.address("server.health_listen", f.Server.HealthListen, "127.0.0.1:8081"),
 	}
+	if c.Server.Listen == c.Server.HealthListen && !strings.HasSuffix(c.Server.Listen, ":0") {
+		c.wrong("server.health_listen", "an address of its own", c.Server.HealthListen)
+	}
 }
 
 // url accepts https, or http on a loopback host: ID tokens and signatures travel
@@ -102,7 +106,8 @@ func (c *checker) address(field, text, otherwise string) string {
 	if text == "" {
 		return otherwise
 	}
-	if _, _, err := net.SplitHostPort(text); err != nil {
+	_, port, err := net.SplitHostPort(text)
+	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
 		c.wrong(field, "host:port", text)
 	}
 	return text
@@ -165,10 +170,15 @@ func (c *checker) forge(at string, x forgeFile) {
 	default:
 		c.wrong(at+".kind", "github or gitlab", x.Kind)
 	}
+	// An ID token names its forge by its issuer alone.
+	if slices.ContainsFunc(c.Forges, func(o Forge) bool { return o.Issuer == f.Issuer && f.Issuer != "" }) {
+		c.wrong(at+".issuer", "an issuer of its own", f.Issuer)
+	}
 	c.Forges = append(c.Forges, f)
 }
 
-// github derives what github.com and GitHub Enterprise Server fix.
+// github derives what github.com, GitHub Enterprise Cloud with data residency (hosts of
+// its own under ghe.com) and GitHub Enterprise Server (paths on one host) fix.
 func (c *checker) github(at string, x forgeFile, f *Forge) {
 	f.AppID = x.AppID
 	if x.AppID <= 0 {
@@ -176,8 +186,12 @@ func (c *checker) github(at string, x forgeFile, f *Forge) {
 	}
 	f.PrivateKey = c.secret(at+".private_key_file", x.PrivateKeyFile)
 	f.APIURL, f.Issuer = f.URL+"/api/v3", f.URL+"/_services/token"
-	if f.URL == "https://github.com" {
+	host, https := strings.CutPrefix(f.URL, "https://")
+	switch {
+	case f.URL == "https://github.com":
 		f.APIURL, f.Issuer = "https://api.github.com", "https://token.actions.githubusercontent.com"
+	case https && strings.HasSuffix(host, ".ghe.com"):
+		f.APIURL, f.Issuer = "https://api."+host, "https://token.actions."+host
 	}
 	if x.APIURL != "" {
 		f.APIURL = c.url(at+".api_url", x.APIURL, true).String()
@@ -229,6 +243,9 @@ func (c *checker) key(at string, x keyFile) {
 	}
 	if slices.ContainsFunc(c.Keys, func(o Key) bool { return o.Lineage == k.Lineage && o.Version == k.Version }) {
 		c.wrong(at, "one entry per lineage and version", fmt.Sprintf("%s %d again", k.Lineage, k.Version))
+	}
+	if slices.ContainsFunc(c.Keys, func(o Key) bool { return o.Fingerprint == k.Fingerprint }) {
+		c.wrong(at+".spki", "a key pair of its own: a key has one purpose and one lineage", x.SPKI+" again")
 	}
 	c.bind(at, x, &k)
 	c.Keys = append(c.Keys, k)

@@ -67,6 +67,16 @@ func TestEnterpriseServerIsDerived(t *testing.T) {
 	}
 }
 
+func TestDataResidencyIsDerived(t *testing.T) {
+	c, err := config.Load(written(t, "url: https://github.com", "url: https://acme.ghe.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := c.Forges[0]; f.APIURL != "https://api.acme.ghe.com" || f.Issuer != "https://token.actions.acme.ghe.com" {
+		t.Errorf("got %s and %s", f.APIURL, f.Issuer)
+	}
+}
+
 func TestPostgresReadsItsDSN(t *testing.T) {
 	c, err := config.Load(written(t, "engine: sqlite", "engine: postgres", "# dsn_file", "dsn_file"))
 	if err != nil || c.Database.DSN.Reveal() != "s3cret-of-dsn" {
@@ -86,6 +96,10 @@ func TestRefusals(t *testing.T) {
 		"user in a URL":           {[]string{"https://gitlab.com", "https://me:pw@gitlab.com"}, "forges[1].url"},
 		"upper-case host":         {[]string{"https://countersign.example", "https://Countersign.example"}, "lower-case"},
 		"address without port":    {[]string{"127.0.0.1:8080", "127.0.0.1"}, "server.listen: expected host:port"},
+		"odd port":                {[]string{"127.0.0.1:8080", "127.0.0.1:http"}, "server.listen: expected host:port"},
+		"one address for both":    {[]string{"127.0.0.1:8081", "127.0.0.1:8080"}, "server.health_listen: expected an address of its own"},
+		"one issuer for two":      {[]string{"url: https://gitlab.com", "url: https://gitlab.com\n    issuer: https://token.actions.githubusercontent.com"}, "forges[1].issuer: expected an issuer of its own"},
+		"one key pair, two keys":  {[]string{"keys: ", "keys:\n  - {lineage: other, version: 1, token: releases, label: x, id: \"00\", spki: \"SHA256:0000000000000000000000000000000000000000000000000000000000000000\", owners: [\"github:1\"]}\n#"}, "keys[1].spki: expected a key pair of its own"},
 		"unknown engine":          {[]string{"engine: sqlite", "engine: mysql"}, "database.engine: expected sqlite or postgres, got mysql"},
 		"no database file":        {[]string{"  path:", "  # path:"}, "database.path"},
 		"unknown kind":            {[]string{"kind: gitlab", "kind: gitea"}, "forges[1].kind"},
@@ -164,9 +178,15 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, shown := range []string{string(b), fmt.Sprintf("%v %+v %#v %s", c, c, c, c.Forges[0].WebhookSecret)} {
-		if strings.Contains(shown, "s3cret") {
-			t.Errorf("a secret is shown: %s", shown)
+	secret := c.Forges[0].WebhookSecret
+	inside := struct{ secret config.Secret }{secret} // fmt asks no methods of unexported fields
+	shown := []string{string(b)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t"} {
+		shown = append(shown, fmt.Sprintf(verb, c), fmt.Sprintf(verb, secret), fmt.Sprintf(verb, inside))
+	}
+	for _, s := range shown {
+		if strings.Contains(s, "s3cret") || strings.Contains(s, fmt.Sprintf("%x", "s3cret")) {
+			t.Errorf("a secret is shown: %s", s)
 		}
 	}
 }

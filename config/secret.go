@@ -10,22 +10,29 @@ import (
 // maxSecret bounds a secret's file, in bytes.
 const maxSecret = 64 << 10
 
-// Secret is a value that is never printed: not by fmt, JSON, YAML or slog.
-type Secret struct{ value string }
+// Secret is a value that is never printed: not by fmt, JSON, YAML or slog. It lies
+// behind a pointer because fmt looks into unexported fields of other types without
+// asking their methods: it then finds an address.
+type Secret struct{ value *string }
 
 const redacted = "[redacted]"
 
 // String never tells.
 func (Secret) String() string { return redacted }
 
-// GoString never tells.
-func (Secret) GoString() string { return redacted }
+// Format never tells, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
 
 // MarshalText never tells.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Reveal gives the value to whoever has to use it.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // ReadSecret reads a secret from a file that only its owner may read, and drops one
 // trailing line end.
@@ -48,5 +55,5 @@ func ReadSecret(path string) (Secret, error) {
 	if strings.TrimSpace(value) == "" {
 		return Secret{}, errors.New("it is empty: an empty secret protects nothing")
 	}
-	return Secret{value: value}, nil
+	return Secret{value: &value}, nil
 }
