@@ -26,7 +26,7 @@ func (s *session) postReaction(ctx context.Context, p gate.Post) (string, error)
 	at := fmt.Sprintf("%s/%d/award_emoji", s.notesAt(p.Comment.Thread), p.Comment.ID)
 	found, err := s.findAward(ctx, at, p.Reaction)
 	if isNotFound(err) {
-		if _, err := s.readProject(ctx); err != nil {
+		if err := s.stillSeen(ctx); err != nil {
 			return "", err
 		}
 		return "", nil // the note was deleted: nobody is left to react to

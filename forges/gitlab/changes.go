@@ -3,6 +3,7 @@ package gitlab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -22,21 +23,8 @@ func (s *session) readChanges(ctx context.Context, r gate.Request, needs gate.Ne
 	if err := s.findOwners(ctx, h, needs.Branches, branch, owners); err != nil {
 		return unknown[[]gate.Change](err), nil
 	}
-	changes := make([]gate.Change, 0, len(h.order))
-	var pieces []func() gate.Change
-	for _, sha := range h.order {
-		switch m := owners.owner(sha); {
-		case m == nil:
-			pieces = append(pieces, func() gate.Change { return s.readDirect(ctx, branch, sha, h, needs.Paths) })
-		case len(m.own) == 0:
-			m.own = append(m.own, sha)
-			pieces = append(pieces, func() gate.Change { return s.readChange(ctx, *m, h, needs.Paths) })
-		default:
-			m.own = append(m.own, sha)
-		}
-	}
-	s.learnAuthors(ctx, owners.commits(h))
-	changes = changes[:len(pieces)]
+	pieces := s.pieces(ctx, h, owners, branch, needs.Paths)
+	changes := make([]gate.Change, len(pieces))
 	var g errgroup.Group
 	g.SetLimit(maxRequests)
 	for i, piece := range pieces {
@@ -47,6 +35,32 @@ func (s *session) readChanges(ctx context.Context, r gate.Request, needs gate.Ne
 	}
 	_ = g.Wait() // what fails is in the change
 	return gate.Known(changes), byCommit(changes)
+}
+
+// pieces are the readings of the changes, in their order. All authors and direct
+// pushes are looked up before, together.
+func (s *session) pieces(ctx context.Context, h history, o *owners, branch string, paths bool) []func() gate.Change {
+	var pieces []func() gate.Change
+	var direct []string
+	var pushers map[string]gate.Fact[[]gate.Account]
+	owner := o.index()
+	for _, sha := range h.order {
+		switch m := owner[sha]; {
+		case m == nil:
+			direct = append(direct, sha)
+			pieces = append(pieces, func() gate.Change { return s.readDirect(ctx, sha, h, pushers[sha], paths) })
+		case len(m.own) == 0:
+			m.own = append(m.own, sha)
+			pieces = append(pieces, func() gate.Change { return s.readChange(ctx, *m, h, paths) })
+		default:
+			m.own = append(m.own, sha)
+		}
+	}
+	s.learnAuthors(ctx, o.commits(h))
+	if branch != "" && len(direct) > 0 {
+		pushers = s.directPushers(ctx, branch, direct, h)
+	}
+	return pieces
 }
 
 func byCommit(changes []gate.Change) map[string]gate.Commit {
@@ -89,16 +103,21 @@ func (o *owners) add(m merged, asked commit) {
 	}
 }
 
-// owner is the merge request of a commit; the oldest where there are several.
-func (o *owners) owner(sha string) *merged {
-	var best *merged
-	for _, m := range o.found {
-		mine := m.made(sha) || slices.ContainsFunc(m.final, func(c commit) bool { return c.ID == sha })
-		if mine && (best == nil || m.IID < best.IID) {
-			best = m
+// index is the merge request of each commit; the oldest where there are several.
+func (o *owners) index() map[string]*merged {
+	out := map[string]*merged{}
+	for _, iid := range slices.Backward(slices.Sorted(maps.Keys(o.found))) {
+		m := o.found[iid]
+		for _, c := range m.final {
+			out[c.ID] = m
+		}
+		for _, sha := range []string{m.MergeCommitSHA, m.SquashCommitSHA} {
+			if m.made(sha) {
+				out[sha] = m
+			}
 		}
 	}
-	return best
+	return out
 }
 
 func (o *owners) commits(h history) []commit {
@@ -139,7 +158,11 @@ func (s *session) findOwner(ctx context.Context, c commit, wanted []gate.Matcher
 	var here, elsewhere []mergeRequest
 	for _, m := range rows {
 		switch {
-		case m.State != "merged" || m.TargetProjectID != s.repo.ID || m.IID <= 0 || !isSHA(m.SHA):
+		case m.State == "locked": // it is being merged just now
+			return fmt.Errorf("!%d is being merged: %w", m.IID, errPartial)
+		case m.State != "merged" || m.TargetProjectID != s.repo.ID:
+		case m.IID <= 0 || !isSHA(m.SHA):
+			return fmt.Errorf("merge request %d of %s at %q: %w", m.IID, c.ID, m.SHA, errUnexpected)
 		case m.TargetBranch == branch:
 			here = append(here, m)
 		case matches(wanted, m.TargetBranch):
@@ -161,24 +184,21 @@ func (s *session) findOwner(ctx context.Context, c commit, wanted []gate.Matcher
 
 // readDirect is a commit that never was in a merge request: a change of its own,
 // whose pusher is its author (attack 27).
-func (s *session) readDirect(ctx context.Context, branch, sha string, h history, paths bool) gate.Change {
+func (s *session) readDirect(ctx context.Context, sha string, h history, pushers gate.Fact[[]gate.Account], paths bool) gate.Change {
 	row := h.commit[sha]
 	c := gate.Change{
 		Head: sha, Title: row.title(),
 		Opener:  gate.Absent[gate.Account]("it never was a merge request"),
 		Commits: []gate.Commit{{SHA: sha, Parents: row.ParentIDs, Title: row.title(), People: s.readPeople(ctx, row)}},
-		Pushers: gate.Unknown[[]gate.Account]("the branch that it was pushed to is not known"),
+		Pushers: pushers,
 		Reviews: gate.Known([]gate.Review{}),
 		Paths:   gate.Unknown[[]string]("the policy does not ask for it"),
 	}
 	if p, err := s.readProject(ctx); err == nil {
 		c.URL = p.WebURL + "/-/commit/" + sha
 	}
-	if branch != "" {
-		c.Pushers = s.directPushers(ctx, branch, sha, h)
-	}
 	if paths {
-		c.Paths = s.readCommitPaths(ctx, sha)
+		c.Paths = s.readCommitPaths(ctx, row)
 	}
 	return c
 }

@@ -42,6 +42,10 @@ func (s *session) cleanMerge(ctx context.Context, row commit) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("find where %s and %s parted: %w", target, head, err)
 	}
+	if base.ID == target { // nothing else happened: the merge is the head's tree, or not clean
+		changed, err := s.differing(ctx, head, row.ID)
+		return err == nil && len(changed) == 0, err
+	}
 	var paths [4]map[string]bool
 	for i, pair := range [4][2]string{{base.ID, head}, {base.ID, target}, {target, row.ID}, {head, row.ID}} {
 		if paths[i], err = s.differing(ctx, pair[0], pair[1]); err != nil {

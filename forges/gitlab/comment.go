@@ -75,7 +75,7 @@ func (s *session) readComment(ctx context.Context, ref gate.CommentRef) gate.Fac
 // noComment tells a deleted note from a project that the gate no longer sees:
 // GitLab answers 404 to both.
 func (s *session) noComment(ctx context.Context) gate.Fact[gate.Comment] {
-	if _, err := s.readProject(ctx); err != nil {
+	if err := s.stillSeen(ctx); err != nil {
 		return unknown[gate.Comment](err)
 	}
 	return gate.Absent[gate.Comment]("GitLab has no such note any more")

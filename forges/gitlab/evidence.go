@@ -82,7 +82,7 @@ func (s *session) readRelease(ctx context.Context, sha string, wanted []gate.Mat
 	}
 	s.learnAuthors(ctx, []commit{row})
 	var m mergeRequest
-	if found := o.owner(sha); found != nil {
+	if found := o.index()[sha]; found != nil {
 		m = found.mergeRequest
 	}
 	return gate.Known(s.toCommit(ctx, row, m))

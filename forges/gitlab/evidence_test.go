@@ -329,3 +329,19 @@ func TestEvidenceReadsCommentsWithRoles(t *testing.T) {
 		t.Errorf("a comment of another project: %+v", ev.Comments[foreign])
 	}
 }
+
+func TestRequestsPerEvidence(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{})
+	var sha string
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		c := s.change(s.ana, name)
+		s.Review(c, s.bo, forgetest.ReviewApprove)
+		sha = s.Merge(c, s.bo, forgetest.MergeCommit)
+	}
+	s.tag(sha)
+	before := s.Requests()
+	must(t, "changes", s.evidence(sha).Changes)
+	if n := s.Requests() - before; n > 60 {
+		t.Errorf("five merge requests took %d requests, expected 60 at most", n)
+	}
+}

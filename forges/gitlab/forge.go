@@ -38,7 +38,7 @@ type Forge struct {
 	token  string
 	proof  proof
 	client *http.Client
-	api    *lib.Client
+	api    *lib.Client //nolint:staticcheck // deprecated for its successor, which would change this package alone
 	now    func() time.Time
 	self   memo[string, account]
 }
@@ -72,6 +72,7 @@ func New(c Config) (*Forge, error) {
 		}
 	}
 	// GitLab's POSTs are not idempotent: the library must not repeat them.
+	//nolint:staticcheck // as at Forge.api
 	api, err := lib.NewClient(c.Token, lib.WithBaseURL(base.String()), lib.WithHTTPClient(client),
 		lib.WithCustomRetryMax(0), lib.WithoutRetries(), lib.WithCustomLimiter(unlimited{}))
 	if err != nil {

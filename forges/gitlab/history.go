@@ -207,8 +207,8 @@ func (h *history) sort(head string) {
 	}
 }
 
-// contains reports whether sha is reachable from top by commits of the history.
-func (h *history) contains(top, sha string) bool {
+// reachable are the commits of the history that top leads to, itself included.
+func (h *history) reachable(top string) map[string]bool {
 	seen := map[string]bool{}
 	for todo := []string{top}; len(todo) > 0; {
 		at := todo[len(todo)-1]
@@ -217,11 +217,8 @@ func (h *history) contains(top, sha string) bool {
 		if !in || seen[at] {
 			continue
 		}
-		if at == sha {
-			return true
-		}
 		seen[at] = true
 		todo = append(todo, c.ParentIDs...)
 	}
-	return false
+	return seen
 }

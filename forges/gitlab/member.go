@@ -78,7 +78,7 @@ func (s *session) readMember(ctx context.Context, id int64) gate.Fact[gate.Membe
 // noMember tells "no member" from "no project to look into": GitLab answers 404
 // to both.
 func (s *session) noMember(ctx context.Context) gate.Fact[gate.Member] {
-	if _, err := fetch[project](ctx, s, s.path(""), nil); err != nil {
+	if err := s.stillSeen(ctx); err != nil {
 		return unknown[gate.Member](err)
 	}
 	return gate.Absent[gate.Member]("GitLab knows no membership in the project or its groups")

@@ -3,9 +3,9 @@ package gitlab
 import (
 	"context"
 	"fmt"
-	"net/url"
+	"maps"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -273,8 +273,8 @@ type diffRow struct {
 	New string `json:"new_path"`
 }
 
-// readPaths are the files of a merge request. Past its limits GitLab shows only
-// some, and says so by a "+" (API docs: merge requests, changes_count).
+// readPaths are the files of a merge request, counted by GitLab itself (API docs:
+// merge requests, changes_count): past its limits it shows only some.
 func (s *session) readPaths(ctx context.Context, m mergeRequest, byHand bool) gate.Fact[[]string] {
 	if byHand {
 		return gate.Unknown[[]string]("its merge commit was made by hand and may touch more than it shows")
@@ -289,18 +289,22 @@ func (s *session) readPaths(ctx context.Context, m mergeRequest, byHand bool) ga
 	if err != nil {
 		return unknown[[]string](err)
 	}
-	if strings.HasSuffix(whole.Count, "+") || (whole.Count != "" && whole.Count != fmt.Sprint(len(rows))) {
+	if whole.Count != strconv.Itoa(len(rows)) { // "1000+" among them
 		return gate.Unknown[[]string]("it touches more files than GitLab lists")
 	}
 	return gate.Known(pathsOf(rows))
 }
 
-func (s *session) readCommitPaths(ctx context.Context, sha string) gate.Fact[[]string] {
-	rows, err := fetchAll[diffRow](ctx, s, s.path("/repository/commits/%s/diff", sha), url.Values{})
+// readCommitPaths are the files of one commit against its first parent.
+func (s *session) readCommitPaths(ctx context.Context, c commit) gate.Fact[[]string] {
+	if len(c.ParentIDs) == 0 {
+		return gate.Unknown[[]string]("it has no parent to compare with")
+	}
+	paths, err := s.differing(ctx, c.ParentIDs[0], c.ID)
 	if err != nil {
 		return unknown[[]string](err)
 	}
-	return gate.Known(pathsOf(rows))
+	return gate.Known(slices.Sorted(maps.Keys(paths)))
 }
 
 func pathsOf(rows []diffRow) []string {

@@ -118,7 +118,7 @@ func (s *session) learnBatch(ctx context.Context, batch []commit) {
 		})
 	}
 	for _, c := range batch {
-		fact := gate.Unknown[gate.Account]("")
+		var fact gate.Fact[gate.Account]
 		row, ok := found[c.ID]
 		switch {
 		case err != nil:

@@ -38,6 +38,19 @@ func (s *session) readProject(ctx context.Context) (project, error) {
 	})
 }
 
+// stillSeen asks anew whether the gate can see the project at all: GitLab answers
+// 404 to what is not there and to what it does not show.
+func (s *session) stillSeen(ctx context.Context) error {
+	p, err := fetch[project](ctx, s, s.path(""), nil)
+	if err == nil && p.ID != s.repo.ID {
+		err = errUnexpected
+	}
+	if err != nil {
+		return fmt.Errorf("read project %d: %w", s.repo.ID, err)
+	}
+	return nil
+}
+
 func (s *session) facts(p project) gate.RepositoryFacts {
 	return gate.RepositoryFacts{
 		ID: s.repo, Owner: gate.AccountID{Forge: s.forge, ID: p.Namespace.ID}, FullName: p.PathWithNamespace,

@@ -140,60 +140,81 @@ func (s *session) accounts(ctx context.Context, ids []int64) gate.Fact[[]gate.Ac
 	return gate.Known(out)
 }
 
-// maxDescents bounds the questions about pushes whose head is not in the history.
-const maxDescents = 24
-
-// directPushers finds who brought a commit to the branch itself.
-func (s *session) directPushers(ctx context.Context, branch, sha string, h history) gate.Fact[[]gate.Account] {
-	log := s.pushesTo(s.repo.ID)
-	var ids []int64
-	err := log.search(ctx, s, func(rows []push) bool {
-		ids = bringing(rows, branch, sha, h)
-		return len(ids) > 0
-	})
-	if err == nil && len(ids) == 0 {
-		ids, err = s.bringingBeyond(ctx, log, branch, sha)
-	}
-	if err != nil {
-		return unknown[[]gate.Account](err)
-	}
-	if len(ids) == 0 {
-		return gate.Unknown[[]gate.Account](fmt.Sprintf("GitLab's events do not tell who pushed %s to %s",
-			gate.ShortCommit(sha), branch))
-	}
-	return s.accounts(ctx, ids)
+// brought says who brought the commits of a history to its branch, as far as the
+// pushes taken so far tell.
+type brought struct {
+	h      history
+	branch string
+	taken  int
+	by     map[string][]int64
 }
 
-func bringing(rows []push, branch, sha string, h history) []int64 {
-	var ids []int64
-	for _, p := range rows {
-		if p.on("branch", branch) && h.contains(p.Data.To, sha) && !h.contains(p.from(), sha) {
-			ids = append(ids, p.AuthorID)
+// take goes on where it stopped: rows only grow.
+func (b *brought) take(rows []push) {
+	for ; b.taken < len(rows); b.taken++ {
+		p := rows[b.taken]
+		if !p.on("branch", b.branch) {
+			continue
+		}
+		before := b.h.reachable(p.from())
+		for sha := range b.h.reachable(p.Data.To) {
+			if !before[sha] {
+				b.by[sha] = append(b.by[sha], p.AuthorID)
+			}
 		}
 	}
-	return ids
 }
 
-// bringingBeyond looks at pushes whose head came after the commit that is
-// released: there GitLab has to say what contains what.
-func (s *session) bringingBeyond(ctx context.Context, log *pushLog, branch, sha string) ([]int64, error) {
+// directPushers finds who brought each of the commits to the branch itself.
+func (s *session) directPushers(ctx context.Context, branch string, shas []string, h history) map[string]gate.Fact[[]gate.Account] {
+	out := map[string]gate.Fact[[]gate.Account]{}
+	log := s.pushesTo(s.repo.ID)
+	b := &brought{h: h, branch: branch, by: map[string][]int64{}}
+	err := log.search(ctx, s, func(rows []push) bool {
+		b.take(rows)
+		return !slices.ContainsFunc(shas, func(sha string) bool { return len(b.by[sha]) == 0 })
+	})
+	questions := maxDescents
+	for _, sha := range shas {
+		ids, err := b.by[sha], err
+		if err == nil && len(ids) == 0 {
+			ids, err = s.broughtLater(ctx, log, branch, sha, &questions)
+		}
+		switch {
+		case err != nil:
+			out[sha] = unknown[[]gate.Account](err)
+		case len(ids) == 0:
+			out[sha] = gate.Unknown[[]gate.Account](fmt.Sprintf("GitLab's events do not tell who pushed %s to %s",
+				gate.ShortCommit(sha), branch))
+		default:
+			out[sha] = s.accounts(ctx, slices.Clone(ids))
+		}
+	}
+	return out
+}
+
+// maxDescents bounds the questions about pushes whose head is not in the history.
+const maxDescents = 64
+
+// broughtLater looks at pushes whose head came after the commit that is released:
+// there GitLab has to say what contains what. The oldest that holds it brought it.
+func (s *session) broughtLater(ctx context.Context, log *pushLog, branch, sha string, questions *int) ([]int64, error) {
 	log.mu.Lock()
 	rows := slices.Clone(log.rows)
 	log.mu.Unlock()
 	var last []int64
-	asked := 0
 	for _, p := range rows {
 		if !p.on("branch", branch) || !isSHA(p.Data.To) {
 			continue
 		}
-		if asked++; asked > maxDescents {
+		if *questions--; *questions < 0 {
 			return nil, fmt.Errorf("find the push of %s: %w", sha, errPartial)
 		}
 		is, err := s.isAncestor(ctx, sha, p.Data.To)
 		if err != nil || !is {
 			return last, err
 		}
-		last = []int64{p.AuthorID} // the oldest of those that contain it brought it
+		last = []int64{p.AuthorID}
 	}
 	return last, nil
 }
