@@ -90,7 +90,8 @@ func TestNewerWaitsForTheOneUnderWay(t *testing.T) {
 	onBoth(t, func(w *world) {
 		w.told(check("r", gate.PostPending))
 		pending := w.postDue(gate.PostCheck)
-		w.told(check("r", gate.PostSuccess))
+		w.told(check("r", gate.PostSuccess), post("r", gate.PostStatus, "status"))
+		w.postDue(gate.PostStatus) // which waits for nobody
 		w.nothingToPost()
 		w.must(w.s.DeferPost(w.ctx, pending, time.Now().Add(-time.Second), "500"))
 		success := w.postDue(gate.PostCheck)

@@ -181,6 +181,7 @@ CREATE TABLE leaves (
     leaf    BYTEA  NOT NULL CHECK (octet_length(leaf) BETWEEN 1 AND 65535),
     made_at BIGINT NOT NULL
 );
+CREATE INDEX leaves_about ON leaves (leaf_id, kind);
 
 CREATE TABLE documents (
     idx      BIGINT PRIMARY KEY REFERENCES leaves (idx),

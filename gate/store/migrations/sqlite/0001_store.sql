@@ -181,6 +181,7 @@ CREATE TABLE leaves (
     leaf    BLOB    NOT NULL CHECK (length(leaf) BETWEEN 1 AND 65535),
     made_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX leaves_about ON leaves (leaf_id, kind);
 
 CREATE TABLE documents (
     idx      INTEGER PRIMARY KEY REFERENCES leaves (idx),
