@@ -423,3 +423,23 @@ func TestReviewersRole(t *testing.T) {
 		}
 	}
 }
+
+func TestCommitterOfAWebCommitIsNobody(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{})
+	sha := s.Commit(s.repo, forgetest.CommitSpec{
+		Parents: []string{s.base}, Author: s.ana, Committer: forgetest.Person{Login: "GitLab", Email: "noreply@gitlab.example"},
+		Message: "Edit in the browser", Files: map[string][]byte{"f": []byte("f")},
+	})
+	merged := s.Merge(s.change(s.ana, "feature", sha), s.bo, forgetest.MergeCommit)
+	if who := unlinked(s.changes(merged, 1)[0]); !slices.Equal(who, []string{"GitLab"}) {
+		t.Errorf("a committer of no account: %v", who)
+	}
+	defer s.Fail(forgetest.Fault{
+		Path: "/commits/" + sha + "/signature", Status: 200, Body: `{"verification_status":"verified_system"}`,
+	})()
+	got := s.changes(merged, 1)[0]
+	s.wrote(got, "ana")
+	if who := unlinked(got); len(who) != 0 {
+		t.Errorf("GitLab itself is nobody: %v", who)
+	}
+}

@@ -85,6 +85,7 @@ func (s *session) differing(ctx context.Context, from, to string) (map[string]bo
 	for _, d := range answer.Diffs {
 		out[d.Old], out[d.New] = true, true
 	}
+	delete(out, "")
 	return out, nil
 }
 

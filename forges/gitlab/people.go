@@ -189,9 +189,12 @@ func (s *session) readPeople(ctx context.Context, c commit) []gate.Person {
 	}
 	out := []gate.Person{{Part: gate.PartAuthor, Account: author, Name: c.AuthorName}}
 	if !c.byOneHand() {
-		out = append(out, gate.Person{
-			Part: gate.PartCommitter, Account: s.readMail(ctx, c.CommitterEmail), Name: c.CommitterName,
-		})
+		committer := s.readMail(ctx, c.CommitterEmail)
+		// What somebody commits in its web pages GitLab signs, with itself as the
+		// committer where that is set up; who did it shows as its pusher.
+		if !committer.IsAbsent() || !s.signedByForge(ctx, c.ID) {
+			out = append(out, gate.Person{Part: gate.PartCommitter, Account: committer, Name: c.CommitterName})
+		}
 	}
 	for _, t := range coAuthors(c.Message) {
 		out = append(out, gate.Person{Part: gate.PartCoAuthor, Account: s.readMail(ctx, t.mail), Name: t.name})
