@@ -226,8 +226,13 @@ func (s *story) until(ts *testscript.TestScript, what string, ok func() (bool, s
 
 func (s *story) tail() string {
 	b, _ := os.ReadFile(s.log)
-	lines := strings.Split(string(b), "\n")
-	return "daemon's log:\n" + strings.Join(lines[max(0, len(lines)-30):], "\n")
+	var lines []string
+	for line := range strings.Lines(string(b)) {
+		if !strings.Contains(line, `"request served"`) {
+			lines = append(lines, line)
+		}
+	}
+	return "daemon's log:\n" + strings.Join(lines[max(0, len(lines)-15):], "")
 }
 
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
@@ -239,8 +244,9 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 		if err := json.Unmarshal(out, &r); err != nil {
 			return false, string(out)
 		}
+		got := fmt.Sprintf("%s %+v", r.State, r.Checks)
 		reached := string(r.State) == args[0] || (args[0] == "signed" && r.State == gate.StatePublished)
-		return reached && len(r.Checks) > 0, string(out)
+		return reached && len(r.Checks) > 0, got
 	})
 }
 
