@@ -56,7 +56,7 @@ func send(t *testing.T, c *http.Client, method, url, body string) (int, string, 
 	if err != nil {
 		return 0, "", err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read below
+	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(raw), err
 }

@@ -3,7 +3,9 @@ package github
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -35,14 +37,26 @@ func (r *repository) activity(ctx context.Context, ref string) ([]activityJSON, 
 	return r.activityOf(ctx, r.owner, r.name, ref)
 }
 
+// activityOf asks for the ref, and where GitHub gives nothing for it (it does not say
+// whether it does once a branch is deleted) takes the ref's rows out of the whole log.
 func (r *repository) activityOf(ctx context.Context, owner, name, ref string) ([]activityJSON, error) {
-	var all []activityJSON
-	err := pages(ctx, r.caller, url.Values{"ref": {ref}}, func(page []activityJSON) (bool, error) {
-		for _, a := range page {
-			if a.Ref != ref {
-				return false, fmt.Errorf("activity of %s: GitHub answered for %s", ref, a.Ref)
-			}
+	log, err := r.readLog(ctx, owner, name, url.Values{"ref": {ref}})
+	switch {
+	case err == nil && len(log) > 0:
+	case err == nil, isNotFound(err), statusOf(err) == http.StatusUnprocessableEntity:
+		if log, err = r.readLog(ctx, owner, name, nil); err != nil {
+			return nil, err
 		}
+	default:
+		return nil, err
+	}
+	return slices.DeleteFunc(log, func(a activityJSON) bool { return a.Ref != ref }), nil
+}
+
+// readLog reads at most maxActivity rows. Who needs older ones finds that they are missing.
+func (r *repository) readLog(ctx context.Context, owner, name string, q url.Values) ([]activityJSON, error) {
+	var all []activityJSON
+	err := pages(ctx, r.caller, q, func(page []activityJSON) (bool, error) {
 		all = append(all, page...)
 		return len(all) < maxActivity, nil
 	}, "repos", owner, name, "activity")

@@ -56,7 +56,7 @@ func (rd *reading) oneCommit(ctx context.Context) gate.Fact[gate.Commit] {
 	if raw.SHA != sha {
 		return gate.Unknown[gate.Commit]("GitHub answered for " + raw.SHA)
 	}
-	nodes, err := rd.nodes(ctx, []string{sha})
+	nodes, err := rd.readNodes(ctx, []string{sha})
 	if err != nil {
 		return gate.Unknown[gate.Commit](why(err))
 	}
@@ -90,7 +90,7 @@ func (rd *reading) history(ctx context.Context, branch gate.Fact[gate.BranchFact
 			shas[sha] = 0
 		}
 	}
-	if h.nodes, err = rd.repository.nodes(ctx, slices.Sorted(maps.Keys(shas))); err != nil {
+	if h.nodes, err = rd.readNodes(ctx, slices.Sorted(maps.Keys(shas))); err != nil {
 		return nil, err
 	}
 	h.readLogs(ctx, branch)

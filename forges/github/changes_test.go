@@ -202,3 +202,41 @@ func byForge(c gate.Change, sha string) bool {
 	}
 	return false
 }
+
+// TestLogWithoutItsFilter is a GitHub that answers nothing for a branch once it is gone.
+func TestLogWithoutItsFilter(t *testing.T) {
+	for name, status := range map[string]int{"nothing": http.StatusOK, "no such branch": http.StatusNotFound, "a refusal of the ref": http.StatusUnprocessableEntity} {
+		t.Run(name, func(t *testing.T) {
+			w := newTeam(t, githubtest.Options{})
+			change, _ := w.open(w.ana, "topic")
+			w.Merge(change, w.bo, forgetest.Squash)
+			w.DeleteRef(w.repo, w.bo, "refs/heads/topic")
+			client := quick(t, w.Server)
+			client.Transport = unfiltered{client.Transport, status}
+			w.forge = connectWith(t, w.Server, client)
+			c := numbered(t, w.changes(), change.Number)
+			if pushers := known(t, "pushers", c.Pushers); len(pushers) != 1 || pushers[0].ID != account(w.ana) {
+				t.Errorf("pushers: got %+v, want ana alone", pushers)
+			}
+		})
+	}
+}
+
+// unfiltered answers a log asked for by ref with nothing.
+type unfiltered struct {
+	next   http.RoundTripper
+	status int
+}
+
+func (u unfiltered) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := u.next.RoundTrip(req)
+	if err == nil && strings.HasSuffix(req.URL.Path, "/activity") && req.URL.Query().Has("ref") {
+		if _, err := readAll(resp); err != nil {
+			return nil, err
+		}
+		resp.StatusCode = u.status
+		resp.Header.Del("Link")
+		refill(resp, []byte("[]"))
+	}
+	return resp, err
+}

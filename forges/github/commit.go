@@ -97,8 +97,8 @@ const (
 	maxAuthorPages  = 20
 )
 
-// nodes reads commits from GraphQL, all authors of each.
-func (r *repository) nodes(ctx context.Context, shas []string) (map[string]commitNode, error) {
+// readNodes reads commits from GraphQL, all authors of each.
+func (r *repository) readNodes(ctx context.Context, shas []string) (map[string]commitNode, error) {
 	out := map[string]commitNode{}
 	for len(shas) > 0 {
 		n := min(len(shas), commitsPerQuery)

@@ -119,7 +119,7 @@ func authors(t *testing.T, c gate.Change, in, out []forgetest.Person) {
 }
 
 func readAll(resp *http.Response) ([]byte, error) {
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	return io.ReadAll(resp.Body)
 }
 

@@ -47,73 +47,10 @@ func authorRows() []row {
 			s.Push(s.repo, s.bo, main, s.commit(s.ana, "As if by ana"))
 			s.wrote(s.onlyChange(), s.bo)
 		}},
-		{"an evil merge has its maker as author (attack 39)", func(s *stage) {
-			change, head := s.open(s.ana, "topic", "Add topic")
-			s.Review(change, s.bo, forgetest.ReviewApprove)
-			s.Push(s.repo, s.cy, main, s.commit(s.cy, "Merge topic", s.root, head))
-			named := false
-			for _, c := range s.changes() {
-				for _, commit := range c.Commits {
-					if commit.Title == "Merge topic" {
-						named = true
-						s.wrote(c, s.cy)
-						s.equal("made by the forge", commit.ByForge, false)
-					}
-				}
-			}
-			s.equal("the merge is in a change", named, true)
-		}},
-		{"a commit merged in the range by a side branch is in it", func(s *stage) {
-			side := s.commit(s.bo, "On the side", s.root)
-			onMain := s.commit(s.ana, "On main")
-			s.Push(s.repo, s.ana, main, onMain)
-			s.Push(s.repo, s.ana, main, s.commit(s.ana, "Join", onMain, side))
-			found := false
-			for _, c := range s.changes() {
-				for _, commit := range c.Commits {
-					found = found || commit.SHA == side
-				}
-			}
-			s.equal("the side commit is in the change set", found, true)
-		}},
-		{"a bot's commit has no human author", func(s *stage) {
-			bot := s.AddBot("renovate")
-			s.SetRole(s.repo, bot, forgetest.RoleWrite)
-			change, _ := s.open(bot, "bump", "Bump a dependency")
-			s.Merge(change, s.ana, forgetest.MergeCommit)
-			c := s.onlyChange()
-			s.wrote(c, bot)
-			s.equal("opener is a person", value(s, "opener", c.Opener).Human, false)
-			for _, commit := range c.Commits {
-				for _, p := range commit.People {
-					if a, ok := p.Account.Get(); ok && a.ID == id(bot) && a.Human {
-						s.t.Errorf("%s of %s: expected no person", p.Part, commit.Title)
-					}
-				}
-			}
-		}},
-		{"a change from a fork names its author, and its pushers or that they are unknown", func(s *stage) {
-			w, can := s.World.(forker)
-			if !can {
-				s.t.Fatalf("%T: expected a method Fork", s.World)
-			}
-			fork := w.Fork(s.repo, s.dan, "dan/app")
-			sha := s.Commit(fork, forgetest.CommitSpec{
-				Author: s.dan, Message: "From outside", Parents: []string{s.root}, Files: map[string][]byte{"dan": []byte("1")},
-			})
-			s.Push(fork, s.dan, "refs/heads/topic", sha)
-			change := s.OpenChange(s.repo, s.dan, forgetest.ChangeSpec{Title: "From a fork", Source: "topic", From: fork})
-			s.Review(change, s.bo, forgetest.ReviewApprove)
-			s.Merge(change, s.cy, forgetest.MergeCommit)
-			c := s.onlyChange()
-			s.equal("number", c.Number, change.Number)
-			s.holds(c, sha)
-			s.wrote(c, s.dan)
-			s.innocent(c, s.bo, s.cy)
-			if pushers, ok := c.Pushers.Get(); ok && len(pushers) == 0 || c.Pushers.IsAbsent() {
-				s.t.Error("pushers: expected them, or that they are unknown; got none")
-			}
-		}},
+		{"an evil merge has its maker as author (attack 39)", evilMerge},
+		{"a commit merged in the range by a side branch is in it", sideBranch},
+		{"a bot's commit has no human author", botCommit},
+		{"a change from a fork names its author, and its pushers or that they are unknown", forkChange},
 	}
 }
 
@@ -128,4 +65,75 @@ func (s *stage) unlinked(c gate.Change) {
 		}
 	}
 	s.t.Errorf("#%d %q: expected a name that belongs to no account", c.Number, c.Title)
+}
+
+func evilMerge(s *stage) {
+	change, head := s.open(s.ana, "topic", "Add topic")
+	s.Review(change, s.bo, forgetest.ReviewApprove)
+	s.Push(s.repo, s.cy, main, s.commit(s.cy, "Merge topic", s.root, head))
+	named := false
+	for _, c := range s.changes() {
+		for _, commit := range c.Commits {
+			if commit.Title == "Merge topic" {
+				named = true
+				s.wrote(c, s.cy)
+				s.equal("made by the forge", commit.ByForge, false)
+			}
+		}
+	}
+	s.equal("the merge is in a change", named, true)
+}
+
+func sideBranch(s *stage) {
+	side := s.commit(s.bo, "On the side", s.root)
+	onMain := s.commit(s.ana, "On main")
+	s.Push(s.repo, s.ana, main, onMain)
+	s.Push(s.repo, s.ana, main, s.commit(s.ana, "Join", onMain, side))
+	found := false
+	for _, c := range s.changes() {
+		for _, commit := range c.Commits {
+			found = found || commit.SHA == side
+		}
+	}
+	s.equal("the side commit is in the change set", found, true)
+}
+
+func botCommit(s *stage) {
+	bot := s.AddBot("renovate")
+	s.SetRole(s.repo, bot, forgetest.RoleWrite)
+	change, _ := s.open(bot, "bump", "Bump a dependency")
+	s.Merge(change, s.ana, forgetest.MergeCommit)
+	c := s.onlyChange()
+	s.wrote(c, bot)
+	s.equal("opener is a person", value(s, "opener", c.Opener).Human, false)
+	for _, commit := range c.Commits {
+		for _, p := range commit.People {
+			if a, ok := p.Account.Get(); ok && a.ID == id(bot) && a.Human {
+				s.t.Errorf("%s of %s: expected no person", p.Part, commit.Title)
+			}
+		}
+	}
+}
+
+func forkChange(s *stage) {
+	w, can := s.World.(forker)
+	if !can {
+		s.t.Fatalf("%T: expected a method Fork", s.World)
+	}
+	fork := w.Fork(s.repo, s.dan, "dan/app")
+	sha := s.Commit(fork, forgetest.CommitSpec{
+		Author: s.dan, Message: "From outside", Parents: []string{s.root}, Files: map[string][]byte{"dan": []byte("1")},
+	})
+	s.Push(fork, s.dan, "refs/heads/topic", sha)
+	change := s.OpenChange(s.repo, s.dan, forgetest.ChangeSpec{Title: "From a fork", Source: "topic", From: fork})
+	s.Review(change, s.bo, forgetest.ReviewApprove)
+	s.Merge(change, s.cy, forgetest.MergeCommit)
+	c := s.onlyChange()
+	s.equal("number", c.Number, change.Number)
+	s.holds(c, sha)
+	s.wrote(c, s.dan)
+	s.innocent(c, s.bo, s.cy)
+	if pushers, ok := c.Pushers.Get(); ok && len(pushers) == 0 || c.Pushers.IsAbsent() {
+		s.t.Error("pushers: expected them, or that they are unknown; got none")
+	}
 }

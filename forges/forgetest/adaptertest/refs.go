@@ -7,7 +7,9 @@ import (
 
 const tag = "refs/tags/v1.0.0"
 
-func refRows() []row {
+func refRows() []row { return append(tagRows(), holdingRows()...) }
+
+func tagRows() []row {
 	return []row{
 		{"a tag points to its commit", func(s *stage) {
 			sha := s.tagged()
@@ -48,6 +50,12 @@ func refRows() []row {
 				}
 			}
 		}},
+	}
+}
+
+// holdingRows are about which branch holds the commit.
+func holdingRows() []row {
+	return []row{
 		{"a tag off the branches is on none of them (attack 23)", func(s *stage) {
 			off := s.commit(s.bo, "Never merged")
 			s.Push(s.repo, s.bo, tag, off)
