@@ -133,6 +133,10 @@ func TestBranchProtection(t *testing.T) {
 			[]gitlabtest.BranchRule{{Name: "main", Push: level(0)}, {Name: "mai", Push: level(30), AllowForcePush: true}, {Name: "main*x", AllowForcePush: true}},
 			false, "nobody",
 		},
+		"several stars": {
+			[]gitlabtest.BranchRule{{Name: "m*i*", Push: level(0)}, {Name: "m*x*n", Push: level(30)}, {Name: "n*", Push: level(30)}},
+			false, "nobody",
+		},
 		"deploy keys": {
 			[]gitlabtest.BranchRule{{Name: "main", Push: []gitlabtest.AccessLevel{{DeployKey: 9}}}}, false, "deploy key 9",
 		},
