@@ -240,14 +240,25 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	s := told(ts)
 	s.until(ts, args[0], func() (bool, string) {
 		_, out := s.client(ts, "status", "--json", "--request-id", ts.Getenv("ID"))
-		var r api.Release
-		if err := json.Unmarshal(out, &r); err != nil {
+		r, err := shown(out)
+		if err != nil {
 			return false, string(out)
 		}
 		got := fmt.Sprintf("%s %+v", r.State, r.Checks)
 		reached := string(r.State) == args[0] || (args[0] == "signed" && r.State == gate.StatePublished)
 		return reached && len(r.Checks) > 0, got
 	})
+}
+
+// shown is the release that the client's JSON tells of: the object itself, or, with an
+// exit code, beside the error.
+func shown(out []byte) (api.Release, error) {
+	var failed struct{ Release *api.Release }
+	if err := json.Unmarshal(out, &failed); err == nil && failed.Release != nil {
+		return *failed.Release, nil
+	}
+	var r api.Release
+	return r, json.Unmarshal(out, &r)
 }
 
 // thread is a change by its name; "release" is the issue that the gate opened.

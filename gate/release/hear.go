@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -18,13 +17,17 @@ func (g *Gate) HearNext(ctx context.Context) (bool, error) {
 	}
 	heard, err := g.hear(ctx, d)
 	if gate.KindOf(err) == gate.Unavailable {
-		return true, g.Store.DeferDelivery(ctx, d, g.Now().Add(2*time.Second), err.Error())
+		return true, g.Store.DeferDelivery(ctx, d, g.Now().Add(parking(g.Now().Sub(d.Received))), err.Error())
 	}
 	if err != nil {
 		return true, fmt.Errorf("hear delivery %s of %s: %w", d.ID, d.Forge, err)
 	}
 	return true, g.Store.FinishDelivery(ctx, d, heard)
 }
+
+// parking is how long a delivery of a given age waits for what it lacks: each try reads
+// the forge, and what was not there after an hour is not there a second later.
+func parking(age time.Duration) time.Duration { return min(max(age, hearRetry), hearRetryMost) }
 
 // hear turns a delivery into what it leads to. A webhook is a doorbell: all that is
 // taken from it is where to look.
@@ -40,10 +43,12 @@ func (g *Gate) hear(ctx context.Context, d gate.Delivery) (gate.Heard, error) {
 	}
 	var heard gate.Heard
 	for _, r := range rings {
-		heard.DueRepositories = append(heard.DueRepositories, r.Repository)
 		if r.Comment == nil {
+			heard.DueRepositories = append(heard.DueRepositories, r.Repository)
 			continue
 		}
+		// A new comment changes nothing but through its command: talk in a busy
+		// repository must not have every open request read the forge again.
 		if err := g.hearComment(ctx, port, *r.Comment, &heard); err != nil {
 			return gate.Heard{}, err
 		}
@@ -65,6 +70,9 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 	}
 	cmd, ok := comment.Parse(c.Body)
 	if !ok {
+		if hint, near := comment.Hint(c.Body); near {
+			g.refuse(c, hint, heard)
+		}
 		return nil
 	}
 	heard.Posts = append(heard.Posts, g.react(c.Ref, "eyes"))
@@ -86,58 +94,12 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 	return nil
 }
 
-// addressed finds the request that a command means: the one open in the thread
-// when the comment was made, or the one whose code it names. The second result
-// says why there is none.
-func (g *Gate) addressed(ctx context.Context, c gate.Comment, code string) (gate.Record, string, error) {
-	all, err := g.Store.OpenRequests(ctx, c.Ref.Repository)
-	if err != nil {
-		return gate.Record{}, "", err
-	}
-	var here []gate.Record
-	for _, rec := range all {
-		if rec.Thread == (gate.Thread{}) {
-			// Where this request is talked about is not known yet: the command is parked
-			// until it is, or it might miss its request.
-			return gate.Record{}, "", &gate.Error{
-				Kind: gate.Unavailable, Code: gate.CodeRequestUnknown,
-				Text: "request " + rec.Request.ID + " has no thread yet",
-			}
-		}
-		// Forges tell a comment's time in whole seconds.
-		if rec.Thread == c.Ref.Thread && !c.Created.Before(rec.Request.Created.Truncate(time.Second)) {
-			here = append(here, rec)
-		}
-	}
-	return choose(here, code)
-}
-
-func choose(here []gate.Record, code string) (gate.Record, string, error) {
-	if code == "" && len(here) == 1 {
-		return here[0], "", nil
-	}
-	var codes []string
-	for _, rec := range here {
-		if code != "" && strings.EqualFold(rec.Request.Code, code) {
-			return rec, "", nil
-		}
-		codes = append(codes, rec.Request.Code)
-	}
-	switch {
-	case len(here) == 0:
-		return gate.Record{}, "no release of this thread was waiting when this was written", nil
-	case code != "":
-		return gate.Record{}, "no waiting release has this code; there is " + strings.Join(codes, ", "), nil
-	}
-	return gate.Record{}, "several releases wait here: name one by its code, " + strings.Join(codes, ", "), nil
-}
-
 func (g *Gate) statementOf(rec gate.Record, c gate.Comment, cmd comment.Command) gate.Approval {
 	r := rec.Request
 	return gate.Approval{
 		ID: g.NewID(), Request: r.ID, Verb: cmd.Verb, By: c.Author, Source: c.Ref,
 		BodyHash: gate.SHA256([]byte(c.Body)), Created: c.Created,
-		Commit: r.Commit, TagObject: earlier(rec).TagObject,
+		Commit: r.Commit, TagObject: earlier(rec).TagObject, // addressed saw to it that it was read
 		ManifestDigest: r.Manifest.Digest(), PolicyDigest: r.PolicyDigest, Reason: cmd.Text,
 	}
 }
