@@ -257,9 +257,11 @@ func (f *Forge) open(ctx context.Context, id gate.RepositoryID, name string) (*r
 		if err == nil {
 			return out, nil
 		}
+		if stale := statusOf(err) == http.StatusUnauthorized || isNotFound(err); !stale {
+			return nil, err
+		}
 		f.forget(id.ID)
-		stale := statusOf(err) == http.StatusUnauthorized || isNotFound(err)
-		if again || !stale {
+		if again {
 			return nil, err
 		}
 	}

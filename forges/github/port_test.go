@@ -1,0 +1,11 @@
+package github_test
+
+import (
+	"github.com/countersign/countersign/forges/github"
+	"github.com/countersign/countersign/gate/release"
+)
+
+var (
+	_ release.Forge       = (*github.Forge)(nil)
+	_ release.Interpreter = (*github.Forge)(nil)
+)
