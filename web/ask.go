@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/gate"
-	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/canonical"
 	"github.com/countersign/countersign/gate/workload"
 )
@@ -92,11 +91,13 @@ func (s *server) identify(r *http.Request, raw, audience string) (gate.Workload,
 	})
 }
 
-// askBody is [api.Ask] with its digests as they came, so that a bad one can be named.
+// askBody is api.Ask with its digests as they came, so that a bad one can be named.
 type askBody struct {
-	api.Ask
-
-	Subjects []subjectBody `json:"subjects"`
+	Repository string        `json:"repository"`
+	Ref        string        `json:"ref"`
+	Commit     string        `json:"commit"`
+	Stream     string        `json:"stream"`
+	Subjects   []subjectBody `json:"subjects"`
 }
 
 type subjectBody struct {

@@ -34,7 +34,8 @@ func pages() map[string]*template.Template {
 		"count":  count, "lacking": lacking,
 		"standing": standing, "checkTitle": checkTitle, "outcomeWord": outcomeWord,
 		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
-		"pressing": pressing, "passed": passed, "uncovered": uncovered, "forgeLink": forgeLink,
+		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
+		"uncovered": uncovered, "covered": covered, "forgeLink": forgeLink,
 	}
 	out := map[string]*template.Template{}
 	for _, name := range []string{"list", "release", "code", "problem"} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +17,7 @@ import (
 // handler is an HTTP handler that may fail. Errors become problems in one place.
 type handler func(http.ResponseWriter, *http.Request) error
 
-// statusGone is logged where the client left before there was an answer.
+// statusGone is logged where the client left before there was an answer for it.
 const statusGone = 499
 
 // api serves machines: every error is a problem document.
@@ -41,13 +42,15 @@ func (s *server) serve(h handler, refuse func(http.ResponseWriter, *http.Request
 		began := s.Now()
 		out := &response{ResponseWriter: w}
 		err := guarded(h, out, r)
-		switch {
-		case err != nil && r.Context().Err() != nil && out.status == 0:
-			out.status = statusGone
-		case err != nil && out.status == 0:
+		if err != nil && out.status == 0 {
+			// Even to a client that seems gone: left to itself, net/http would answer 200.
 			refuse(out, r, err)
 		}
-		s.logged(r, out.status, s.Now().Sub(began), err)
+		status := out.status
+		if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+			status = statusGone
+		}
+		s.logged(r, status, s.Now().Sub(began), err)
 	}
 }
 

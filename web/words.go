@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -36,7 +37,7 @@ func toneOfOutcome(o gate.Outcome) tone {
 	return tone{"bad", "✕"}
 }
 
-// outcomeWord is an outcome as said of one check.
+// outcomeWord is what came of one check.
 func outcomeWord(o gate.Outcome) string {
 	switch o {
 	case gate.Granted:
@@ -45,7 +46,7 @@ func outcomeWord(o gate.Outcome) string {
 		return "waiting"
 	case gate.Denied:
 	}
-	return "refused"
+	return "not met"
 }
 
 // standing says in a sentence or two where a release stands.
@@ -55,7 +56,13 @@ func standing(r api.Release) string {
 		if len(r.Checks) == 0 {
 			return "It was asked for just now. Nothing is signed: the repository is being read."
 		}
-		return "Nothing is signed yet. What is missing stands below."
+		switch open := len(uncovered(r.Coverage)); {
+		case open == 1:
+			return "Nothing is signed yet: one change still needs somebody who did not write it."
+		case open > 1:
+			return fmt.Sprintf("Nothing is signed yet: %d changes still need somebody who did not write them.", open)
+		}
+		return "Nothing is signed yet. What it waits for stands below."
 	case gate.StateGranted:
 		return "Every check passed. It is about to be signed."
 	case gate.StateSigning:
@@ -111,25 +118,48 @@ func checkTitle(n gate.CheckName) string {
 	return string(n)
 }
 
-// pressing are the checks that did not pass, the refused ones first.
-func pressing(all []gate.Check) []gate.Check {
-	return sorted(all, func(c gate.Check) bool { return c.Outcome != gate.Granted })
-}
-
-// passed are the rest.
-func passed(all []gate.Check) []gate.Check {
-	return sorted(all, func(c gate.Check) bool { return c.Outcome == gate.Granted })
-}
-
-func sorted(all []gate.Check, keep func(gate.Check) bool) []gate.Check {
-	out := slices.DeleteFunc(slices.Clone(all), func(c gate.Check) bool { return !keep(c) })
+// pressing are the checks that somebody can do something about, the refused ones
+// first; without that of coverage where the changes it names are shown one by one.
+func pressing(r api.Release) []gate.Check {
+	shown := len(uncovered(r.Coverage)) > 0
+	out := only(r.Checks, func(c gate.Check) bool {
+		return c.Outcome != gate.Granted && !c.Unread && (c.Name != gate.CheckCoverage || !shown)
+	})
 	slices.SortStableFunc(out, func(a, b gate.Check) int { return int(a.Outcome) - int(b.Outcome) })
 	return out
+}
+
+// unread are the checks that wait for the forge alone.
+func unread(all []gate.Check) []gate.Check {
+	return only(all, func(c gate.Check) bool { return c.Outcome == gate.Waiting && c.Unread })
+}
+
+// refused are the checks that ended a request.
+func refused(all []gate.Check) []gate.Check {
+	return only(all, func(c gate.Check) bool { return c.Outcome == gate.Denied })
+}
+
+// unmet are those that waited when it ended.
+func unmet(all []gate.Check) []gate.Check {
+	return only(all, func(c gate.Check) bool { return c.Outcome == gate.Waiting && c.Name != gate.CheckCoverage })
+}
+
+func passed(all []gate.Check) []gate.Check {
+	return only(all, func(c gate.Check) bool { return c.Outcome == gate.Granted })
+}
+
+func only(all []gate.Check, keep func(gate.Check) bool) []gate.Check {
+	return slices.DeleteFunc(slices.Clone(all), func(c gate.Check) bool { return !keep(c) })
 }
 
 // uncovered are the changes that still need somebody.
 func uncovered(all []gate.Coverage) []gate.Coverage {
 	return slices.DeleteFunc(slices.Clone(all), func(c gate.Coverage) bool { return c.Covered })
+}
+
+// covered are the others.
+func covered(all []gate.Coverage) []gate.Coverage {
+	return slices.DeleteFunc(slices.Clone(all), func(c gate.Coverage) bool { return !c.Covered })
 }
 
 // forgeLink is a URL that the forge gave, where it is one that a page may link to.
