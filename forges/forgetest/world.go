@@ -31,6 +31,8 @@ type World interface {
 	// where it is new. The default branch is main and holds one root commit made
 	// by no account of the forge. The gate is installed on it.
 	AddRepository(fullName string) Repository
+	// Fork copies repo into "owner/name", owned by by where the owner is new.
+	Fork(repo Repository, by Person, fullName string) Repository
 	// SetRole gives p a role in repo; RoleNone takes it away.
 	SetRole(repo Repository, p Person, role Role)
 	// Protect protects a branch or a tag pattern of repo.

@@ -21,15 +21,6 @@ func (w openWorld) AddPerson(login string) forgetest.Person {
 	return p
 }
 
-// Review takes an approval back where changes are asked for, as GitLab does (source:
-// app/services/merge_requests/update_reviewer_state_service.rb, remove_approval).
-func (w openWorld) Review(c forgetest.Change, by forgetest.Person, verdict forgetest.Verdict) {
-	w.Server.Review(c, by, verdict)
-	if verdict == forgetest.ReviewReject {
-		w.Server.Review(c, by, forgetest.ReviewDismiss)
-	}
-}
-
 func TestContract(t *testing.T) {
 	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
 		t.Helper()

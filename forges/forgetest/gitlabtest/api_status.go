@@ -3,6 +3,7 @@ package gitlabtest
 import (
 	"net/url"
 	"strconv"
+	"unicode/utf8"
 )
 
 // statusRow is one status (source: lib/api/entities/commit_status.rb).
@@ -53,16 +54,16 @@ func createStatus(c *call) (any, error) {
 // and commit_status.rb validations).
 func (r statusRequest) validate() error {
 	problems := obj{}
-	if len(r.name) > 255 {
+	if utf8.RuneCountInString(r.name) > 255 {
 		problems["name"] = []string{"is too long (maximum is 255 characters)"}
 	}
-	if len(r.description) > 255 {
+	if utf8.RuneCountInString(r.description) > 255 {
 		problems["description"] = []string{"is too long (maximum is 255 characters)"}
 	}
 	if r.targetURL != "" {
 		u, err := url.Parse(r.targetURL)
 		switch {
-		case len(r.targetURL) > 255:
+		case utf8.RuneCountInString(r.targetURL) > 255:
 			problems["target_url"] = []string{"is too long (maximum is 255 characters)"}
 		case err != nil || (u.Scheme != "http" && u.Scheme != "https"):
 			problems["target_url"] = []string{"is blocked: Only allowed schemes are http, https"}

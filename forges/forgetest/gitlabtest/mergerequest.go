@@ -199,6 +199,8 @@ func (s *Server) Review(c forgetest.Change, by forgetest.Person, verdict forgete
 		s.systemNote(&mr.thread, who, "approved this merge request")
 		s.sendMergeRequest(mr, who, s.approvalAction(mr), "")
 	case forgetest.ReviewReject:
+		// source: app/services/merge_requests/update_reviewer_state_service.rb, remove_approval
+		s.unapprove(mr, who)
 		mr.reviewers[who.id] = "requested_changes"
 		s.systemNote(&mr.thread, who, "requested changes")
 	case forgetest.ReviewDismiss:

@@ -159,12 +159,8 @@ func exports(t *testing.T, s *stage) {
 }
 
 func forks(t *testing.T, s *stage) {
-	w, can := s.World.(Forker)
-	if !can {
-		t.Fatalf("%T: expected a method Fork", s.World)
-	}
 	cy := s.AddPerson("cy")
-	fork := w.Fork(s.repo, cy, "cy/widget")
+	fork := s.Fork(s.repo, cy, "cy/widget")
 	if fork.ID == s.repo.ID || s.Head(fork, "refs/heads/main") != s.Head(s.repo, "refs/heads/main") {
 		t.Errorf("fork: got %+v with head %q", fork, s.Head(fork, "refs/heads/main"))
 	}

@@ -8,12 +8,6 @@ import (
 	"github.com/countersign/countersign/forges/forgetest"
 )
 
-// Forker is a World whose repositories can be forked, as both forges' can.
-type Forker interface {
-	// Fork forks repo as by into fullName ("owner/name"), with its branches.
-	Fork(repo forgetest.Repository, by forgetest.Person, fullName string) forgetest.Repository
-}
-
 // Run runs the contract. Each row gets a fresh world from open, which closes it with
 // t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) forgetest.World) {
