@@ -30,14 +30,26 @@ func (g *Gate) JudgeNext(ctx context.Context) (bool, error) {
 	return true, g.judge(ctx, rec)
 }
 
-// judge reads fresh evidence, decides, stores the decision, and signs on a grant.
+// judge reads fresh evidence and decides. What stands in the way for good (a policy
+// that this version does not read, a forge that is no longer configured) is a
+// decision too: people have to see it, and the request still has to expire.
 func (g *Gate) judge(ctx context.Context, rec gate.Record) error {
 	c, err := g.caseOf(ctx, rec)
-	if err != nil {
+	if gate.KindOf(err) == gate.Unavailable {
 		return fmt.Errorf("judge %s: %w", rec.Request.ID, err)
 	}
+	if err != nil {
+		g.Log.ErrorContext(ctx, "release cannot be judged", "request", rec.Request.ID, "error", err)
+		c = gate.Case{Request: rec.Request}
+		d := unjudged(c, err, g.Now())
+		return g.settle(ctx, rec, c, d, nextUnjudged(d))
+	}
 	d := gate.Decide(c, g.Now())
-	to := next(rec, d)
+	return g.settle(ctx, rec, c, d, next(rec, d))
+}
+
+// settle stores the decision, where it says something new, and signs on a grant.
+func (g *Gate) settle(ctx context.Context, rec gate.Record, c gate.Case, d gate.Decision, to gate.State) error {
 	if err := Transition(rec.State, to); err != nil {
 		return err
 	}
@@ -46,7 +58,7 @@ func (g *Gate) judge(ctx context.Context, rec gate.Record) error {
 		judged.Look = time.Time{}
 	}
 	before := earlier(rec)
-	judged.Unchanged = to == rec.State && sameDecision(before, d)
+	judged.Unchanged = to == rec.State && sameDecision(rec.Decision, d)
 	if !judged.Unchanged {
 		if judged.Thread == (gate.Thread{}) {
 			judged.Thread = threadOf(rec.Request, c.Evidence)
@@ -54,7 +66,7 @@ func (g *Gate) judge(ctx context.Context, rec gate.Record) error {
 		judged.Posts = g.tell(rec, before, d, to, judged.Thread, c)
 	}
 	id := rec.Request.ID
-	rec, err = g.Store.RecordDecision(ctx, judged)
+	rec, err := g.Store.RecordDecision(ctx, judged)
 	if err != nil {
 		return fmt.Errorf("record decision on %s: %w", id, err)
 	}
@@ -126,21 +138,6 @@ func earlier(rec gate.Record) gate.Decision {
 		_ = json.Unmarshal(rec.Decision, &d)
 	}
 	return d
-}
-
-// sameDecision compares what decisions say, not when.
-func sameDecision(a, b gate.Decision) bool {
-	if len(a.Checks) != len(b.Checks) || len(a.Counted) != len(b.Counted) || len(a.Ignored) != len(b.Ignored) ||
-		len(a.CanApprove) != len(b.CanApprove) {
-		return false
-	}
-	for i, c := range a.Checks {
-		o := b.Checks[i]
-		if c.Name != o.Name || c.Outcome != o.Outcome || (c.Name != gate.CheckEvidence && c.Reason != o.Reason) {
-			return false
-		}
-	}
-	return true
 }
 
 // threadOf finds where people talk about the request: the PR or MR whose merge is

@@ -30,9 +30,9 @@ func Transition(from, to gate.State) error {
 
 // next is the state in which a decision leaves a record.
 //
-// A granted request whose signing attempt ended unknown may have a signature that
-// nobody recorded: if the evidence, fully read, grants no longer, it is void and
-// never signed again (the orphaned intent stays on record).
+// A request whose signing attempt ended unknown may have a signature that nobody
+// recorded: if the evidence, fully read, grants no longer, it is void and never
+// signed again (the orphaned intent stays on record). What cannot be read waits.
 func next(rec gate.Record, d gate.Decision) gate.State {
 	if end := d.Ends(); end != "" {
 		return end
@@ -40,10 +40,7 @@ func next(rec gate.Record, d gate.Decision) gate.State {
 	if d.Outcome == gate.Granted {
 		return gate.StateGranted
 	}
-	if rec.Orphans > 0 {
-		if d.Unread() {
-			return gate.StateGranted
-		}
+	if rec.Orphans > 0 && !d.Unread() {
 		return gate.StateVoid
 	}
 	return gate.StateWaiting
