@@ -77,6 +77,8 @@ type Book interface {
 	Approvals(ctx context.Context, request string) ([]gate.Approval, error)
 	// Released lists the commits of the stream's signed releases, newest first.
 	Released(ctx context.Context, r gate.RepositoryID, stream string, limit int) ([]string, error)
+	// RecentOf lists the newest requests of a repository, ended ones too, newest first.
+	RecentOf(ctx context.Context, r gate.RepositoryID) ([]gate.Record, error)
 	// InForce is the adopted policy of a repository; CodePolicyNotAdopted where there is none.
 	InForce(ctx context.Context, r gate.RepositoryID) (gate.Adoption, error)
 	// BindToken binds a later use of an ID token to a request; CodeTokenRebound where

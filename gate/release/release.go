@@ -60,14 +60,17 @@ func New(c Config) *Gate { return &Gate{Config: c} }
 // How long work is leased and when to look again. A lease outlives the longest
 // call it covers, so that no two processes do the same work at once.
 const (
-	judgeLease   = 2 * time.Minute
-	signLease    = gate.GrantLifetime + 15*time.Second
-	postLease    = time.Minute
-	hearLease    = time.Minute
-	sweepEvery   = 5 * time.Minute  // a waiting request, without any delivery (attack 60)
-	unreadEvery  = 15 * time.Second // a request that waits for the forge to answer
-	tokenAge     = 10 * time.Minute // an ID token older than this needs its job to be running
-	releasesKept = 20               // signed releases that a change set is counted from
+	judgeLease    = 2 * time.Minute
+	signLease     = gate.GrantLifetime + 15*time.Second
+	finishTime    = 10 * time.Second // to store signatures, whoever stops the process meanwhile
+	postLease     = time.Minute
+	hearLease     = time.Minute
+	hearRetry     = 2 * time.Second // at first; later as long as it has waited already
+	hearRetryMost = time.Minute
+	sweepEvery    = 5 * time.Minute  // a waiting request, without any delivery (attack 60)
+	unreadEvery   = 15 * time.Second // a request that waits for the forge to answer
+	tokenAge      = 10 * time.Minute // an ID token older than this needs its job to be running
+	releasesKept  = 20               // signed releases that a change set is counted from
 )
 
 // port finds a forge. Errors: CodeForgeUnknown.
