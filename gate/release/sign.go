@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
@@ -23,11 +24,14 @@ func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant
 		}
 	}
 	id := rec.Request.ID
-	rec, err = g.Store.BeginSigning(ctx, rec, intents, g.Owner, signLease)
+	rec, err = g.Store.BeginSigning(ctx, rec, intents, g.Owner, attemptLease(rec.Signing))
 	if err != nil {
 		return fmt.Errorf("begin signing of %s: %w", id, err)
 	}
 	sigs, err := g.Signer.Sign(ctx, orders)
+	// Whoever stops the process now must not lose what the HSM has signed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
+	defer cancel()
 	switch {
 	case err != nil && gate.KindOf(err) == gate.Unavailable:
 		g.Log.WarnContext(ctx, "signer unavailable, tried again when the attempt's lease ends",
@@ -46,6 +50,11 @@ func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant
 		"key", grant.Key().Lineage, "version", grant.Key().Version)
 	return nil
 }
+
+// attemptLease is how long an attempt may take, and with it when the next begins: each
+// leaves leaves for every signature that may have been made, so that those after a
+// failed one come ever more rarely, up to twelve minutes apart.
+func attemptLease(before int) time.Duration { return signLease << min(before, 4) }
 
 // failure is what may be said of a final error: its code and public text.
 func failure(err error) string {
@@ -129,7 +138,10 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 		return gate.Record{}, err
 	}
 	use := gate.TokenUse{Issuer: w.Issuer, ID: w.TokenID, Expires: w.Expires}
-	return rec, g.Store.BindToken(ctx, use, id)
+	if err := g.Store.BindToken(ctx, use, id); err != nil {
+		return gate.Record{}, err
+	}
+	return rec, nil
 }
 
 // stillRuns asks the forge after the job of an ID token that is too old to speak for

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -14,9 +15,9 @@ import (
 // idle is the longest that a worker sleeps when nobody wakes it.
 const idle = time.Second
 
-// Work runs the gate's workers until ctx ends. wake tells of new rows; without it the
-// workers look once a second. A fault of one piece of work is logged and its
-// lease lets it be tried again: it never ends the worker.
+// Work runs the gate's workers until ctx ends. wake tells of new rows; where it is nil
+// the workers look once a second. A fault or a panic of one piece of work is logged and
+// its lease lets it be tried again: it never ends the worker.
 func (g *Gate) Work(ctx context.Context, wake func() <-chan struct{}) error {
 	var workers errgroup.Group
 	for name, next := range map[string]func(context.Context) (bool, error){
@@ -33,10 +34,17 @@ func (g *Gate) Work(ctx context.Context, wake func() <-chan struct{}) error {
 func (g *Gate) loop(ctx context.Context, name string, next func(context.Context) (bool, error), wake func() <-chan struct{}) {
 	pause := backoff.NewExponentialBackOff()
 	for ctx.Err() == nil {
-		woken := wake() // before looking: what comes during the look is not missed
-		found, err := next(ctx)
+		var woken <-chan struct{}
+		if wake != nil {
+			woken = wake() // before looking: what comes during the look is not missed
+		}
+		found, err := contained(ctx, next)
 		wait := idle
 		switch {
+		case gate.CodeOf(err) == gate.CodeTransition:
+			// Something came in while this was under way: it is looked at again as it is now.
+			g.Log.InfoContext(ctx, "work overtaken", "worker", name, "error", err)
+			continue
 		case err != nil && ctx.Err() == nil:
 			g.Log.ErrorContext(ctx, "work failed", "worker", name, "error", err)
 			wait = pause.NextBackOff()
@@ -52,17 +60,24 @@ func (g *Gate) loop(ctx context.Context, name string, next func(context.Context)
 	}
 }
 
+// contained turns a panic into an error: one piece of work that cannot be done must not
+// end the process, and with it everybody else's.
+func contained(ctx context.Context, next func(context.Context) (bool, error)) (found bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			found, err = true, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return next(ctx)
+}
+
 // PostNext tells the forge one thing. It reports whether there was one.
 func (g *Gate) PostNext(ctx context.Context) (bool, error) {
 	p, ok, err := g.Store.ClaimPost(ctx, g.Owner, postLease)
 	if err != nil || !ok {
 		return false, err
 	}
-	port, err := g.port(p.Repository.Forge)
-	if err != nil {
-		return true, err
-	}
-	known, err := port.Post(ctx, p)
+	known, err := g.post(ctx, p)
 	if err != nil {
 		after := postRetry
 		if gate.KindOf(err) != gate.Unavailable {
@@ -72,6 +87,14 @@ func (g *Gate) PostNext(ctx context.Context) (bool, error) {
 		return true, g.Store.DeferPost(ctx, p, g.Now().Add(after), fmt.Sprint(gate.CodeOf(err)))
 	}
 	return true, g.Store.Posted(ctx, p, known)
+}
+
+func (g *Gate) post(ctx context.Context, p gate.Post) (string, error) {
+	port, err := g.port(p.Repository.Forge)
+	if err != nil {
+		return "", err
+	}
+	return port.Post(ctx, p)
 }
 
 // A forge that is away is asked again soon; one that refuses, when somebody may
