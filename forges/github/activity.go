@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -42,6 +43,10 @@ func (r *repository) activity(ctx context.Context, ref string) ([]activityJSON, 
 func (r *repository) activityOf(ctx context.Context, owner, name, ref string) ([]activityJSON, error) {
 	log, err := r.readLog(ctx, owner, name, url.Values{"ref": {ref}})
 	switch {
+	case !strings.HasPrefix(ref, "refs/heads/"): // tags: the log is documented for branches
+		if err != nil {
+			return nil, err
+		}
 	case err == nil && len(log) > 0:
 	case err == nil, isNotFound(err), statusOf(err) == http.StatusUnprocessableEntity:
 		if log, err = r.readLog(ctx, owner, name, nil); err != nil {
