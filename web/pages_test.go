@@ -67,12 +67,7 @@ func says(t *testing.T, body string, parts ...string) {
 }
 
 func TestPageOfEveryState(t *testing.T) {
-	nobody := gatetest.Edit(func(c *gate.Case) {
-		c.Approvals = nil
-		changes, _ := c.Evidence.Changes.Get()
-		changes[0].Reviews = gate.Known([]gate.Review{})
-		c.Evidence.Changes = gate.Known(changes)
-	})
+	nobody := unapproved()
 	denied := gatetest.Edit(func(c *gate.Case) {
 		no := c.Approvals[0]
 		no.Verb, no.Reason = gate.VerbDeny, "the changelog is missing"

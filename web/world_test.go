@@ -42,21 +42,21 @@ const (
 // world is everything behind the surface, in memory. Fields may be set before the first
 // call.
 type world struct {
-	mu       sync.Mutex
-	records  map[string]gate.Record
-	inbox    map[string]gate.Delivery
-	wake     chan struct{}
-	wants    []workload.Audience
-	asks     []gate.Ask
-	reads    int
-	log      bytes.Buffer
-	handler  http.Handler
-	fail     error         // of the store
-	refuse   error         // of the releases
-	panics   any           // of the releases
-	storing  chan struct{} // closed by the test before Accept returns, where set
-	shown    chan struct{} // told of each Show, where set
-	accepted context.Context
+	mu      sync.Mutex
+	records map[string]gate.Record
+	inbox   map[string]gate.Delivery
+	wake    chan struct{}
+	wants   []workload.Audience
+	asks    []gate.Ask
+	reads   int
+	log     bytes.Buffer
+	handler http.Handler
+	fail    error         // of the store
+	refuse  error         // of the releases
+	panics  any           // of the releases
+	storing chan struct{} // closed by the test before Accept returns, where set
+	shown   chan struct{} // told of each Show, where set
+	bounded bool          // storing had a deadline
 }
 
 func newWorld(t *testing.T, edits ...func(*web.Config)) *world {
@@ -162,7 +162,7 @@ func (w *world) Accept(ctx context.Context, d gate.Delivery) (bool, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.accepted = ctx
+	_, w.bounded = ctx.Deadline()
 	if w.fail != nil {
 		return false, w.fail
 	}
@@ -269,6 +269,16 @@ func record(t *testing.T, state gate.State, opts ...gatetest.Option) gate.Record
 		t.Fatal(err)
 	}
 	return gate.Record{Request: c.Request, State: state, Version: 2, Decision: decision}
+}
+
+// unapproved takes away whatever covers the change.
+func unapproved() gatetest.Option {
+	return gatetest.Edit(func(c *gate.Case) {
+		c.Approvals = nil
+		changes, _ := c.Evidence.Changes.Get()
+		changes[0].Reviews = gate.Known([]gate.Review{})
+		c.Evidence.Changes = gate.Known(changes)
+	})
 }
 
 // fresh is a request that nobody has judged yet.
