@@ -79,7 +79,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	edit NAME TEXT, erase NAME  a comment of that name (the change's last one)
 //	says NAME REGEXP            until the gate's comment there says so
 //	reacts NAME REACTION        until the gate reacted to the last comment so
-//	posted STATE                until the commit's status is so
+//	posted STATE                until the commit's status begins so (GitHub's failure is GitLab's failed)
 //	role WHO ROLE, unprotect, protect, forge down|up, daemon start|stop|kill
 //	hsm hang|heal               calls of C_Sign hang, or work again
 //	logged REGEXP               until the daemon's log says so
@@ -347,7 +347,7 @@ func cmdPosted(ts *testscript.TestScript, neg bool, args []string) {
 	s := told(ts)
 	s.until(ts, "status "+args[0], func() (bool, string) {
 		got := s.team.World.Statuses(s.team.Repo, s.job.Spec.SHA)
-		return slices.ContainsFunc(got, func(x forgetest.Status) bool { return x.Kind == "status" && x.State == args[0] }), fmt.Sprint(got)
+		return slices.ContainsFunc(got, func(x forgetest.Status) bool { return x.Kind == "status" && strings.HasPrefix(x.State, args[0]) }), fmt.Sprint(got)
 	})
 }
 
