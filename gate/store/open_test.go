@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,6 +79,35 @@ func TestDatabaseFileIsPrivate(t *testing.T) {
 		if info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: expected mode 0600, got %o", f, info.Mode().Perm())
 		}
+	}
+}
+
+// Who migrates is waited for, not overtaken; the wait ends with the context.
+func TestMigrationUnderWayIsWaitedFor(t *testing.T) {
+	c := newConfig(t, store.SQLite)
+	f, err := os.Create(c.Path + ".migrate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = store.Open(ctx, c)
+	if gate.CodeOf(err) != gate.CodeStoreUnavailable || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("expected %s and who is in the way, got %v", gate.CodeStoreUnavailable, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

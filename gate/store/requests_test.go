@@ -240,6 +240,26 @@ func TestTokensThatCannotBeKept(t *testing.T) {
 	})
 }
 
+func TestOpeningsThatLackSomething(t *testing.T) {
+	onBoth(t, func(w *world) {
+		taken := w.opened("taken").Request.ID
+		for name, spoil := range map[string]func(*gate.Opening){
+			"no id":          func(o *gate.Opening) { o.Request.ID = "" },
+			"no hash":        func(o *gate.Opening) { o.Request.AskHash = gate.Digest{} },
+			"nobody asks":    func(o *gate.Opening) { o.Request.Actors = nil },
+			"an id in use":   func(o *gate.Opening) { o.Request.ID = taken },
+			"a post's fault": func(o *gate.Opening) { o.Posts = []gate.Post{{Target: gate.PostStatus}} },
+		} {
+			o := opening("a")
+			spoil(&o)
+			if _, _, err := w.s.OpenRequest(w.ctx, o); gate.CodeOf(err) != gate.CodeInternal {
+				w.Errorf("%s: expected %s, got %v", name, gate.CodeInternal, err)
+			}
+		}
+		w.leaves(ledger.RequestOpened)
+	})
+}
+
 func TestNewRequestIsDueOnce(t *testing.T) {
 	onBoth(t, func(w *world) {
 		id := w.opened("a").Request.ID

@@ -56,7 +56,7 @@ func WithoutSync() Option {
 // postgres where the test runs as root. Stop it at the end; it also ends with
 // the process.
 func StartPostgres(ctx context.Context, opts ...Option) (*Postgres, error) {
-	if dsn := os.Getenv(DSNVariable); dsn != "" { //nolint:forbidigo // tests are configured by their environment
+	if dsn := os.Getenv(DSNVariable); dsn != "" {
 		return &Postgres{admin: dsn}, nil
 	}
 	var o options
@@ -76,7 +76,7 @@ func StartPostgres(ctx context.Context, opts ...Option) (*Postgres, error) {
 		ended: make(chan error, 1), output: &bytes.Buffer{},
 	}
 	if err := p.run(ctx, o); err != nil {
-		return nil, errors.Join(err, p.Stop())
+		return nil, errors.Join(err, p.Stop()) //nolint:contextcheck // clean up whether or not ctx has ended
 	}
 	return p, nil
 }
