@@ -96,5 +96,8 @@ func begin(env *testscript.Env, forge string) error {
 	env.Values[storyKey{}] = st
 	env.Setenv("FORGE", forge)
 	env.Setenv("URL", s.URL)
-	return s.Start(ctx)
+	if err := s.Start(ctx); err != nil {
+		return fmt.Errorf("%w\n%s", err, st.tail())
+	}
+	return nil
 }

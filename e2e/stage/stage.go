@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -88,18 +89,23 @@ func New(ctx context.Context, o Options) (*Stage, error) {
 	return s, nil
 }
 
-// freePorts asks the kernel for loopback ports that nobody listens on.
+// freePorts finds loopback ports that nobody listens on. They lie below the range
+// from which the kernel takes the ports of outgoing connections, so that none is
+// taken between now and the daemon's start.
 func freePorts(ctx context.Context, n int) ([]string, error) {
 	var out []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000)) //nolint:gosec // any free port will do
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			continue
 		}
 		defer func() { _ = l.Close() }()
-		out = append(out, l.Addr().String())
+		if out = append(out, address); len(out) == n {
+			return out, nil
+		}
 	}
-	return out, nil
+	return nil, fmt.Errorf("found %d free ports of %d on loopback between 20000 and 30000", len(out), n)
 }
 
 // Key is what `countersignd keys create --json` answers.
