@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,14 +28,20 @@ func listen(t *testing.T, w *world, edit func(*http.Server)) (addr string, srv *
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = srv.Serve(l) // ends with Close
-	}()
+	var running sync.WaitGroup // the server, and each connection until net/http lets go of it
+	srv.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			running.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			running.Done()
+		case http.StateActive, http.StateIdle:
+		}
+	}
+	running.Go(func() { _ = srv.Serve(l) }) // ends with Close
 	t.Cleanup(func() {
 		_ = srv.Close()
-		<-done
+		running.Wait()
 	})
 	return l.Addr().String(), srv
 }

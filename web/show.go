@@ -82,7 +82,7 @@ func waitOf(r *http.Request) (time.Duration, error) {
 }
 
 // changed waits until the record is no longer as it is, or settled, or time is up, or
-// the server shuts down.
+// the client or the server goes: whoever still listens then learns the state as it was.
 func (s *server) changed(r *http.Request, rec gate.Record, wait time.Duration, woken <-chan struct{}) (gate.Record, error) {
 	if wait == 0 {
 		return rec, nil
@@ -97,7 +97,7 @@ func (s *server) changed(r *http.Request, rec gate.Record, wait time.Duration, w
 		}
 		select {
 		case <-r.Context().Done():
-			return now, r.Context().Err()
+			return now, nil
 		case <-drained(r.Context()):
 			return now, nil
 		case <-over.C:
@@ -106,8 +106,11 @@ func (s *server) changed(r *http.Request, rec gate.Record, wait time.Duration, w
 		case <-look.C:
 		}
 		woken = s.Wake()
-		var err error
-		if now, err = s.Shelf.Request(r.Context(), rec.Request.ID); err != nil {
+		next, err := s.Shelf.Request(r.Context(), rec.Request.ID)
+		switch {
+		case err == nil:
+			now = next
+		case r.Context().Err() == nil:
 			return now, err
 		}
 	}

@@ -121,13 +121,25 @@ func TestWaitEndsWithTheClient(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			cancel()
 		})
-		if got.after != 3*time.Second || got.Code == http.StatusOK {
-			t.Errorf("ended after %s with %d", got.after, got.Code)
-		}
-		if !strings.Contains(w.logs(), `"status":499`) || strings.Contains(w.logs(), "ERROR") {
-			t.Errorf("logged %s", w.logs())
+		if got.after != 3*time.Second || strings.Contains(w.logs(), "ERROR") {
+			t.Errorf("ended after %s, logged %s", got.after, w.logs())
 		}
 	})
+}
+
+// A client that goes while its request is read leaves a line, and no alarm.
+func TestClientThatLeft(t *testing.T) {
+	w := newWorld(t)
+	w.put(record(t, gate.StateWaiting))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, release, nil)
+	r.Header.Set("Authorization", "Bearer "+goodJob)
+	out := httptest.NewRecorder()
+	w.handler.ServeHTTP(out, r)
+	if out.Code == http.StatusOK || !strings.Contains(w.logs(), `"status":499`) || strings.Contains(w.logs(), "ERROR") {
+		t.Errorf("answered %d, logged %s", out.Code, w.logs())
+	}
 }
 
 func TestWaitTellsOfAStoreThatIsAway(t *testing.T) {
