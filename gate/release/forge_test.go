@@ -38,7 +38,7 @@ type forge struct {
 	run      gate.RunFacts
 	runErr   error
 	unread   string // why nothing of the evidence can be read; "" where it can
-	edit     func(*gate.Evidence)
+	edit     func(gate.Request, *gate.Evidence)
 	comments map[gate.CommentRef]gate.Comment
 	silent   string // why no comment can be read
 	roles    map[gate.AccountID]gate.Member
@@ -93,7 +93,7 @@ func repositoryFacts() gate.RepositoryFacts {
 	return facts
 }
 
-func (f *forge) Evidence(_ context.Context, _ gate.Request, needs gate.Needs) gate.Evidence {
+func (f *forge) Evidence(_ context.Context, r gate.Request, needs gate.Needs) gate.Evidence {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.read++
@@ -116,7 +116,7 @@ func (f *forge) Evidence(_ context.Context, _ gate.Request, needs gate.Needs) ga
 		}
 	}
 	if f.edit != nil {
-		f.edit(&e)
+		f.edit(r, &e)
 	}
 	return e
 }
