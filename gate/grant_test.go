@@ -134,3 +134,25 @@ func TestUnreadNeverGrants(t *testing.T) {
 	r.grant("unread reviews cover nothing, and hide nobody", with(
 		pr(1, "ana", func(c *gate.Change) { c.Reviews = gate.Fact[[]gate.Review]{} }), approve("bo")))
 }
+
+func TestIdentitiesAreTextInJSON(t *testing.T) {
+	for want, a := range map[string]gate.Account{
+		`{"id":"github:1","login":"ana","human":true}`: who("ana"),
+		`{"id":":0","login":"","human":false}`:         {},
+	} {
+		b, err := json.Marshal(a)
+		if err != nil || string(b) != want {
+			t.Errorf("expected %s, got %s, %v", want, b, err)
+		}
+		var again gate.Account
+		if err := json.Unmarshal(b, &again); err != nil || again != a {
+			t.Errorf("%s: read again as %+v, %v", want, again, err)
+		}
+	}
+	for _, bad := range []string{`""`, `"github"`, `"github:x"`, `"github:-1"`, `":1"`, `7`} {
+		var id gate.AccountID
+		if err := json.Unmarshal([]byte(bad), &id); err == nil {
+			t.Errorf("%s: expected a refusal, got %v", bad, id)
+		}
+	}
+}

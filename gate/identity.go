@@ -35,6 +35,33 @@ type RepositoryID struct {
 func (a AccountID) String() string    { return fmt.Sprintf("%s:%d", a.Forge, a.ID) }
 func (r RepositoryID) String() string { return fmt.Sprintf("%s:%d", r.Forge, r.ID) }
 
+// MarshalText is the "forge:number" form, which JSON uses too.
+func (a AccountID) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// MarshalText is the "forge:number" form, which JSON uses too.
+func (r RepositoryID) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads the "forge:number" form, and that of the zero AccountID.
+func (a *AccountID) UnmarshalText(b []byte) error {
+	var r RepositoryID
+	if err := r.UnmarshalText(b); err != nil {
+		return err
+	}
+	*a = AccountID(r)
+	return nil
+}
+
+// UnmarshalText reads the "forge:number" form, and that of the zero RepositoryID.
+func (r *RepositoryID) UnmarshalText(b []byte) error {
+	if string(b) == (RepositoryID{}).String() {
+		*r = RepositoryID{}
+		return nil
+	}
+	id, err := ParseRepositoryID(string(b))
+	*r = id
+	return err
+}
+
 // ParseRepositoryID reads the "forge:number" form of [RepositoryID.String].
 func ParseRepositoryID(s string) (RepositoryID, error) {
 	forge, number, ok := strings.Cut(s, ":")
@@ -47,9 +74,9 @@ func ParseRepositoryID(s string) (RepositoryID, error) {
 
 // Account is an account as it was seen at the forge. Login is for display only.
 type Account struct {
-	ID    AccountID
-	Login string
+	ID    AccountID `json:"id"`
+	Login string    `json:"login"`
 	// Human is true only where the forge says that a person owns the account:
 	// GitHub's type "User", GitLab's bot=false.
-	Human bool
+	Human bool `json:"human"`
 }

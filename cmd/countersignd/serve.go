@@ -100,8 +100,6 @@ func work(ctx context.Context, c config.Config, log *slog.Logger, g *release.Gat
 		if err != nil {
 			return fmt.Errorf("listen on %s: %w", address, err)
 		}
-		// Requests that wait end with the server, not with their patience.
-		server.BaseContext = func(net.Listener) context.Context { return life }
 		group.Go(func() error {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve %s: %w", address, err)
