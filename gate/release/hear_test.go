@@ -330,8 +330,8 @@ func TestReaderCannotApprove(t *testing.T) {
 // attacks 45 and 46: what was approved is read again whenever it is judged.
 func TestApprovalThatIsTakenBack(t *testing.T) {
 	for name, change := range map[string]func(*gate.Comment){
-		"edited": func(c *gate.Comment) { c.Edited = true },
-		"hidden": func(c *gate.Comment) { c.Hidden = true },
+		"edited":                                 func(c *gate.Comment) { c.Edited = true },
+		"hidden":                                 func(c *gate.Comment) { c.Hidden = true },
 		"other text without the forge saying so": func(c *gate.Comment) { c.Body += " not" },
 	} {
 		t.Run(name, func(t *testing.T) {

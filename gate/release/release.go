@@ -13,14 +13,14 @@ import (
 type Store interface {
 	Inbox
 	Requests
-	Book
+	Policies
 	Signing
 	Outbox
-	Policies
 }
 
-// Policies keeps adopted policies.
+// Policies is the book, and what an administrator writes into it.
 type Policies interface {
+	Book
 	// Adopt puts a policy version in force for its repository, with its leaf, and makes
 	// the repository's open requests due.
 	Adopt(ctx context.Context, a gate.Adoption) error
