@@ -14,7 +14,7 @@ func (j *judge) sortApprovals() {
 	for _, a := range j.c.Approvals {
 		why, unread := j.objection(a)
 		if why == "" {
-			why = j.wroteIt(a.By)
+			why, unread = j.wroteIt(a.By)
 		}
 		if why != "" {
 			j.ignored = append(j.ignored, Ignored{Approval: a, Why: why, Unread: unread})
@@ -27,25 +27,27 @@ func (j *judge) sortApprovals() {
 	}
 }
 
-// wroteIt says that somebody is an author of everything there is to cover: such an
-// approval covers nothing, so it fills no group either.
-func (j *judge) wroteIt(who Account) string {
-	changes, _ := j.c.Evidence.Changes.Get()
+// wroteIt says that somebody is an author of everything there is to cover (under the
+// strict separation: of anything): such an approval covers nothing, so it fills no
+// group either. A change that may not be part of the stream is nothing to cover yet.
+func (j *judge) wroteIt(who Account) (why string, unread bool) {
 	var own []string
-	for _, c := range changes {
-		if !j.inStream(c) {
-			continue
-		}
-		if _, is := AuthorsOf(c).Include(who.ID); is {
-			own = append(own, j.called(c))
-		} else if j.stream.Separation == EachChange {
-			return ""
+	for _, c := range j.set {
+		_, wrote := c.authors.Include(who.ID)
+		switch {
+		case wrote:
+			own = append(own, j.called(c.Change))
+		case c.certain && !j.strict():
+			return "", false
 		}
 	}
-	if len(own) == 0 {
-		return ""
+	switch {
+	case len(own) > 0:
+		return fmt.Sprintf("@%s is an author of %s", who.Login, strings.Join(own, ", ")), false
+	case j.everyone.unread != "":
+		return fmt.Sprintf("@%s may be an author: %s", who.Login, j.everyone.unread), true
 	}
-	return fmt.Sprintf("@%s is an author of %s", who.Login, strings.Join(own, ", "))
+	return "", false
 }
 
 // objection says why an approval does not count, and whether that is only because
@@ -305,7 +307,7 @@ func (j *judge) cannotHelp(m Member) string {
 		return "author of " + strings.Join(own, ", ")
 	}
 	if j.independent().Outcome != Granted {
-		if makers, _ := j.makers(); len(makers.list) > 0 {
+		if makers, _ := j.makers(); len(makers.hands) > 0 {
 			if why, is := makers.Include(m.Account.ID); is {
 				return why
 			}

@@ -5,11 +5,25 @@ import (
 	"strings"
 )
 
-// Authors is who had a hand in one change.
+// Authors is who had a hand in one change. It grows with every commit, so nothing in
+// it is searched from end to end.
 type Authors struct {
-	list     []Authorship
+	hands    []hand            // in the order in which they first appear
+	at       map[AccountID]int // where in hands
+	done     map[deed]bool
 	unlinked []string // names that belong to no account
-	unread   string   // why the list may lack somebody; "" where it is complete
+	unread   string   // why somebody may be lacking; "" where it is complete
+}
+
+// hand is one author with everything they did.
+type hand struct {
+	account Account
+	parts   []string
+}
+
+type deed struct {
+	who AccountID
+	did string
 }
 
 // AuthorsOf collects the AUTHORS of a change: its opener, everyone on its commits,
@@ -62,17 +76,30 @@ func (a *Authors) addCommit(c Commit) {
 	}
 }
 
-func (a *Authors) add(who Account, why string) {
-	for i := range a.list {
-		if a.list[i].Account.ID != who.ID {
-			continue
-		}
-		if !strings.Contains(a.list[i].Why, why) {
-			a.list[i].Why += ", " + why
-		}
+func (a *Authors) add(who Account, did string) {
+	if a.done[deed{who.ID, did}] {
 		return
 	}
-	a.list = append(a.list, Authorship{Account: who, Why: why})
+	if a.at == nil {
+		a.at, a.done = map[AccountID]int{}, map[deed]bool{}
+	}
+	a.done[deed{who.ID, did}] = true
+	i, there := a.at[who.ID]
+	if !there {
+		i = len(a.hands)
+		a.at[who.ID], a.hands = i, append(a.hands, hand{account: who})
+	}
+	a.hands[i].parts = append(a.hands[i].parts, did)
+}
+
+// join takes in the authors of one more change.
+func (a *Authors) join(other Authors, called string) {
+	for _, h := range other.hands {
+		a.add(h.account, "author of "+called)
+	}
+	if other.unread != "" && a.unread == "" {
+		a.unread = "of " + called + ", " + other.unread
+	}
 }
 
 func (a *Authors) miss(what, why string) {
@@ -83,10 +110,20 @@ func (a *Authors) miss(what, why string) {
 
 // Include reports whether id is an author, and why.
 func (a Authors) Include(id AccountID) (string, bool) {
-	for _, x := range a.list {
-		if x.Account.ID == id {
-			return x.Why, true
-		}
+	i, ok := a.at[id]
+	if !ok {
+		return "", false
 	}
-	return "", false
+	return a.hands[i].why(), true
+}
+
+func (h hand) why() string { return strings.Join(h.parts, ", ") }
+
+// list is every author with why, for people to read.
+func (a Authors) list() []Authorship {
+	var out []Authorship
+	for _, h := range a.hands {
+		out = append(out, Authorship{Account: h.account, Why: h.why()})
+	}
+	return out
 }

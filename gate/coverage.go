@@ -6,62 +6,75 @@ import (
 	"strings"
 )
 
+// weighed is a change with its authors, which are collected once.
+type weighed struct {
+	Change
+	authors Authors
+	counts  bool // it is part of the stream, or may be
+	certain bool // it is known to be part of the stream
+}
+
+// weigh looks at every change once. The strict separation also wants to know who
+// wrote any of them.
+func (j *judge) weigh() {
+	changes, _ := j.c.Evidence.Changes.Get()
+	for _, c := range changes {
+		w := weighed{Change: c}
+		w.counts, w.certain = j.inStream(c)
+		if w.counts || j.strict() {
+			w.authors = AuthorsOf(c)
+		}
+		j.set = append(j.set, w)
+		if j.strict() {
+			j.everyone.join(w.authors, j.called(c))
+		}
+	}
+}
+
+func (j *judge) strict() bool { return j.stream.Separation != EachChange }
+
+// inStream leaves out only what is known to touch nothing of a monorepo's stream.
+func (j *judge) inStream(c Change) (counts, certain bool) {
+	if len(j.stream.Paths) == 0 {
+		return true, true
+	}
+	paths, ok := c.Paths.Get()
+	if !ok {
+		return true, false
+	}
+	for _, p := range paths {
+		if matchAny(j.stream.Paths, p) || matchAny(j.stream.Shared, p) {
+			return true, true
+		}
+	}
+	return false, false
+}
+
 // cover finds, for every change of the stream, who covers it: somebody outside
 // its AUTHORS who approved the release, or who reviewed the change at its final
 // head before the merge (I5).
 func (j *judge) cover() []Coverage {
-	changes, _ := j.c.Evidence.Changes.Get()
 	var out []Coverage
-	everyone := j.everyAuthor(changes)
-	for _, change := range changes {
-		if j.inStream(change) {
-			out = append(out, j.coverOne(change, everyone))
+	for _, change := range j.set {
+		if change.counts {
+			out = append(out, j.coverOne(change))
 		}
 	}
 	return out
 }
 
-// inStream leaves out only what is known to touch nothing of a monorepo's stream.
-func (j *judge) inStream(c Change) bool {
-	if len(j.stream.Paths) == 0 {
-		return true
+func (j *judge) coverOne(change weighed) Coverage {
+	authors := change.authors
+	if authors.unread == "" {
+		authors.unread = j.everyone.unread
 	}
-	paths, ok := c.Paths.Get()
-	if !ok {
-		return true
-	}
-	for _, p := range paths {
-		if matchAny(j.stream.Paths, p) || matchAny(j.stream.Shared, p) {
-			return true
-		}
-	}
-	return false
-}
-
-// everyAuthor is the union of all changes' authors, which only the strict
-// separation asks for.
-func (j *judge) everyAuthor(changes []Change) Authors {
-	var all Authors
-	if j.stream.Separation == EachChange {
-		return all
-	}
-	for _, c := range changes {
-		for _, x := range AuthorsOf(c).list {
-			all.add(x.Account, x.Why)
-		}
-	}
-	return all
-}
-
-func (j *judge) coverOne(change Change, everyone Authors) Coverage {
-	authors := AuthorsOf(change)
 	cov := Coverage{
-		Number: change.Number, Called: j.called(change), Head: change.Head, Title: change.Title, URL: change.URL,
-		Authors: authors.list, Unlinked: authors.unlinked,
+		Number: change.Number, Called: j.called(change.Change), Head: change.Head, Title: change.Title, URL: change.URL,
+		Authors: authors.list(), Unlinked: authors.unlinked,
 	}
 	outside := func(id AccountID) bool {
 		_, own := authors.Include(id)
-		_, wrote := everyone.Include(id)
+		_, wrote := j.everyone.Include(id)
 		return !own && !wrote
 	}
 	for _, a := range j.counted {
@@ -70,7 +83,7 @@ func (j *judge) coverOne(change Change, everyone Authors) Coverage {
 		}
 	}
 	if j.stream.ReviewsCount {
-		for _, r := range j.reviews(change) {
+		for _, r := range j.reviews(change.Change) {
 			if outside(r.By.ID) {
 				cov.cover(r.By, "review of "+ShortCommit(r.Commit))
 			}
@@ -112,8 +125,8 @@ func missing(a Authors, n int) string {
 		return a.unread
 	}
 	var names []string
-	for _, x := range a.list {
-		names = append(names, "@"+x.Account.Login)
+	for _, h := range a.hands {
+		names = append(names, "@"+h.account.Login)
 	}
 	who := "someone"
 	if n > 1 {

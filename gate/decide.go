@@ -12,6 +12,7 @@ import (
 func Decide(c Case, at time.Time) Decision {
 	stream, _ := c.Policy.StreamByName(c.Request.Stream)
 	j := judge{c: c, stream: stream, at: at}
+	j.weigh()
 	j.sortApprovals()
 	j.coverage = j.cover()
 	d := Decision{
@@ -55,6 +56,8 @@ type judge struct {
 	c        Case
 	stream   Stream
 	at       time.Time
+	set      []weighed
+	everyone Authors // of the whole set; empty unless the separation is strict
 	counted  []Approval
 	ignored  []Ignored
 	coverage []Coverage
@@ -253,19 +256,23 @@ func (j *judge) branch() Check {
 }
 
 func (j *judge) hold() Check {
+	var missed *Check
 	for _, d := range j.c.Denials {
-		why, missed := j.denialObjection(d)
-		if missed {
-			return unread(CheckHold, "the denial by @"+d.By.Login, why)
-		}
-		if why != "" {
-			continue // somebody who may not approve may not deny either
-		}
-		return Check{
-			Name: CheckHold, Outcome: Denied, Ends: StateDenied,
-			Reason: fmt.Sprintf("denied by @%s: %s", d.By.Login, d.Reason),
-			Fix:    "settle it with @" + d.By.Login + ", then start the release workflow again",
-		}
+		why, unknown := j.denialObjection(d)
+		switch {
+		case unknown:
+			c := unread(CheckHold, "the denial by @"+d.By.Login, why)
+			missed = &c
+		case why == "":
+			return Check{
+				Name: CheckHold, Outcome: Denied, Ends: StateDenied,
+				Reason: fmt.Sprintf("denied by @%s: %s", d.By.Login, d.Reason),
+				Fix:    "settle it with @" + d.By.Login + ", then start the release workflow again",
+			}
+		} // somebody who may not approve may not deny either
+	}
+	if missed != nil {
+		return *missed
 	}
 	if len(j.c.Holds) > 0 {
 		h := j.c.Holds[0]
