@@ -108,10 +108,14 @@ func Parse(text []byte) (Config, error) {
 		return Config{}, problem("the configuration holds more than one document", "keep one")
 	}
 	c := check(f)
-	if len(c.problems) > 0 {
-		return Config{}, problem("the configuration does not hold:\n  "+strings.Join(c.problems, "\n  "), "mend all of these")
+	switch len(c.problems) {
+	case 0:
+		return c.Config, nil
+	case 1:
+		return Config{}, problem("the configuration does not hold: "+c.problems[0], "mend it, and see countersignd config check")
+	default:
+		return Config{}, problem("the configuration does not hold:\n  "+strings.Join(c.problems, "\n  "), "mend all of these, and see countersignd config check")
 	}
-	return c.Config, nil
 }
 
 func problem(text, fix string) error {

@@ -2,15 +2,22 @@ package e2e_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/countersign/countersign/e2e/stage"
+	"github.com/countersign/countersign/gate/store"
+	"github.com/countersign/countersign/gate/store/storetest"
 	"github.com/countersign/countersign/hsm/hsmtest"
 )
 
@@ -19,17 +26,28 @@ var bin string //nolint:gochecknoglobals // set once by TestMain, before any tes
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		flag.Parse()
+		if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+			// Stories mostly wait: for the forge, for people, for one another's seconds.
+			if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
 		dir, err := os.MkdirTemp("", "countersign-bin")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
-		for name, cgo := range map[string]string{"countersignd": "1", "countersign": "0"} {
-			cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "../cmd/"+name)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+		for _, b := range []struct {
+			name, cgo string
+			race      bool
+		}{{"countersignd", "1", raced}, {"countersign", "0", false}} {
+			cmd := exec.Command("go", "build", "-race="+strconv.FormatBool(b.race), "-o", filepath.Join(dir, b.name), "../cmd/"+b.name)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED="+b.cgo)
 			if out, err := cmd.CombinedOutput(); err != nil {
-				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)
+				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", b.name, err, out)
 				return 1
 			}
 		}
@@ -40,64 +58,151 @@ func TestMain(m *testing.M) {
 
 // Every story runs on both forges: what it says of one holds for the other.
 func TestStories(t *testing.T) {
-	for _, forge := range []string{"github", "gitlab"} {
+	for _, forge := range forges() {
 		t.Run(forge, func(t *testing.T) {
 			t.Parallel()
 			testscript.Run(t, testscript.Params{
-				Dir:   "testdata/stories",
-				Setup: func(env *testscript.Env) error { return begin(env, forge) },
-				Cmds:  storyCommands(),
-				Condition: func(cond string) (bool, error) {
-					if cond != "github" && cond != "gitlab" {
-						return false, fmt.Errorf("condition %q: expected github or gitlab", cond)
-					}
-					return cond == forge, nil
-				},
+				Dir:       "testdata/stories",
+				Setup:     func(env *testscript.Env) error { return begin(env, forge, store.Config{Engine: store.SQLite}) },
+				Cmds:      storyCommands(),
+				Condition: isForge(forge),
 			})
 		})
 	}
 }
 
+// The database makes no difference to what happens, nor to what survives a crash.
+func TestStoriesOnPostgres(t *testing.T) {
+	server, err := storetest.StartPostgres(t.Context(), storetest.WithoutSync())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, forge := range forges() {
+		t.Run(forge, func(t *testing.T) {
+			dsn, err := databases(t.Context(), server, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			testscript.Run(t, testscript.Params{
+				Files: []string{"testdata/stories/happy.txtar", "testdata/stories/killed.txtar"},
+				Setup: func(env *testscript.Env) error {
+					return begin(env, forge, store.Config{Engine: store.Postgres, DSN: <-dsn})
+				},
+				Cmds:      storyCommands(),
+				Condition: isForge(forge),
+			})
+		})
+	}
+}
+
+// databases are n new ones, each for one story.
+func databases(ctx context.Context, server *storetest.Postgres, n int) (<-chan string, error) {
+	out := make(chan string, n)
+	for range n {
+		dsn, err := server.Database(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out <- dsn
+	}
+	return out, nil
+}
+
+func forges() []string { return []string{"github", "gitlab"} }
+
+func isForge(forge string) func(string) (bool, error) {
+	return func(cond string) (bool, error) {
+		if !slices.Contains(forges(), cond) {
+			return false, fmt.Errorf("condition %q: expected github or gitlab", cond)
+		}
+		return cond == forge, nil
+	}
+}
+
 // begin sets a stage with one team of one forge up, its policy adopted, the daemon running.
-func begin(env *testscript.Env, forge string) error {
+func begin(env *testscript.Env, forge string, db store.Config) error {
 	ctx := context.Background() // the script's end closes the stage
-	scratch, err := os.MkdirTemp("", "countersign-story")
+	st, err := prepare(env, forge, db)
 	if err != nil {
 		return err
+	}
+	if err := st.Adopt(ctx, st.team); err != nil {
+		return err
+	}
+	if err := st.Start(ctx); err != nil {
+		return fmt.Errorf("%w\n%s", err, st.tail())
+	}
+	return nil
+}
+
+// prepare sets the stage up and configures the daemon. At the script's end everything
+// that must hold of any database and any log is looked at.
+func prepare(env *testscript.Env, forge string, db store.Config) (*story, error) {
+	ctx := context.Background()
+	scratch, err := os.MkdirTemp("", "countersign-story")
+	if err != nil {
+		return nil, err
 	}
 	log, err := os.Create(filepath.Join(scratch, "daemon.log"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s, err := stage.New(ctx, stage.Options{Dir: filepath.Join(scratch, "stage"), Bin: bin, Log: log})
+	s, err := stage.New(ctx, stage.Options{Dir: filepath.Join(scratch, "stage"), Bin: bin, Log: log, Postgres: db.DSN})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	tb := env.T().(testing.TB) //nolint:forcetypeassert // testscript.Run was given a testing.T
 	fault := hsmtest.NewFault(tb, s.Token)
 	s.Module, s.Env = fault.Path, fault.Env
-	st := &story{Stage: s, fault: fault, tb: tb, log: log.Name(), changes: map[string]change{}, comments: map[string]spoken{}}
+	st := &story{
+		Stage: s, fault: fault, tb: tb, log: log.Name(), db: db,
+		changes: map[string]change{}, comments: map[string]spoken{},
+	}
+	st.db.Path = s.Database()
 	env.Defer(func() {
 		s.Close()
+		st.holds(tb)
 		_ = log.Close()
 		_ = os.RemoveAll(scratch)
 	})
 	st.team = stage.Gather(s.Worlds[forge])
 	key, err := s.CreateKey(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.Configure(key, st.team.Owner()); err != nil {
-		return err
-	}
-	if err := s.Adopt(ctx, st.team); err != nil {
-		return err
+		return nil, err
 	}
 	env.Values[storyKey{}] = st
 	env.Setenv("FORGE", forge)
 	env.Setenv("URL", s.URL)
-	if err := s.Start(ctx); err != nil {
-		return fmt.Errorf("%w\n%s", err, st.tail())
+	env.Setenv("DIR", s.Dir)
+	return st, nil
+}
+
+// holds checks what no story may break, however it went: the database's invariants,
+// no data race, no panic, and no secret in the log.
+func (s *story) holds(tb testing.TB) {
+	if _, err := os.Stat(s.db.Path); s.db.Engine == store.Postgres || err == nil {
+		if err := storetest.CheckInvariants(context.Background(), s.db, nil); err != nil {
+			tb.Errorf("the database: %v", err)
+		}
 	}
-	return nil
+	b, err := os.ReadFile(s.log)
+	if err != nil {
+		tb.Error(err)
+	}
+	for _, bad := range []string{"DATA RACE", "panic:", "goroutine "} {
+		if _, trace, found := strings.Cut(string(b), bad); found {
+			tb.Errorf("the daemon's log holds %s%.4000s", bad, trace)
+		}
+	}
+	if name, told := s.tells(string(b)); told {
+		tb.Errorf("the daemon's log tells the secret of %s", name)
+	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/canonical"
+	"github.com/countersign/countersign/gate/store"
 	"github.com/countersign/countersign/hsm/hsmtest"
 )
 
@@ -39,6 +40,7 @@ type story struct {
 	fault    *hsmtest.Fault
 	tb       testing.TB
 	log      string
+	db       store.Config
 	changes  map[string]change
 	comments map[string]spoken
 	job      forgetest.Job

@@ -31,7 +31,5 @@ func configCommand() *cobra.Command {
 		Use: "example", Short: "Print a complete configuration to start from", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), config.Example()) },
 	}
-	cmd := &cobra.Command{Use: "config", Short: "Check or print a configuration"}
-	cmd.AddCommand(check, example)
-	return cmd
+	return group("config", "Check or print a configuration", check, example)
 }

@@ -26,7 +26,7 @@ func show(k hsm.Key) keyOutput {
 func keysCommand() *cobra.Command {
 	var token hsm.TokenConfig
 	var asJSON bool
-	keys := &cobra.Command{Use: "keys", Short: "Make and list the keys of a PKCS#11 token"}
+	keys := group("keys", "Make and list the keys of a PKCS#11 token")
 	f := keys.PersistentFlags()
 	f.StringVar(&token.Module, "module", "", "path of the vendor's PKCS#11 module")
 	f.StringVar(&token.TokenLabel, "token", "", "label of the token")

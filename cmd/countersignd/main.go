@@ -64,11 +64,15 @@ func explain(err error) string {
 	if e.Expected != "" || e.Got != "" {
 		fmt.Fprintf(&b, " (expected %s, got %s)", e.Expected, e.Got)
 	}
-	if e.Fix != "" {
-		b.WriteString("; " + e.Fix)
-	}
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Fix != "" {
+		separator := "; "
+		if strings.Contains(e.Text, "\n") {
+			separator = "\n" // a list, or lines of a file: the last of them is not what is mended
+		}
+		b.WriteString(separator + e.Fix)
 	}
 	return b.String()
 }
@@ -81,6 +85,17 @@ func isUsage(err error) bool {
 		}
 	}
 	return false
+}
+
+// group is a command that only holds others: without one of them it explains itself,
+// and it takes a mistyped one for what it is.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
 }
 
 // workerCommand is how the daemon starts its PKCS#11 workers; nobody else calls it.

@@ -14,9 +14,7 @@ import (
 )
 
 func policyCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Put repositories' policies in force"}
-	cmd.AddCommand(adoptCommand())
-	return cmd
+	return group("policy", "Put repositories' policies in force", adoptCommand())
 }
 
 func adoptCommand() *cobra.Command {

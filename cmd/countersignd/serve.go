@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/gate/store"
@@ -74,6 +75,18 @@ func serve(ctx context.Context, path string) error {
 	return work(ctx, c, log, g, shelf, public)
 }
 
+// occupied is an address that cannot be listened on.
+func occupied(address string, err error) error {
+	if cause := new(os.SyscallError); errors.As(err, &cause) {
+		err = cause.Err // without the address again
+	}
+	return &gate.Error{
+		Kind: gate.Conflict, Code: gate.CodeConfig, Text: "the server cannot listen on " + address,
+		Expected: "a free address of this machine", Got: err.Error(),
+		Fix: "stop who listens there, or change server.listen or server.health_listen",
+	}
+}
+
 // listed are the forges as clients look them up.
 func listed(c config.Config) []api.Forge {
 	var out []api.Forge
@@ -98,7 +111,7 @@ func work(ctx context.Context, c config.Config, log *slog.Logger, g *release.Gat
 	for address, server := range servers {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w", address, err)
+			return occupied(address, err)
 		}
 		group.Go(func() error {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

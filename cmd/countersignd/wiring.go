@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,9 +34,30 @@ type forge interface {
 
 // openStore opens the configured database and brings its schema up to date.
 func openStore(ctx context.Context, c config.Config) (*store.Store, error) {
-	return store.Open(ctx, store.Config{
+	s, err := store.Open(ctx, store.Config{
 		Engine: store.Engine(c.Database.Engine), Path: c.Database.Path, DSN: c.Database.DSN.Reveal(), Now: time.Now,
 	})
+	if err != nil {
+		return nil, unopened(c.Database, err)
+	}
+	return s, nil
+}
+
+// unopened tells the operator which database it is.
+func unopened(d config.Database, err error) error {
+	var e *gate.Error
+	if !errors.As(err, &e) || e.Err == nil {
+		return err // it says all there is
+	}
+	which, expected := "database.path "+d.Path, "a SQLite file in a folder that the server may write, or none there yet"
+	if d.Engine == string(store.Postgres) {
+		which, expected = "the server of database.dsn_file", "PostgreSQL 15 or later that accepts the connection string"
+	}
+	return &gate.Error{
+		Kind: e.Kind, Code: e.Code, Text: "the database cannot be opened: " + which, Expected: expected,
+		Got: strings.Join(strings.Fields(e.Err.Error()), " "), // drivers write over several lines
+		Fix: "mend the database or its configuration, then start again",
+	}
 }
 
 // openForge makes a forge's adapter.
@@ -57,7 +80,10 @@ func ports(c config.Config) (map[gate.ForgeID]release.Port, map[gate.ForgeID]web
 	for _, f := range c.Forges {
 		adapter, err := openForge(f)
 		if err != nil {
-			return nil, nil, fmt.Errorf("forge %s: %w", f.Name, err)
+			return nil, nil, &gate.Error{
+				Kind: gate.Invalid, Code: gate.CodeConfig, Text: fmt.Sprintf("forge %s cannot be used", f.Name),
+				Fix: "mend its entry under forges, or the file that it names", Err: err,
+			}
 		}
 		at, err := url.Parse(f.URL)
 		if err != nil {
