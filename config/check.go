@@ -151,7 +151,7 @@ func (c *checker) name(field, text string) string {
 func (c *checker) forge(at string, x forgeFile) {
 	f := Forge{
 		Name:          gate.ForgeID(c.name(at+".name", x.Name)),
-		Kind:          gate.ForgeKind(c.oneOf(at+".kind", x.Kind, "", "github", "gitlab")),
+		Kind:          gate.ForgeKind(x.Kind),
 		URL:           c.url(at+".url", x.URL, true).String(),
 		WebhookSecret: c.secret(at+".webhook_secret_file", x.WebhookSecretFile), GitLabAudience: x.GitLabAudience,
 	}

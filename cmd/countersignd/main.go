@@ -46,8 +46,12 @@ Start with
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "countersignd: "+explain(err))
-	if gate.KindOf(err) == gate.Invalid || gate.CodeOf(err) == gate.CodeInternal && !errors.Is(err, context.Canceled) && isUsage(err) {
+	said, usage := "countersignd: "+explain(err), isUsage(err)
+	if usage {
+		said = strings.TrimRight(said, "\n") + "\nSee countersignd --help."
+	}
+	fmt.Fprintln(stderr, said)
+	if usage || gate.KindOf(err) == gate.Invalid {
 		return 2
 	}
 	return 1
@@ -61,24 +65,28 @@ func explain(err error) string {
 	}
 	var b strings.Builder
 	b.WriteString(e.Code.String() + ": " + e.Text)
+	// After a list, or lines of a file, what follows is not about the last of them.
+	before, after, next := " (", ")", "; "
+	if strings.Contains(e.Text, "\n") {
+		before, after, next = "\n", "", "\n"
+	}
 	if e.Expected != "" || e.Got != "" {
-		fmt.Fprintf(&b, " (expected %s, got %s)", e.Expected, e.Got)
+		fmt.Fprintf(&b, "%sexpected %s, got %s%s", before, e.Expected, e.Got, after)
 	}
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
 	}
 	if e.Fix != "" {
-		separator := "; "
-		if strings.Contains(e.Text, "\n") {
-			separator = "\n" // a list, or lines of a file: the last of them is not what is mended
-		}
-		b.WriteString(separator + e.Fix)
+		b.WriteString(next + e.Fix)
 	}
 	return b.String()
 }
 
 // isUsage recognises cobra's complaints about the command line, which have no type.
 func isUsage(err error) bool {
+	if gate.CodeOf(err) != gate.CodeInternal || errors.Is(err, context.Canceled) {
+		return false
+	}
 	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "required flag", "accepts ", "invalid argument", "flag needs"} {
 		if strings.HasPrefix(err.Error(), start) {
 			return true
