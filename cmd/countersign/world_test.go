@@ -131,7 +131,7 @@ func (w *world) at(state gate.State) api.Release {
 			Name: gate.CheckCoverage, Outcome: gate.Waiting, Reason: "1 of 2 changes not yet covered", Fix: "somebody else approves",
 		})
 		r.Coverage = []gate.Coverage{{
-			Number: 412, Head: gatetest.Head, Missing: "someone other than @ana",
+			Number: 412, Called: "#412", Head: gatetest.Head, Missing: "someone other than @ana",
 			Authors: []gate.Authorship{{Account: gatetest.Ana(), Why: "author"}},
 		}}
 		r.CanApprove = []gate.Account{gatetest.Bo()}

@@ -24,16 +24,25 @@ const (
 	childPath   = "COUNTERSIGN_STORE_CHILD_PATH"
 	childDSN    = "COUNTERSIGN_STORE_CHILD_DSN"
 	childHSM    = "COUNTERSIGN_STORE_CHILD_HSM"
+	childLease  = "COUNTERSIGN_STORE_CHILD_LEASE"
 )
 
 const (
 	kills = 60
-	// childLease is shorter than some of the child's own steps, so that its workers
-	// also overtake each other.
-	childLease = 3 * time.Millisecond
-	// longestLife is how long a child lives at most after its first request.
-	longestLife = 60 * time.Millisecond
+	// A child lives for so many steps at most, and a moment more: a slow machine takes
+	// longer for them, but gets as far.
+	longestLife = 16
+	longestPast = 5 * time.Millisecond
 )
+
+// leases take turns: under the short one, which is over before some of the child's own
+// steps, its workers overtake each other; under the long one they finish.
+func leaseOf(n int) time.Duration {
+	if n%2 == 0 {
+		return 3 * time.Millisecond
+	}
+	return time.Second
+}
 
 // TestKilledWhileSigning kills a signing process at random moments, again and again, and
 // holds the invariants over what it leaves: no use of the HSM without an intent before
@@ -54,7 +63,7 @@ func TestKilledWhileSigning(t *testing.T) {
 			w.s = w.open()
 			hsm := filepath.Join(t.TempDir(), "hsm")
 			for n := range kills {
-				killOne(w, hsm)
+				killOne(w, hsm, leaseOf(n))
 				if n%10 == 9 {
 					w.must(storetest.CheckInvariants(w.ctx, w.config, hsmUses(w, hsm)))
 				}
@@ -73,23 +82,26 @@ func TestKilledWhileSigning(t *testing.T) {
 	}
 }
 
-// killOne starts a child, waits until it works, and kills it a random moment later.
-func killOne(w *world, hsm string) {
+// killOne starts a child, lets it work for a random number of steps, and kills it a
+// random moment later.
+func killOne(w *world, hsm string, lease time.Duration) {
 	w.Helper()
 	self, err := os.Executable()
 	w.must(err)
 	cmd := exec.CommandContext(w.ctx, self)
 	cmd.Env = append(os.Environ(), childEngine+"="+string(w.config.Engine), childPath+"="+w.config.Path,
-		childDSN+"="+w.config.DSN, childHSM+"="+hsm)
+		childDSN+"="+w.config.DSN, childHSM+"="+hsm, childLease+"="+lease.String())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	w.must(err)
 	w.must(cmd.Start())
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if line != "working\n" {
-		w.Fatalf("expected a working child, got %q, %v", line, err)
+	steps := bufio.NewReader(out)
+	for range 1 + rand.IntN(longestLife) {
+		if line, err := steps.ReadString('\n'); line != "step\n" {
+			w.Fatalf("expected a working child, got %q, %v", line, err)
+		}
 	}
-	time.Sleep(time.Duration(rand.Int64N(int64(longestLife)))) // the random moment, not a wait for anything
+	time.Sleep(time.Duration(rand.Int64N(int64(longestPast)))) // the random moment, not a wait for anything
 	w.must(cmd.Process.Kill())
 	if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
 		w.Fatalf("expected a killed child, got one that ended by itself: %v", err)
@@ -151,30 +163,34 @@ func child(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lease, err := time.ParseDuration(os.Getenv(childLease))
+	if err != nil {
+		return err
+	}
 	const workers = 3
 	ended := make(chan error, workers)
 	for range workers {
 		go func() {
 			for {
-				if err := childStep(ctx, s, hsm); err != nil && gate.CodeOf(err) != gate.CodeTransition {
+				if err := childStep(ctx, s, hsm, lease); err != nil && gate.CodeOf(err) != gate.CodeTransition {
 					ended <- err
 					return
 				}
+				fmt.Println("step")
 			}
 		}()
 	}
-	fmt.Println("working")
 	return <-ended
 }
 
 // childStep takes up what is due, or opens a request where nothing is.
-func childStep(ctx context.Context, s *store.Store, hsm *os.File) error {
-	if p, ok, err := s.ClaimPost(ctx, "child", childLease); err != nil {
+func childStep(ctx context.Context, s *store.Store, hsm *os.File, lease time.Duration) error {
+	if p, ok, err := s.ClaimPost(ctx, "child", lease); err != nil {
 		return err
 	} else if ok {
 		return s.Posted(ctx, p, "1")
 	}
-	rec, ok, err := s.ClaimDue(ctx, "child", childLease)
+	rec, ok, err := s.ClaimDue(ctx, "child", lease)
 	if err != nil {
 		return err
 	}
@@ -190,7 +206,7 @@ func childStep(ctx context.Context, s *store.Store, hsm *os.File) error {
 		return err
 	}
 	is := intents(rec)
-	if rec, err = s.BeginSigning(ctx, rec, is, "child", childLease); err != nil {
+	if rec, err = s.BeginSigning(ctx, rec, is, "child", lease); err != nil {
 		return err
 	}
 	for _, i := range is {
