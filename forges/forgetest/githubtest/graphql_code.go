@@ -134,6 +134,7 @@ func commitFields() map[string]func(*call, commitNode, map[string]any) any {
 			}
 			return node{"GpgSignature", x}
 		}),
+		"file":                   commitFile,
 		"authors":                commitAuthors,
 		"parents":                commitParents,
 		"history":                commitHistory,

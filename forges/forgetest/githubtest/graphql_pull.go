@@ -116,7 +116,12 @@ func onlyPullFields() map[string]func(*call, threadNode, map[string]any) any {
 		return func(c *call, x threadNode, _ map[string]any) any { return f(c, x) }
 	}
 	return map[string]func(*call, threadNode, map[string]any) any{
-		"baseRefName":       plain(func(_ *call, x threadNode) any { return x.pull.target }),
+		"baseRefName":    plain(func(_ *call, x threadNode) any { return x.pull.target }),
+		"baseRepository": plain(func(_ *call, x threadNode) any { return node{"Repository", x.repo} }),
+		"changedFiles": plain(func(_ *call, x threadNode) any {
+			graph := x.repo.net.graph
+			return len(graph.Changed(graph.MergeBase(x.pull.baseSHA, x.pull.headSHA), x.pull.headSHA))
+		}),
 		"baseRefOid":        plain(func(_ *call, x threadNode) any { return x.pull.baseSHA }),
 		"headRefName":       plain(func(_ *call, x threadNode) any { return x.pull.source }),
 		"headRefOid":        plain(func(_ *call, x threadNode) any { return x.pull.headSHA }),
