@@ -15,6 +15,8 @@ type broken struct {
 	fail   map[string]error  // instead of the call
 	before map[string]func() // and then the call
 	around func(method string, do func() error) error
+	// nothing is set by a claim that found nothing to do.
+	nothing bool
 }
 
 // storeAway is what the store says when its database does not answer.
@@ -36,7 +38,11 @@ func (b *broken) call(method string, do func() error) error {
 }
 
 func (b *broken) ClaimDelivery(ctx context.Context, owner string, lease time.Duration) (d gate.Delivery, ok bool, err error) {
-	err = b.call("ClaimDelivery", func() (e error) { d, ok, e = b.Store.ClaimDelivery(ctx, owner, lease); return })
+	err = b.call("ClaimDelivery", func() (e error) {
+		d, ok, e = b.Store.ClaimDelivery(ctx, owner, lease)
+		b.nothing = !ok
+		return e
+	})
 	return d, ok && err == nil, err
 }
 
@@ -59,7 +65,11 @@ func (b *broken) OpenRequests(ctx context.Context, r gate.RepositoryID) (out []g
 }
 
 func (b *broken) ClaimDue(ctx context.Context, owner string, lease time.Duration) (r gate.Record, ok bool, err error) {
-	err = b.call("ClaimDue", func() (e error) { r, ok, e = b.Store.ClaimDue(ctx, owner, lease); return })
+	err = b.call("ClaimDue", func() (e error) {
+		r, ok, e = b.Store.ClaimDue(ctx, owner, lease)
+		b.nothing = !ok
+		return e
+	})
 	return r, ok && err == nil, err
 }
 
@@ -113,7 +123,11 @@ func (b *broken) FailSigning(ctx context.Context, rec gate.Record, why string, p
 }
 
 func (b *broken) ClaimPost(ctx context.Context, owner string, lease time.Duration) (p gate.Post, ok bool, err error) {
-	err = b.call("ClaimPost", func() (e error) { p, ok, e = b.Store.ClaimPost(ctx, owner, lease); return })
+	err = b.call("ClaimPost", func() (e error) {
+		p, ok, e = b.Store.ClaimPost(ctx, owner, lease)
+		b.nothing = !ok
+		return e
+	})
 	return p, ok && err == nil, err
 }
 

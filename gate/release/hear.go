@@ -113,8 +113,13 @@ func (g *Gate) react(ref gate.CommentRef, reaction string) gate.Post {
 
 // refuse answers a command that nothing can be done with.
 func (g *Gate) refuse(c gate.Comment, why string, heard *gate.Heard) {
-	heard.Posts = append(heard.Posts, g.react(c.Ref, "confused"), gate.Post{
-		ID: g.NewID(), Repository: c.Ref.Repository, Target: gate.PostReply, Thread: c.Ref.Thread,
-		Key: fmt.Sprintf("reply/%s/%d", c.Ref.Repository, c.Ref.ID), Comment: c.Ref, Body: why, Made: g.Now(),
-	})
+	heard.Posts = append(heard.Posts, g.react(c.Ref, "confused"), g.reply(c.Ref, why))
+}
+
+// reply answers a comment once, in one line.
+func (g *Gate) reply(ref gate.CommentRef, why string) gate.Post {
+	return gate.Post{
+		ID: g.NewID(), Repository: ref.Repository, Target: gate.PostReply, Thread: ref.Thread,
+		Key: fmt.Sprintf("reply/%s/%d", ref.Repository, ref.ID), Comment: ref, Body: why, Made: g.Now(),
+	}
 }

@@ -126,8 +126,14 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 	if err != nil {
 		return gate.Record{}, err
 	}
-	if w.Repository != rec.Request.Repository || w.Owner != rec.Request.Owner ||
-		w.Workflow != rec.Request.Workload.Workflow {
+	if w.Repository != rec.Request.Repository || w.Owner != rec.Request.Owner {
+		// Said as of a request that is none: others learn nothing of it.
+		return gate.Record{}, &gate.Error{
+			Kind: gate.NotFound, Code: gate.CodeRequestUnknown, Text: "there is no such request",
+			Expected: "the id of a request", Got: fmt.Sprintf("%q", id), Fix: "check the id, or ask anew",
+		}
+	}
+	if w.Workflow != rec.Request.Workload.Workflow {
 		return gate.Record{}, &gate.Error{
 			Kind: gate.Refused, Code: gate.CodeNotPermitted, Text: "this job does not speak for the request",
 			Expected: "a job of the repository and workflow that asked", Got: w.RepositoryName + " " + w.Workflow,

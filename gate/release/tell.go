@@ -20,13 +20,19 @@ func (g *Gate) tell(rec gate.Record, before, d gate.Decision, to gate.State, thr
 	if thread == (gate.Thread{}) && c.Evidence.Changes.IsKnown() {
 		posts = append(posts, g.openThread(base, v))
 	}
-	return append(posts, g.answers(before, d)...)
+	return append(posts, g.answers(before, d, c.Evidence)...)
 }
 
 func (g *Gate) viewOf(rec gate.Record, d gate.Decision, to gate.State, c gate.Case) voice.View {
 	repo, _ := c.Evidence.Repository.Get()
+	var compare string
+	if len(c.Released) > 0 {
+		// The newest signed release comes first; before the first, the baseline.
+		port := g.Forges[rec.Request.Repository.Forge]
+		compare = port.compareURL(rec.Request.RepositoryName, c.Released[0], rec.Request.Commit)
+	}
 	return voice.View{
-		Request: rec.Request, State: to, Decision: d, Kind: rec.Request.Workload.Kind,
+		CompareURL: compare, Request: rec.Request, State: to, Decision: d, Kind: rec.Request.Workload.Kind,
 		ReleaseURL: g.URL(rec.Request.ID), RepositoryURL: repo.URL, Server: g.Server.String(),
 	}
 }
@@ -61,7 +67,7 @@ func (g *Gate) openThread(p gate.Post, v voice.View) gate.Post {
 
 // answers are the reactions to approvals and denials that were judged for the first
 // time, or otherwise than before.
-func (g *Gate) answers(before, d gate.Decision) []gate.Post {
+func (g *Gate) answers(before, d gate.Decision, e gate.Evidence) []gate.Post {
 	var out []gate.Post
 	was := map[string]string{}
 	for _, a := range before.Counted {
@@ -78,7 +84,18 @@ func (g *Gate) answers(before, d gate.Decision) []gate.Post {
 	for _, i := range d.Ignored {
 		if was[i.Approval.ID] != "confused" && !i.Unread {
 			out = append(out, g.react(i.Approval.Source, "confused"))
+			out = append(out, g.refusal(i, e)...)
 		}
 	}
 	return out
+}
+
+// refusal tells somebody with write why their approval does not count. Outsiders get
+// the reaction alone: nobody makes the gate talk who has no say here.
+func (g *Gate) refusal(i gate.Ignored, e gate.Evidence) []gate.Post {
+	a := i.Approval
+	if m, _ := e.Roles[a.By.ID].Get(); m.Role < gate.RoleWrite {
+		return nil
+	}
+	return []gate.Post{g.reply(a.Source, voice.Refusal(i))}
 }

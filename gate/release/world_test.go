@@ -6,8 +6,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +63,7 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	}
 	w.signer = hsmtest.NewFake(w.now, gatetest.Lineage)
 	w.keys = release.Keyring{{Version: w.signer.Keys()[0], Owners: []gate.AccountID{gatetest.Acme()}}}
+	w.prepare()
 	var err error
 	w.store, err = store.Open(w.ctx, w.config)
 	w.must(err)
@@ -73,6 +76,33 @@ func newWorld(t *testing.T, settings ...setting) *world {
 	_, err = w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
 	w.must(err)
 	return w
+}
+
+// empty is a database with nothing in it yet, made once: bringing a new one up to date
+// takes longer than most tests.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "countersign-empty-")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "gate.db")
+	s, err := store.Open(context.Background(), store.Config{Engine: store.SQLite, Path: path, Now: time.Now})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	err = s.Close()
+	file, readErr := os.ReadFile(path)
+	return file, errors.Join(err, readErr, os.RemoveAll(dir))
+})
+
+func (w *world) prepare() {
+	w.Helper()
+	if w.config.Engine != store.SQLite {
+		return
+	}
+	file, err := empty()
+	w.must(err)
+	w.must(os.WriteFile(w.config.Path, file, 0o600))
 }
 
 // newGate is another process over the same world.
