@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/countersign/countersign/gate"
 )
@@ -32,7 +34,8 @@ type pipeline struct {
 }
 
 // Run reads the job that w says it is, and the pipeline around it: whoever
-// started either asked for the release (attack 15).
+// started either asked for the release (attack 15), and with no variables but those
+// of the CI file.
 func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error) {
 	if w.Repository.Forge != f.forge || w.JobID <= 0 || w.RunID <= 0 {
 		return gate.RunFacts{}, noJob(w, fmt.Errorf("job %d of pipeline %d: %w", w.JobID, w.RunID, errUnexpected))
@@ -61,6 +64,9 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 	if p.ID != w.RunID || p.SHA != j.Commit.ID || p.User == nil {
 		return gate.RunFacts{}, failure("the pipeline that asks", fmt.Errorf("pipeline %d at %q: %w", p.ID, p.SHA, errUnexpected))
 	}
+	if err := s.noVariables(ctx, p); err != nil {
+		return gate.RunFacts{}, err
+	}
 	facts := gate.RunFacts{
 		RunID: p.ID, Attempt: 1, Job: j.Name, InProgress: j.Status == "running", Commit: j.Commit.ID,
 	}
@@ -74,6 +80,32 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 		}
 	}
 	return facts, nil
+}
+
+// noVariables refuses a pipeline that was started with variables of its own (API docs:
+// pipelines, list variables): they come before what the CI file says and can change
+// what it builds, and no review ever saw them (attack 20). Their values may be secret
+// and are repeated nowhere.
+func (s *session) noVariables(ctx context.Context, p pipeline) error {
+	rows, err := fetchAll[struct {
+		Key string `json:"key"`
+	}](ctx, s, s.path("/pipelines/%d/variables", p.ID), nil)
+	if err != nil {
+		return failure("the pipeline's variables", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	var keys []string
+	for _, v := range rows {
+		keys = append(keys, v.Key)
+	}
+	slices.Sort(keys)
+	return &gate.Error{
+		Kind: gate.Refused, Code: gate.CodeNotPermitted, Text: "the pipeline was started with variables of its own",
+		Expected: "a pipeline that the CI file alone decides about", Got: strconv.Quote(strings.Join(keys, ", ")),
+		Fix: "start the pipeline again without variables; what a release needs belongs into .gitlab-ci.yml",
+	}
 }
 
 func noProject(err error) error {

@@ -2,6 +2,7 @@ package gitlab_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/forges/forgetest"
@@ -46,11 +47,23 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// attack 20
+func TestRunWithVariables(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{})
+	job := s.StartJob(s.repo, forgetest.JobSpec{Ref: "refs/heads/main", Event: "web", Actor: s.ana})
+	s.SetPipelineVariables(job, map[string]string{"B_FLAGS": "hunter2", "A_FLAGS": "x"})
+	claim := gate.Workload{Forge: "gl", Repository: s.id(), RunID: job.RunID, JobID: job.ID, RunAttempt: 1}
+	_, err := s.forge.Run(context.Background(), claim)
+	if gate.CodeOf(err) != gate.CodeNotPermitted || !strings.Contains(err.Error(), "A_FLAGS, B_FLAGS") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("expected a refusal that names the variables and not their values, got %v", err)
+	}
+}
+
 func TestRunFaults(t *testing.T) {
 	s := newStage(t, gitlabtest.Options{})
 	job := s.StartJob(s.repo, forgetest.JobSpec{Ref: "refs/heads/main", Actor: s.ana})
 	claim := gate.Workload{Forge: "gl", Repository: s.id(), RunID: job.RunID, JobID: job.ID, RunAttempt: 1}
-	for _, path := range []string{"/jobs/", "/pipelines/", "/api/v4/users/"} {
+	for _, path := range []string{"/jobs/", "/pipelines/", "/variables", "/api/v4/users/"} {
 		for _, fault := range []forgetest.Fault{{Status: 500}, {Status: 429}, {}, {Status: 200, Body: "null"}, {Status: 200, Body: "{"}} {
 			fault.Path = path
 			restore := s.Fail(fault)
