@@ -50,6 +50,8 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"forges/forgetest":        {"gate"},
 	"forges/forgetest/...":    {"gate", "forges/forgetest", "forges/forgetest/..."},
 	"e2e":                     {},
+	"e2e/attacks":             {},
+	"e2e/attacks/table":       {},
 	"e2e/stage":               {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest"},
 }
 
