@@ -69,9 +69,9 @@ func TestWhoMaySee(t *testing.T) {
 			t.Errorf("%s: collected all the same", name)
 		}
 	}
-	deny("another repository", gate.CodeNotPermitted, gate.Refused, func(j *gate.Workload) { j.Repository.ID++ })
-	deny("the same number at another forge", gate.CodeNotPermitted, gate.Refused, func(j *gate.Workload) { j.Repository.Forge = "gitlab" })
-	deny("attack 84: another owner", gate.CodeNotPermitted, gate.Refused, func(j *gate.Workload) { j.Owner.ID++ })
+	deny("another repository", gate.CodeRequestUnknown, gate.NotFound, func(j *gate.Workload) { j.Repository.ID++ })
+	deny("the same number at another forge", gate.CodeRequestUnknown, gate.NotFound, func(j *gate.Workload) { j.Repository.Forge = "gitlab" })
+	deny("attack 84: another owner", gate.CodeRequestUnknown, gate.NotFound, func(j *gate.Workload) { j.Owner.ID++ })
 	deny("another workflow", gate.CodeNotPermitted, gate.Refused, func(j *gate.Workload) { j.Workflow += "x" })
 	deny("a token without id", gate.CodeTokenClaims, gate.Unidentified, func(j *gate.Workload) { j.TokenID = "" })
 

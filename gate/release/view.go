@@ -15,6 +15,6 @@ func (g *Gate) View(rec gate.Record) api.Release {
 		ManifestDigest: r.Manifest.Digest(), Subjects: r.Manifest.Subjects,
 		Created: r.Created, Expires: r.Expires, URL: g.URL(r.ID),
 		ThreadURL: port.threadURL(r.RepositoryName, rec.Thread),
-		Checks: d.Checks, Coverage: d.Coverage, CanApprove: d.CanApprove, CannotApprove: d.CannotApprove,
+		Checks:    d.Checks, Coverage: d.Coverage, CanApprove: d.CanApprove, CannotApprove: d.CannotApprove,
 	}
 }
