@@ -71,7 +71,7 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 	cmd, ok := comment.Parse(c.Body)
 	if !ok {
 		if hint, near := comment.Hint(c.Body); near {
-			g.refuse(c, hint, heard)
+			g.refuse(ctx, c, hint, heard)
 		}
 		return nil
 	}
@@ -82,14 +82,14 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 	}
 	switch {
 	case why != "":
-		g.refuse(c, why, heard)
+		g.refuse(ctx, c, why, heard)
 	case cmd.Verb == gate.VerbApprove, cmd.Verb == gate.VerbDeny && cmd.Text != "":
 		heard.Approvals = append(heard.Approvals, g.statementOf(rec, c, cmd))
 		heard.DueRequests = append(heard.DueRequests, rec.Request.ID)
 	case cmd.Verb == gate.VerbDeny:
-		g.refuse(c, "a denial needs a reason: `/countersign deny` and, on the same line, why", heard)
+		g.refuse(ctx, c, "a denial needs a reason: `/countersign deny` and, on the same line, why", heard)
 	default:
-		g.refuse(c, fmt.Sprintf("`/countersign %s` is not available yet; approve and deny are", cmd.Verb), heard)
+		g.refuse(ctx, c, fmt.Sprintf("`/countersign %s` is not available yet; approve and deny are", cmd.Verb), heard)
 	}
 	return nil
 }
@@ -111,9 +111,38 @@ func (g *Gate) react(ref gate.CommentRef, reaction string) gate.Post {
 	}
 }
 
-// refuse answers a command that nothing can be done with.
-func (g *Gate) refuse(c gate.Comment, why string, heard *gate.Heard) {
-	heard.Posts = append(heard.Posts, g.react(c.Ref, "confused"), g.reply(c.Ref, why))
+// refuse answers a command that nothing can be done with: by a reaction, and in words
+// where its writer has a say in the repository.
+func (g *Gate) refuse(ctx context.Context, c gate.Comment, why string, heard *gate.Heard) {
+	heard.Posts = append(heard.Posts, g.react(c.Ref, "confused"))
+	if g.hasSay(ctx, c) {
+		heard.Posts = append(heard.Posts, g.reply(c.Ref, why))
+	}
+}
+
+// hasSay reports whether the comment's author was among those who may approve when a
+// release of the repository was last judged. Where that cannot be told they get the
+// reaction alone: outsiders could otherwise make the gate fill a thread.
+func (g *Gate) hasSay(ctx context.Context, c gate.Comment) bool {
+	recent, err := g.Store.RecentOf(ctx, c.Ref.Repository)
+	if err != nil {
+		g.Log.WarnContext(ctx, "who may approve is not known", "repository", c.Ref.Repository.String(), "error", err)
+		return false
+	}
+	for _, rec := range recent {
+		d := earlier(rec)
+		for _, a := range d.CanApprove {
+			if a.ID == c.Author.ID {
+				return true
+			}
+		}
+		for _, x := range d.CannotApprove {
+			if x.Account.ID == c.Author.ID {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // reply answers a comment once, in one line.
