@@ -227,7 +227,7 @@ func TestMergeMadeByHandMakesItsPusherAnAuthor(t *testing.T) {
 		Name: "main", Push: []gitlabtest.AccessLevel{{Level: 40}}, Merge: []gitlabtest.AccessLevel{{Level: 40}},
 	})
 	head := s.commit(s.ana, "one")
-	s.change(s.ana, "feature", head)
+	s.Review(s.change(s.ana, "feature", head), s.ci, forgetest.ReviewApprove)
 	evil := s.Commit(s.repo, forgetest.CommitSpec{ // in the name of the author
 		Parents: []string{s.base, head}, Author: s.ana, Message: "Merge branch 'feature'",
 		Files: map[string][]byte{"evil": []byte("evil")},
@@ -238,6 +238,9 @@ func TestMergeMadeByHandMakesItsPusherAnAuthor(t *testing.T) {
 		t.Fatalf("expected the merge request that GitLab marked as merged: %+v", got)
 	}
 	s.wrote(got, "ana", "bo")
+	if reviews, ok := got.Reviews.Get(); !ok || len(reviews) != 1 || reviews[0].Commit != "" {
+		t.Errorf("expected the review to be for none of what was merged, got %+v", got.Reviews)
+	}
 }
 
 // attack 39: a merge is nobody's work where each file is one side's

@@ -125,7 +125,7 @@ func (s *session) readChange(ctx context.Context, m merged, h history, paths boo
 		c.Pushers, c.Reviews = unknown[[]gate.Account](err), unknown[[]gate.Review](err)
 	} else {
 		c.Pushers = s.mergePushers(ctx, m, versions, rows, byHand)
-		c.Reviews = s.readReviewsOf(ctx, m.mergeRequest, versions[0])
+		c.Reviews = s.readReviewsOf(ctx, m.mergeRequest, versions[0], byHand)
 	}
 	if paths {
 		c.Paths = s.readPaths(ctx, m.mergeRequest, byHand)
@@ -239,8 +239,9 @@ func (s *session) mergePushers(ctx context.Context, m merged, versions []version
 }
 
 // readReviewsOf are the approvals. GitLab does not say for which head one was
-// given: it is taken for the final one's only where it came after that was pushed.
-func (s *session) readReviewsOf(ctx context.Context, m mergeRequest, latest version) gate.Fact[[]gate.Review] {
+// given: it is taken for the final one's only where it came after that was pushed. What
+// a merge made by hand brought besides, no reviewer saw (attack 39).
+func (s *session) readReviewsOf(ctx context.Context, m mergeRequest, latest version, byHand bool) gate.Fact[[]gate.Review] {
 	approvals, err := fetch[struct {
 		ApprovedBy []struct {
 			User account   `json:"user"`
@@ -260,7 +261,7 @@ func (s *session) readReviewsOf(ctx context.Context, m mergeRequest, latest vers
 			return unknown[[]gate.Review](err)
 		}
 		r := gate.Review{By: by, Approved: true, At: a.At, Role: s.roleFact(ctx, by.ID.ID)}
-		if !a.At.IsZero() && !latest.Created.IsZero() && !a.At.Before(latest.Created) {
+		if !byHand && !a.At.IsZero() && !latest.Created.IsZero() && !a.At.Before(latest.Created) {
 			r.Commit = m.SHA
 		}
 		reviews = append(reviews, r)

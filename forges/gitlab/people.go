@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -269,21 +270,24 @@ func (s *session) privateMail(ctx context.Context, mail string) (gate.Fact[gate.
 }
 
 // writtenFrom looks for a commit anywhere in the project whose author has the
-// address, and asks who that is. The filter is a pattern over "name <address>"
-// (source: git log --author), so only an equal address counts.
+// address, and asks who that is. The filter is a pattern over "name <address>" that
+// minds case (source: git log --author), so the address is looked for as it is spelled
+// and as most people spell theirs; only an equal address counts.
 func (s *session) writtenFrom(ctx context.Context, mail string) (gate.Fact[gate.Account], bool) {
-	rows, _, _, err := fetchPage[commit](ctx, s, s.path("/repository/commits"),
-		url.Values{"all": {"true"}, "author": {mail}}, 1)
-	if err != nil {
-		return unknown[gate.Account](err), true
-	}
-	for _, c := range rows {
-		if !strings.EqualFold(c.AuthorEmail, mail) || c.check(c.ID) != nil {
-			continue
+	for _, spelled := range slices.Compact([]string{mail, strings.ToLower(mail)}) {
+		rows, _, _, err := fetchPage[commit](ctx, s, s.path("/repository/commits"),
+			url.Values{"all": {"true"}, "author": {spelled}}, 1)
+		if err != nil {
+			return unknown[gate.Account](err), true
 		}
-		s.learnAuthors(ctx, []commit{c})
-		f, _ := s.learned.byCommit(c.ID)
-		return f, !f.IsAbsent()
+		for _, c := range rows {
+			if !strings.EqualFold(c.AuthorEmail, mail) || c.check(c.ID) != nil {
+				continue
+			}
+			s.learnAuthors(ctx, []commit{c})
+			f, _ := s.learned.byCommit(c.ID)
+			return f, !f.IsAbsent()
+		}
 	}
 	return gate.Fact[gate.Account]{}, false
 }

@@ -68,6 +68,7 @@ func (f *Forge) PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.Polic
 	if isNotFound(err) || r.Forge != f.forge {
 		return gate.PolicyFile{}, &gate.Error{
 			Kind: gate.NotFound, Code: gate.CodeRepositoryUnknown, Text: "the gate's GitLab account cannot see the project",
+			Expected: "a project of which it is a member", Got: "none that it sees",
 			Fix: "make the gate's account Maintainer of the project", Err: err,
 		}
 	}
@@ -103,10 +104,11 @@ func (f *Forge) PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.Polic
 
 // unreadable keeps the kind: asking again may be enough.
 func unreadable(err error) error {
-	e := *forges.Classify("the policy file", statusOf(err), err)
+	e := *forges.Classify("read the policy file", statusOf(err), err)
 	if e.Kind == gate.NotFound { // not the file's: that was told apart before
 		e.Kind = gate.Unavailable
 	}
-	e.Code = gate.CodePolicyUnreadable
+	e.Code, e.Expected, e.Got = gate.CodePolicyUnreadable, "an answer of GitLab", e.Text
+	e.Text = "the policy file could not be read"
 	return &e
 }

@@ -114,6 +114,7 @@ func noProject(err error) error {
 	}
 	return &gate.Error{
 		Kind: gate.NotFound, Code: gate.CodeRepositoryUnknown, Text: "the gate's GitLab account cannot see the project",
+		Expected: "a project of which it is a member", Got: "none that it sees",
 		Fix: "make the gate's account Maintainer of the project", Err: err,
 	}
 }
