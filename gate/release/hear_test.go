@@ -359,6 +359,55 @@ func TestApprovalThatIsTakenBack(t *testing.T) {
 	}
 }
 
+// Whoever has a say is told why their word does not count; outsiders get the reaction
+// alone, or anybody could have the gate fill a thread.
+func TestWhoIsAnsweredInWords(t *testing.T) {
+	w := newWorld(t)
+	id := w.opened(1).Request.ID
+	w.settle()
+	own := w.says(gatetest.Ana(), "/countersign approve")
+	w.settle()
+	w.reacted(own, "eyes", "confused")
+	if got := w.forge.replies(own); !strings.Contains(got, "is an author of") {
+		t.Errorf("answer %q, expected why Ana's approval does not count", got)
+	}
+	for _, body := range []string{"/countersign approve", "/countersign deny", "/countersign aprove", "/countersign hold"} {
+		ref := w.says(cy(), body)
+		w.settle()
+		if got := w.forge.reactions(ref); !got["confused"] {
+			t.Errorf("%q: reactions %v", body, got)
+		}
+		if got := w.forge.replies(ref); got != "" {
+			t.Errorf("%q: an outsider is answered %q", body, got)
+		}
+	}
+	w.in(id, gate.StateWaiting)
+}
+
+// An approval that could not be judged at first is answered once it was.
+func TestAnswerComesOnceItWasRead(t *testing.T) {
+	w := newWorld(t)
+	unread := true
+	w.forge.with(func() {
+		w.forge.edit = func(_ gate.Request, e *gate.Evidence) {
+			if unread {
+				e.Roles = nil
+			}
+		}
+	})
+	w.opened(1)
+	w.settle()
+	own := w.says(gatetest.Ana(), "/countersign approve")
+	w.settle()
+	w.reacted(own, "eyes")
+	w.forge.with(func() { unread = false })
+	w.later(15 * time.Second)
+	w.reacted(own, "eyes", "confused")
+	if got := w.forge.replies(own); !strings.Contains(got, "is an author of") {
+		t.Errorf("answer %q", got)
+	}
+}
+
 // One comment is one statement, however often the forge delivers it.
 func TestRedelivery(t *testing.T) {
 	w := newWorld(t)

@@ -274,4 +274,31 @@ func TestOpenedRequest(t *testing.T) {
 	if len(v.Checks) == 0 || len(v.Coverage) != 1 || len(v.CanApprove) != 1 || v.CanApprove[0].Login != "bo" {
 		t.Errorf("view %+v", v)
 	}
+	if v.ThreadURL != "https://github.example/acme/app/pull/412" {
+		t.Errorf("thread %s", v.ThreadURL)
+	}
+}
+
+// People get from the comment to what they are asked to approve.
+func TestLinks(t *testing.T) {
+	for kind, want := range map[gate.ForgeKind]struct{ compare, thread, issue string }{
+		gate.GitHub: {"https://github.example/acme/app/compare/", "https://github.example/acme/app/pull/412", "/acme/app/issues/900"},
+		gate.GitLab: {"https://github.example/acme/app/-/compare/", "https://github.example/acme/app/-/merge_requests/412", "/acme/app/-/issues/900"},
+	} {
+		w := newWorld(t, func(w *world) { w.kind = kind })
+		id := w.opened(1).Request.ID
+		w.settle()
+		comment, _ := w.forge.latest(gate.PostComment)
+		if link := want.compare + gatetest.Baseline + "..." + gatetest.Commit; !strings.Contains(comment.Body, link) {
+			t.Errorf("%s: expected %s in\n%s", kind, link, comment.Body)
+		}
+		rec := w.record(id)
+		if got := w.gate.View(rec).ThreadURL; got != want.thread {
+			t.Errorf("%s: thread %s, expected %s", kind, got, want.thread)
+		}
+		rec.Thread = gate.Thread{Number: 900, Issue: true}
+		if got := w.gate.View(rec).ThreadURL; !strings.HasSuffix(got, want.issue) {
+			t.Errorf("%s: issue %s, expected %s", kind, got, want.issue)
+		}
+	}
 }

@@ -74,7 +74,9 @@ func (g *Gate) answers(before, d gate.Decision, e gate.Evidence) []gate.Post {
 		was[a.ID] = "rocket"
 	}
 	for _, i := range before.Ignored {
-		was[i.Approval.ID] = "confused"
+		if !i.Unread { // those were not answered yet
+			was[i.Approval.ID] = "confused"
+		}
 	}
 	for _, a := range d.Counted {
 		if was[a.ID] != "rocket" {
