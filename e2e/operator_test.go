@@ -24,6 +24,7 @@ import (
 // What operators do and get wrong. Most of it has nothing to do with a forge; what has
 // is in scripts whose name starts with adopt, and runs on both.
 func TestOperator(t *testing.T) {
+	t.Parallel()
 	for forge, scripts := range map[string]string{"github": "*.txtar", "gitlab": "adopt*.txtar"} {
 		t.Run(forge, func(t *testing.T) {
 			t.Parallel()

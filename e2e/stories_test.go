@@ -58,6 +58,7 @@ func TestMain(m *testing.M) {
 
 // Every story runs on both forges: what it says of one holds for the other.
 func TestStories(t *testing.T) {
+	t.Parallel()
 	for _, forge := range forges() {
 		t.Run(forge, func(t *testing.T) {
 			t.Parallel()
@@ -73,6 +74,7 @@ func TestStories(t *testing.T) {
 
 // The database makes no difference to what happens, nor to what survives a crash.
 func TestStoriesOnPostgres(t *testing.T) {
+	t.Parallel()
 	server, err := storetest.StartPostgres(t.Context(), storetest.WithoutSync())
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +86,7 @@ func TestStoriesOnPostgres(t *testing.T) {
 	})
 	for _, forge := range forges() {
 		t.Run(forge, func(t *testing.T) {
+			t.Parallel()
 			dsn, err := databases(t.Context(), server, 2)
 			if err != nil {
 				t.Fatal(err)

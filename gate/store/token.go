@@ -59,6 +59,7 @@ func (u *unit) tokenRequest(ctx context.Context, t gate.TokenUse) (db.Request, b
 func rebound(bound string) error {
 	return &gate.Error{
 		Kind: gate.Refused, Code: gate.CodeTokenRebound, Text: "this ID token was used for another request",
+		Expected: "an ID token for each request", Got: "one that serves another",
 		Fix: "ask the CI for a fresh ID token; each serves one request",
 		Err: fmt.Errorf("bound to request %s", bound),
 	}
