@@ -60,7 +60,10 @@ func unreadablePolicy(e *gate.Error) *gate.Error {
 	if e.Kind == gate.Refused {
 		kind = gate.Refused
 	}
-	return &gate.Error{Kind: kind, Code: gate.CodePolicyUnreadable, Text: "the policy file could not be read: " + e.Text, Fix: e.Fix, Err: e}
+	return &gate.Error{
+		Kind: kind, Code: gate.CodePolicyUnreadable, Text: "the policy file could not be read",
+		Expected: "an answer of GitHub", Got: e.Text, Fix: e.Fix, Err: e,
+	}
 }
 
 func (r *repository) branch(ctx context.Context, name string) (branchJSON, error) {

@@ -112,6 +112,7 @@ func repositoryError(op string, id gate.RepositoryID, err error) *gate.Error {
 	if errors.Is(err, errNotInstalled) {
 		return &gate.Error{
 			Kind: gate.NotFound, Code: gate.CodeRepositoryUnknown, Text: "no credential of the gate reaches repository " + id.String(),
+			Expected: "a repository with the gate's App", Got: "one without it, or none",
 			Fix: "install the gate's App on it", Err: fmt.Errorf("%s: %w", op, err),
 		}
 	}
