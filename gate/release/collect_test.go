@@ -122,3 +122,12 @@ func TestOldTokenOfAFinishedJob(t *testing.T) {
 	_, err = w.gate.Show(w.ctx, old, r.ID)
 	w.must(err)
 }
+
+// GitHub's ID tokens live for minutes: whoever only looks is not held up by its API.
+func TestGitHubIsNotAskedAfterTheJob(t *testing.T) {
+	w := newWorld(t)
+	r := w.signed()
+	w.forge.with(func() { w.forge.runErr = unavailable() })
+	_, err := w.gate.Show(w.ctx, w.job(func(j *gate.Workload) { j.IssuedAt = w.now().Add(-time.Hour) }), r.ID)
+	w.must(err)
+}

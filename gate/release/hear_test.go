@@ -77,6 +77,9 @@ func TestRequestWithoutThreadDoesNotParkOthers(t *testing.T) {
 	if rec := w.record(lost.ID); rec.Thread != (gate.Thread{}) {
 		t.Fatalf("thread %v, expected none", rec.Thread)
 	}
+	wrong := w.says(gatetest.Bo(), "/countersign approve 0000")
+	w.settle()
+	w.reacted(wrong, "eyes", "confused")
 	approval := w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()
 	w.reacted(approval, "eyes", "rocket")
@@ -133,6 +136,9 @@ func TestCommentBeforeTheRequestDoesNotCount(t *testing.T) {
 	w.settle()
 	w.reacted(early, "eyes", "confused")
 	w.in(id, gate.StateWaiting)
+	if all, err := w.store.Approvals(w.ctx, id); err != nil || len(all) != 0 {
+		t.Errorf("approvals %v, %v, expected none", all, err)
+	}
 	// In the same second is not before: forges tell no fractions.
 	w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()

@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ func cy() gate.Account {
 func TestWhoJoinsIsNotTheOnlyApprover(t *testing.T) {
 	w := newWorld(t)
 	w.forge.member(cy(), gate.RoleWrite)
+	var told []string
 	first := w.opened(1)
 	w.settle()
 	again, joined, err := w.gate.Open(w.ctx, w.job(by(gatetest.Bo())), w.ask(1))
@@ -35,6 +37,13 @@ func TestWhoJoinsIsNotTheOnlyApprover(t *testing.T) {
 	w.says(cy(), "/countersign approve")
 	w.settle()
 	w.in(again.Request.ID, gate.StatePublished)
+	for _, p := range w.forge.told {
+		if key := string(p.Target) + p.Key; p.Target == gate.PostReaction && slices.Contains(told, key) {
+			t.Errorf("reaction %s told twice", p.Key)
+		} else {
+			told = append(told, key)
+		}
+	}
 }
 
 // attack 15: the same holds for those whom the forge's API names beside the ID token.
