@@ -266,8 +266,9 @@ type clock struct {
 	at time.Time
 }
 
-// newClock starts near the real time: the App's own credentials carry that.
-func newClock() *clock { return &clock{at: time.Now().Add(-time.Minute).Truncate(time.Second)} }
+// newClock starts a little before the real time: the App's own credentials carry that,
+// and are good from a minute and a half before to as long after it.
+func newClock() *clock { return &clock{at: time.Now().Add(-130 * time.Second).Truncate(time.Second)} }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
