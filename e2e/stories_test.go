@@ -185,6 +185,9 @@ func prepare(env *testscript.Env, forge string, db store.Config) (*story, error)
 	env.Setenv("FORGE", forge)
 	env.Setenv("URL", s.URL)
 	env.Setenv("DIR", s.Dir)
+	for name, p := range st.team.People {
+		env.Setenv("EMAIL_"+name, p.Email)
+	}
 	return st, nil
 }
 

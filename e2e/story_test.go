@@ -45,6 +45,7 @@ type story struct {
 	comments map[string]spoken
 	job      forgetest.Job
 	restore  func()
+	running  *running
 }
 
 type change struct {
@@ -82,6 +83,11 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	says NAME REGEXP            until the gate's comment there says so
 //	reacts NAME REACTION        until the gate reacted to the last comment so
 //	posted STATE                until the commit's status begins so (GitHub's failure is GitLab's failed)
+//	background ARGS...          the client in the job, while the story goes on
+//	finish [=CODE]              until it ends, with that exit code
+//	settle                      until everything that the forge sent was answered
+//	redeliver N                 the forge sends its newest N deliveries again
+//	show-address WHO            the person's e-mail address becomes public at the forge
 //	role WHO ROLE, unprotect, protect, forge down|up, daemon start|stop|kill
 //	hsm hang|heal               calls of C_Sign hang, or work again
 //	logged REGEXP               until the daemon's log says so
@@ -93,6 +99,7 @@ func storyCommands() map[string]command {
 		"posted": cmdPosted, "role": cmdRole, "unprotect": cmdUnprotect, "protect": cmdProtect,
 		"forge": cmdForge, "daemon": cmdDaemon, "hsm": cmdHSM, "logged": cmdLogged,
 		"forged-webhook": cmdForgedWebhook, "steal-token": cmdStealToken, "retag": cmdRetag,
+		"background": cmdBackground, "finish": cmdFinish, "settle": cmdSettle, "show-address": cmdShowAddress, "redeliver": cmdRedeliver,
 	}
 }
 
@@ -112,7 +119,8 @@ func rest(args []string, n int, otherwise string) string {
 func cmdChange(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2)
 	s := told(ts)
-	c := s.team.Open(args[1], "work-"+args[0], rest(args, 2, "Change "+args[0]),
+	message := strings.ReplaceAll(rest(args, 2, "Change "+args[0]), `\n`, "\n")
+	c := s.team.Open(args[1], "work-"+args[0], message,
 		map[string][]byte{args[0] + ".go": []byte("package " + args[0] + "\n")})
 	s.changes[args[0]] = change{Change: c, branch: "work-" + args[0]}
 }
@@ -230,11 +238,11 @@ func (s *story) tail() string {
 	b, _ := os.ReadFile(s.log)
 	var lines []string
 	for line := range strings.Lines(string(b)) {
-		if !strings.Contains(line, `"request served"`) {
+		if !strings.Contains(line, `"request served"`) && !strings.Contains(line, `"delivery accepted"`) {
 			lines = append(lines, line)
 		}
 	}
-	return "daemon's log:\n" + strings.Join(lines[max(0, len(lines)-15):], "")
+	return "daemon's log:\n" + strings.Join(lines[max(0, len(lines)-10):], "")
 }
 
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
@@ -246,7 +254,12 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil {
 			return false, string(out)
 		}
-		got := fmt.Sprintf("%s %+v", r.State, r.Checks)
+		got := string(r.State)
+		for _, c := range r.Checks {
+			if c.Outcome != gate.Granted {
+				got += fmt.Sprintf("\n  %s %s: %s; %s", c.Name, c.Outcome, c.Reason, c.Fix)
+			}
+		}
 		reached := string(r.State) == args[0] || (args[0] == "signed" && r.State == gate.StatePublished)
 		return reached && len(r.Checks) > 0, got
 	})

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/countersign/countersign/forges/forgetest"
 )
@@ -73,7 +74,8 @@ func (t *Team) Open(by, branch, message string, files map[string][]byte) forgete
 	who := t.People[by]
 	sha := t.World.Commit(t.Repo, forgetest.CommitSpec{Author: who, Message: message, Files: files})
 	t.World.Push(t.Repo, who, "refs/heads/"+branch, sha)
-	return t.World.OpenChange(t.Repo, who, forgetest.ChangeSpec{Title: message, Source: branch, Target: "main"})
+	title, _, _ := strings.Cut(message, "\n")
+	return t.World.OpenChange(t.Repo, who, forgetest.ChangeSpec{Title: title, Source: branch, Target: "main"})
 }
 
 // Release tags the head of main and starts the release job for it.
