@@ -25,12 +25,64 @@ const (
 
 // activityJSON is REST API's schema activity, in part.
 type activityJSON struct {
+	ID        int64     `json:"id"`
 	Before    string    `json:"before"`
 	After     string    `json:"after"`
 	Ref       string    `json:"ref"`
 	Type      string    `json:"activity_type"`
 	Timestamp time.Time `json:"timestamp"`
 	Actor     *userJSON `json:"actor"`
+}
+
+// wholeLog is the newest page of the repository's whole log, newest first.
+type wholeLog struct {
+	rows     []activityJSON
+	complete bool // there are no older rows
+	err      error
+}
+
+// newest reads the whole log's newest page, once per reading: young branches, and all
+// branches of a quiet repository, are in it together.
+func (rd *reading) newest(ctx context.Context) wholeLog {
+	rd.logOnce.Do(func() {
+		resp, err := rd.call(ctx, http.MethodGet, &rd.log.rows, url.Values{"per_page": {perPage}}, nil, rd.at("activity")...)
+		rd.log.err = err
+		rd.log.complete = err == nil && resp.After == "" && resp.NextPage == 0
+	})
+	return rd.log
+}
+
+func ofRef(rows []activityJSON, ref string) []activityJSON {
+	return slices.DeleteFunc(slices.Clone(rows), func(a activityJSON) bool { return a.Ref != ref })
+}
+
+// logOf is the push log of one of the repository's full refs, newest first. Rows are
+// never taken back, so that of a long log only what came since the last reading is read
+// again, as long as that is on the newest page.
+func (rd *reading) logOf(ctx context.Context, ref string) ([]activityJSON, error) {
+	log := rd.newest(ctx)
+	if log.err != nil {
+		return nil, log.err
+	}
+	if log.complete {
+		return ofRef(log.rows, ref), nil
+	}
+	key := logKey{rd.facts.ID.ID, ref}
+	before, has := rd.forge.memory.log(key)
+	at := slices.IndexFunc(log.rows, func(a activityJSON) bool { return a.ID != 0 && a.ID == before.newest })
+	var rows []activityJSON
+	if has && at >= 0 {
+		rows = append(ofRef(log.rows[:at], ref), before.rows...)
+	} else {
+		var err error
+		if rows, err = rd.activity(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
+	if len(log.rows) > 0 {
+		rd.forge.memory.keepLog(key, keptLog{newest: log.rows[0].ID, rows: rows})
+	}
+	return rows, nil
 }
 
 // activity is the push log of one full ref, newest first.
@@ -72,6 +124,13 @@ func (r *repository) readLog(ctx context.Context, owner, name string, q url.Valu
 // head, force pushes included (attacks 34 and 40). The log has to hold the push of
 // that head and reach back to before the pull request, or nothing is known.
 func (f *Forge) headPushers(log []activityJSON, p *pullJSON) gate.Fact[[]gate.Account] {
+	pushers, _ := f.pushersIn(log, p)
+	return pushers
+}
+
+// pushersIn is headPushers, and whether older rows could add nothing: the log reaches
+// the making of the branch before the pull request was opened.
+func (f *Forge) pushersIn(log []activityJSON, p *pullJSON) (pushers gate.Fact[[]gate.Account], settled bool) {
 	var people accounts
 	found, reachesBack := false, false
 	for _, a := range log {
@@ -81,24 +140,25 @@ func (f *Forge) headPushers(log []activityJSON, p *pullJSON) gate.Fact[[]gate.Ac
 		}
 		who, ok := f.toAccount(a.Actor)
 		if !ok {
-			return gate.Unknown[[]gate.Account]("GitHub does not say who pushed " + gate.ShortCommit(a.After))
+			return gate.Unknown[[]gate.Account]("GitHub does not say who pushed " + gate.ShortCommit(a.After)), true
 		}
 		people.add(who)
 		reachesBack = reachesBack || !a.Timestamp.After(p.CreatedAt)
 		// A branch that was made again while the pull request was open has pushers before that.
 		if a.Type == activityCreation && reachesBack {
+			settled = true
 			break
 		}
 	}
 	switch {
 	case !found:
 		return gate.Unknown[[]gate.Account](fmt.Sprintf("the push of %s to %s is not in GitHub's activity log",
-			gate.ShortCommit(p.Head.SHA), p.Head.Ref))
+			gate.ShortCommit(p.Head.SHA), p.Head.Ref)), settled
 	case !reachesBack:
 		return gate.Unknown[[]gate.Account](fmt.Sprintf("GitHub's activity log of %s does not reach back to when #%d was opened",
-			p.Head.Ref, p.Number))
+			p.Head.Ref, p.Number)), settled
 	}
-	return gate.Known(people.list)
+	return gate.Known(people.list), settled
 }
 
 // accounts is a list with each account once.

@@ -40,7 +40,9 @@ type callError struct {
 	message string
 	what    string // "GET repositories/1/…", without query
 	limited bool   // a rate limit said so
-	err     error
+	// inAnswer marks GraphQL's errors in a 200.
+	inAnswer bool
+	err      error
 }
 
 func (e *callError) Error() string {
@@ -87,6 +89,12 @@ func why(err error) string {
 		return e.Error()
 	}
 	return err.Error()
+}
+
+// answered reports whether GraphQL answered 200 with errors.
+func answered(err error) bool {
+	var e *callError
+	return errors.As(err, &e) && e.inAnswer
 }
 
 // path escapes and joins segments. A dot segment would leave the endpoint, and a
@@ -238,10 +246,13 @@ func (c *caller) query(ctx context.Context, text string, variables map[string]an
 		return &callError{status: resp.StatusCode, what: what, err: err}
 	}
 	if len(answer.Errors) > 0 {
-		return &callError{status: resp.StatusCode, what: what, err: fmt.Errorf("errors: %s", answer.Errors[0].Message)}
+		return &callError{status: resp.StatusCode, what: what, inAnswer: true, err: fmt.Errorf("errors: %s", answer.Errors[0].Message)}
 	}
 	if len(answer.Data) == 0 || string(answer.Data) == "null" {
 		return &callError{status: resp.StatusCode, what: what, err: errors.New("no data")}
+	}
+	if err := whole(answer.Data); err != nil {
+		return &callError{status: resp.StatusCode, what: what, err: err}
 	}
 	if err := json.Unmarshal(answer.Data, into); err != nil {
 		return &callError{status: resp.StatusCode, what: what, err: err}

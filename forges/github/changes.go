@@ -56,8 +56,8 @@ func (rd *reading) oneCommit(ctx context.Context) gate.Fact[gate.Commit] {
 	if raw.SHA != sha {
 		return gate.Unknown[gate.Commit]("GitHub answered for " + raw.SHA)
 	}
-	nodes, err := rd.readNodes(ctx, []string{sha})
-	if err != nil {
+	nodes := map[string]commitNode{}
+	if err := rd.readNodes(ctx, []string{sha}, nodes); err != nil {
 		return gate.Unknown[gate.Commit](why(err))
 	}
 	c, err := rd.forge.toCommit(raw, nodes[sha])
@@ -70,74 +70,140 @@ func (rd *reading) oneCommit(ctx context.Context) gate.Fact[gate.Commit] {
 // history reads the range, the pull requests that brought it, everyone on their commits,
 // and the push logs of the branches they went to.
 func (rd *reading) history(ctx context.Context, branch gate.Fact[gate.BranchFacts]) (*history, error) {
-	commits, err := rd.newCommits(ctx)
+	if rd.snap == nil {
+		return nil, rd.snapErr
+	}
+	commits, nodes, err := rd.newCommits(ctx)
 	if err != nil {
 		return nil, err
 	}
 	h := &history{
-		reading: rd, commits: commits, at: map[string]int{}, pulls: map[int64]*pull{},
+		reading: rd, commits: commits, at: map[string]int{}, pulls: map[int64]*pull{}, nodes: nodes,
 		logs: map[string][]activityJSON{}, logErrs: map[string]error{},
 	}
+	shas := make([]string, len(commits))
 	for i, c := range commits {
-		h.at[c.SHA] = i
+		h.at[c.SHA], shas[i] = i, c.SHA
+	}
+	if err := rd.readNodes(ctx, shas, h.nodes); err != nil {
+		return nil, err
 	}
 	if err := h.discover(ctx); err != nil {
 		return nil, err
 	}
-	shas := maps.Clone(h.at)
-	for _, p := range h.pulls {
-		for sha := range p.own {
-			shas[sha] = 0
-		}
-	}
-	if h.nodes, err = rd.readNodes(ctx, slices.Sorted(maps.Keys(shas))); err != nil {
+	if err := h.readOwn(ctx); err != nil {
 		return nil, err
 	}
+	h.found()
 	h.readLogs(ctx, branch)
 	return h, nil
 }
 
-// discover finds the pull requests. It asks for the mainline's commits first: the pull
-// requests found there bring most others along.
-func (h *history) discover(ctx context.Context) error {
-	asked := map[string]bool{}
-	for todo := h.mainline(); len(todo) > 0; todo = h.unplaced(asked) {
-		var mu sync.Mutex
-		found := map[int64]bool{}
-		g, gctx := errgroup.WithContext(ctx)
-		for _, sha := range todo {
-			asked[sha] = true
-			g.Go(func() error {
-				numbers, err := h.pullsOf(gctx, sha)
-				mu.Lock()
-				defer mu.Unlock()
-				for _, n := range numbers {
-					found[n] = h.pulls[n] == nil
-				}
-				return err
-			})
+// readOwn reads who is on the pull requests' own commits, as far as they are not in the
+// range themselves.
+func (h *history) readOwn(ctx context.Context) error {
+	own := map[string]bool{}
+	for _, p := range h.pulls {
+		for sha := range p.own {
+			own[sha] = true
 		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		g, gctx = errgroup.WithContext(ctx)
-		for n, isNew := range found {
-			if !isNew {
-				continue
+		for sha, n := range p.nodes {
+			if _, has := h.nodes[sha]; !has {
+				h.nodes[sha] = n
 			}
-			g.Go(func() error {
-				p, err := h.pull(gctx, n)
-				mu.Lock()
-				defer mu.Unlock()
-				h.pulls[n] = p
-				return err
-			})
 		}
-		if err := g.Wait(); err != nil {
+	}
+	if err := h.readNodes(ctx, slices.Sorted(maps.Keys(own)), h.nodes); err != nil {
+		return err
+	}
+	for n, p := range h.pulls {
+		if err := h.nameOwnBots(ctx, n, p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nameOwnBots is nameBots for the commits of a pull request that came by GraphQL.
+func (h *history) nameOwnBots(ctx context.Context, number int64, p *pull) error {
+	unnamed := func(c commitJSON) bool { return h.nodes[c.SHA].unnamed() }
+	if p.nodes == nil || !slices.ContainsFunc(p.commits, unnamed) {
+		return nil
+	}
+	missing := false
+	for i, c := range p.commits {
+		if at, in := h.at[c.SHA]; in {
+			p.commits[i] = h.commits[at] // the range's were asked for
+			continue
+		}
+		missing = missing || unnamed(c)
+	}
+	if !missing {
+		return nil
+	}
+	rest, err := h.pull(ctx, number)
+	if err != nil {
+		return err
+	}
+	return takeAccounts(p.commits, rest.commits)
+}
+
+// discover finds the pull requests. It looks at the mainline's commits first: the pull
+// requests found there bring most others along.
+func (h *history) discover(ctx context.Context) error {
+	asked := map[string]bool{}
+	for todo := h.mainline(); len(todo) > 0; todo = h.unplaced(asked) {
+		found := map[int64]bool{}
+		for _, sha := range todo {
+			asked[sha] = true
+			numbers, err := h.nodes[sha].mergedPulls(h.facts.ID.ID)
+			if err != nil {
+				return err
+			}
+			for _, n := range numbers {
+				found[n] = true
+			}
+		}
+		if err := h.bring(ctx, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bring reads the pull requests that are not known yet: out of the snapshot, else by
+// GraphQL, else by REST.
+func (h *history) bring(ctx context.Context, found map[int64]bool) error {
+	var missing []int64
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		switch p, has := h.snap.pulls[n]; {
+		case h.pulls[n] != nil:
+		case has && p != nil:
+			h.pulls[n] = p
+		default:
+			missing = append(missing, n)
+		}
+	}
+	read, err := h.readPulls(ctx, missing)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	for _, n := range missing {
+		if read[n] != nil {
+			h.pulls[n] = read[n]
+			continue
+		}
+		g.Go(func() error {
+			p, err := h.pull(ctx, n)
+			mu.Lock()
+			defer mu.Unlock()
+			h.pulls[n] = p
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // mainline is the range's part of the first-parent chain.
@@ -182,7 +248,7 @@ func (h *history) readLogs(ctx context.Context, branch gate.Fact[gate.BranchFact
 	var all sync.WaitGroup
 	for ref := range refs {
 		all.Go(func() {
-			log, err := h.activity(ctx, ref)
+			log, err := h.logOf(ctx, ref)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -309,8 +375,12 @@ func (h *history) directPush(raw commitJSON) (*gate.Change, error) {
 func (h *history) commitPaths(ctx context.Context, raw commitJSON) gate.Fact[[]string] {
 	var files []fileJSON
 	err := pages(ctx, h.caller, nil, func(page struct {
+		SHA   string     `json:"sha"`
 		Files []fileJSON `json:"files"`
 	}) (bool, error) {
+		if page.SHA != raw.SHA {
+			return false, fmt.Errorf("files of %s: GitHub answered for %q", gate.ShortCommit(raw.SHA), page.SHA)
+		}
 		files = append(files, page.Files...)
 		return true, nil
 	}, h.repository.at("commits", raw.SHA)...)

@@ -108,48 +108,143 @@ func TestPushersOfABranchMadeAgain(t *testing.T) {
 	authors(t, c, []forgetest.Person{w.ana, w.bo}, []forgetest.Person{w.cy, w.dan})
 }
 
+// TestCountsThatDoNotAddUp cuts lists short without a word (attack 38). Where GraphQL's
+// totals do not add up REST is asked, and where REST's do not either nothing is known.
 func TestCountsThatDoNotAddUp(t *testing.T) {
 	w := newTeam(t, githubtest.Options{})
 	change, _ := w.open(w.ana, "topic")
-	merge := w.Merge(change, w.bo, forgetest.MergeCommit)
-	for name, edit := range map[string]func(path string, body map[string]any) bool{
-		"a comparison with fewer commits than it counts (attack 38)": func(path string, body map[string]any) bool {
-			list, is := body["commits"].([]any)
-			if is && len(list) > 1 && strings.Contains(path, "/compare/") {
-				body["commits"] = list[1:]
+	w.Review(change, w.bo, forgetest.ReviewApprove)
+	w.Merge(change, w.bo, forgetest.MergeCommit)
+	w.push(w.cy, "main", "Direct")
+	want := asTree(t, gate.Evidence{Changes: w.evidence().Changes})
+	noSince := func(_ string, body map[string]any) { set(body, nil, "data", "repository", "since") }
+	firstCommit := []any{"data", "repository", "head", "history", "nodes", 0}
+	aPull := []any{"data", "repository", "p1"}
+	for name, row := range map[string]struct {
+		edits []func(path string, body map[string]any)
+		known bool // the same changes, by REST
+	}{
+		"a baseline that GraphQL does not have": {edits: edits(noSince), known: true},
+		"a history that counts one more": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 9, "data", "repository", "head", "history", "totalCount")
+		}), known: true},
+		"a history with a commit left out": {edits: edits(func(_ string, body map[string]any) {
+			cut(body, "data", "repository", "head", "history", "nodes")
+		}), known: true},
+		"a history that names a commit twice": {edits: edits(func(_ string, body map[string]any) {
+			if nodes, is := get(body, "data", "repository", "head", "history", "nodes").([]any); is {
+				set(body, append(nodes, nodes[0]), "data", "repository", "head", "history", "nodes")
 			}
-			return is
-		},
-		"a pull request with more commits than it lists (attack 38)": func(path string, body map[string]any) bool {
-			if !strings.HasSuffix(path, fmt.Sprintf("/pulls/%d", change.Number)) {
-				return false
+		})},
+		"a comparison with fewer commits than it counts": {edits: edits(noSince, func(path string, body map[string]any) {
+			if strings.Contains(path, "/compare/") {
+				cut(body, "commits")
 			}
-			body["commits"] = 3
-			return true
-		},
-		"a comparison from another base": func(path string, body map[string]any) bool {
-			base, is := body["base_commit"].(map[string]any)
-			if is && strings.Contains(path, merge) {
-				base["sha"] = merge
+		})},
+		"a comparison from another base": {edits: edits(noSince, func(path string, body map[string]any) {
+			if strings.Contains(path, "/compare/") {
+				set(body, w.root[1:]+"0", "base_commit", "sha")
 			}
-			return is
-		},
+		})},
+		"a commit with more parents than it lists": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 2, append(firstCommit, "parents", "totalCount")...)
+		})},
+		"a commit with more authors than it lists": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 2, append(firstCommit, "authors", "totalCount")...)
+		})},
+		"a commit with more pull requests than it lists": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 21, append(firstCommit, "associatedPullRequests", "totalCount")...)
+		})},
+		"a pull request with more commits than GraphQL lists": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 2, append(aPull, "commits", "totalCount")...)
+		}), known: true},
+		"a pull request with more commits than either lists": {edits: edits(func(path string, body map[string]any) {
+			set(body, 3, append(aPull, "commits", "totalCount")...)
+			if strings.HasSuffix(path, "/pulls/1") {
+				set(body, 3, "commits")
+			}
+		})},
+		"a pull request with more reviews than GraphQL lists": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 2, append(aPull, "reviews", "totalCount")...)
+		}), known: true},
+		"a pull request that GraphQL has errors for": {edits: edits(func(_ string, body map[string]any) {
+			if get(body, aPull...) != nil {
+				body["errors"] = []any{map[string]any{"message": "Resource not accessible by integration"}}
+			}
+		}), known: true},
+		"a pull request whose merge commit GraphQL does not name": {edits: edits(func(_ string, body map[string]any) {
+			set(body, nil, append(aPull, "mergeCommit")...)
+		}), known: true},
+		"a pull request of another number": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 7, append(aPull, "number")...)
+		})},
+		"another repository": {edits: edits(func(_ string, body map[string]any) {
+			set(body, 7, "data", "repository", "databaseId")
+		})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := quick(t, w.Server)
-			client.Transport = &editing{next: client.Transport, edit: edit}
+			client.Transport = &editing{next: client.Transport, edits: row.edits}
 			w.forge = connectWith(t, w.Server, client)
-			if f := w.evidence().Changes; !f.IsUnknown() || f.Why() == "" {
-				t.Errorf("changes: expected unknown, got %+v", f)
+			f := w.evidence().Changes
+			if !row.known {
+				if !f.IsUnknown() || f.Why() == "" {
+					t.Errorf("changes: expected unknown, got %+v", f)
+				}
+				return
+			}
+			if path, differ := contradicts(want, asTree(t, gate.Evidence{Changes: f}), false); differ || !f.IsKnown() {
+				t.Errorf("changes: expected them as before, got known=%t %s, differing at %s", f.IsKnown(), f.Why(), path)
 			}
 		})
 	}
 }
 
+func edits(all ...func(string, map[string]any)) []func(string, map[string]any) { return all }
+
+// get and set walk a JSON tree by keys and indices; where it is not so they do nothing.
+func get(tree any, path ...any) any {
+	for _, step := range path {
+		switch k := step.(type) {
+		case string:
+			m, _ := tree.(map[string]any)
+			tree = m[k]
+		case int:
+			list, _ := tree.([]any)
+			if k >= len(list) {
+				return nil
+			}
+			tree = list[k]
+		}
+	}
+	return tree
+}
+
+func set(tree, value any, path ...any) {
+	last := path[len(path)-1]
+	switch of := get(tree, path[:len(path)-1]...).(type) {
+	case map[string]any:
+		if _, has := of[last.(string)]; has {
+			of[last.(string)] = value
+		}
+	case []any:
+		if last.(int) < len(of) {
+			of[last.(int)] = value
+		}
+	}
+}
+
+// cut takes the first item out of a list.
+func cut(tree any, path ...any) {
+	if list, is := get(tree, path...).([]any); is && len(list) > 1 {
+		set(tree, list[1:], path...)
+	}
+}
+
 // editing changes JSON objects that GitHub answers.
 type editing struct {
-	next http.RoundTripper
-	edit func(path string, body map[string]any) bool
+	next  http.RoundTripper
+	edits []func(path string, body map[string]any)
 }
 
 func (e *editing) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -162,7 +257,10 @@ func (e *editing) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if json.Unmarshal(raw, &body) == nil && e.edit(req.URL.Path, body) {
+	if json.Unmarshal(raw, &body) == nil && resp.StatusCode == http.StatusOK {
+		for _, edit := range e.edits {
+			edit(req.URL.Path, body)
+		}
 		if raw, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
@@ -239,4 +337,30 @@ func (u unfiltered) RoundTrip(req *http.Request) (*http.Response, error) {
 		refill(resp, []byte("[]"))
 	}
 	return resp, err
+}
+
+// TestLogLongerThanAPage reads a long log once, and later only what was added to it.
+func TestLogLongerThanAPage(t *testing.T) {
+	w := newTeam(t, githubtest.Options{})
+	for n := range 130 {
+		w.push(w.bo, fmt.Sprintf("noise%d", n), "Noise", w.root)
+	}
+	first := w.push(w.ana, "main", "First")
+	authors(t, headed(t, w.changes(), first), []forgetest.Person{w.ana}, []forgetest.Person{w.bo, w.cy})
+	change, _ := w.open(w.ana, "topic")
+	second := w.push(w.cy, "main", "Second")
+	w.Push(w.repo, w.bo, mainRef, first)
+	w.Push(w.repo, w.dan, mainRef, second)
+	all := w.changes()
+	authors(t, headed(t, all, first), []forgetest.Person{w.ana}, []forgetest.Person{w.bo, w.cy, w.dan})
+	authors(t, headed(t, all, second), []forgetest.Person{w.cy, w.dan}, []forgetest.Person{w.ana, w.bo})
+	for n := range 130 {
+		w.push(w.bo, fmt.Sprintf("more%d", n), "Noise", w.root)
+	}
+	merge := w.Merge(change, w.bo, forgetest.MergeCommit)
+	c := numbered(t, w.changes(), change.Number)
+	if !byForge(c, merge) {
+		t.Error("merge commit: expected the log to prove it")
+	}
+	authors(t, c, []forgetest.Person{w.ana}, []forgetest.Person{w.bo, w.cy})
 }

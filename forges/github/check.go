@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,8 +43,8 @@ func (r *repository) postCheck(ctx context.Context, p gate.Post) (string, error)
 	}
 	if known != "" {
 		id, err := r.make(ctx, http.MethodPatch, body, r.at("check-runs", known)...)
-		if !isNotFound(err) {
-			return id, err
+		if gone, doubt := r.gone(err); !gone {
+			return id, errors.Join(err, doubt)
 		}
 	}
 	body["head_sha"] = p.Commit

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,62 +23,86 @@ type commentJSON struct {
 	App       json.RawMessage `json:"performed_via_github_app"`
 }
 
-const commentQuery = `query Comment($id: ID!) {
-  node(id: $id) { __typename ... on IssueComment { databaseId lastEditedAt createdViaEmail isMinimized } }
-}`
+const (
+	commentFields = `... on IssueComment { databaseId lastEditedAt createdViaEmail isMinimized }`
+	commentQuery  = `query Comment($id: ID!) { node(id: $id) { ` + commentFields + ` } }`
+)
 
 // Comment reads one comment again; absent where GitHub says that there is none in that
 // thread.
 func (f *Forge) Comment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment] {
-	repo, err := f.open(ctx, ref.Repository, "")
-	if err != nil {
-		return gate.Unknown[gate.Comment]("the repository could not be read: " + why(err))
+	var out gate.Fact[gate.Comment]
+	err := f.with(ctx, ref.Repository, "", func(r *repository) (err error) {
+		out, err = r.comment(ctx, ref, nil)
+		return err
+	})
+	var opening *openError
+	switch {
+	case errors.As(err, &opening):
+		return gate.Unknown[gate.Comment]("the repository could not be read: " + why(opening.error))
+	case err != nil:
+		return gate.Unknown[gate.Comment](why(err))
 	}
-	return repo.comment(ctx, ref)
+	return out
 }
 
-func (r *repository) comment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment] {
+// comment reads a comment by REST and, unless node is given, by GraphQL. An error means
+// that nothing is known.
+func (r *repository) comment(ctx context.Context, ref gate.CommentRef, node *issueCommentNode) (gate.Fact[gate.Comment], error) {
+	var none gate.Fact[gate.Comment]
 	if ref.Repository != r.facts.ID {
-		return gate.Unknown[gate.Comment]("the comment is of another repository")
+		return none, errors.New("the comment is of another repository")
 	}
 	var raw commentJSON
 	err := r.get(ctx, &raw, nil, r.at("issues", "comments", strconv.FormatInt(ref.ID, 10))...)
-	switch {
-	case isNotFound(err):
-		return gate.Absent[gate.Comment]("the comment was deleted")
-	case err != nil:
-		return gate.Unknown[gate.Comment](why(err))
-	case raw.ID != ref.ID || raw.Body == nil || raw.CreatedAt.IsZero():
-		return gate.Unknown[gate.Comment](fmt.Sprintf("GitHub answered for comment %d, or in part", raw.ID))
-	case !strings.HasSuffix(raw.IssueURL, "/issues/"+strconv.FormatInt(ref.Thread.Number, 10)):
-		return gate.Absent[gate.Comment](fmt.Sprintf("#%d has no such comment", ref.Thread.Number))
+	if gone, doubt := r.gone(err); gone || doubt != nil {
+		return gate.Absent[gate.Comment]("the comment was deleted"), doubt
 	}
+	switch {
+	case err != nil:
+		return none, err
+	case raw.ID != ref.ID || raw.Body == nil || raw.CreatedAt.IsZero():
+		return none, fmt.Errorf("GitHub answered for comment %d, or in part", raw.ID)
+	case !strings.HasSuffix(raw.IssueURL, "/issues/"+strconv.FormatInt(ref.Thread.Number, 10)):
+		return gate.Absent[gate.Comment](fmt.Sprintf("#%d has no such comment", ref.Thread.Number)), nil
+	}
+	r.forge.memory.foundComment(raw.ID, raw.NodeID)
 	c := gate.Comment{Ref: ref, Body: *raw.Body, Created: raw.CreatedAt}
 	// A deleted account's comment has no author, or the ghost: neither is anybody's number.
 	c.Author, _ = r.forge.toAccount(raw.User)
 	c.ByMachine = len(raw.App) > 0 && string(raw.App) != "null"
-	if err := r.commentNode(ctx, raw.NodeID, &c); err != nil {
-		return gate.Unknown[gate.Comment]("whether it was edited: " + why(err))
+	if node == nil {
+		if node, err = r.commentNode(ctx, raw.NodeID); err != nil {
+			return none, fmt.Errorf("whether it was edited: %s", why(err))
+		}
 	}
-	return gate.Known(c)
+	if err := node.into(&c); err != nil {
+		return none, err
+	}
+	return gate.Known(c), nil
 }
 
-// commentNode adds what only GraphQL says (schema, type IssueComment).
-func (r *repository) commentNode(ctx context.Context, nodeID string, c *gate.Comment) error {
+// issueCommentNode is what only GraphQL says (schema, type IssueComment).
+type issueCommentNode struct {
+	DatabaseID      int64      `json:"databaseId"`
+	LastEditedAt    *time.Time `json:"lastEditedAt"`
+	CreatedViaEmail *bool      `json:"createdViaEmail"`
+	IsMinimized     *bool      `json:"isMinimized"`
+}
+
+func (r *repository) commentNode(ctx context.Context, nodeID string) (*issueCommentNode, error) {
 	var answer struct {
-		Node *struct {
-			DatabaseID      int64      `json:"databaseId"`
-			LastEditedAt    *time.Time `json:"lastEditedAt"`
-			CreatedViaEmail *bool      `json:"createdViaEmail"`
-			IsMinimized     *bool      `json:"isMinimized"`
-		} `json:"node"`
+		Node *issueCommentNode `json:"node"`
 	}
 	if err := r.query(ctx, commentQuery, map[string]any{"id": nodeID}, &answer); err != nil {
-		return err
+		return nil, err
 	}
-	n := answer.Node
+	return answer.Node, nil
+}
+
+func (n *issueCommentNode) into(c *gate.Comment) error {
 	if n == nil || n.DatabaseID != c.Ref.ID || n.CreatedViaEmail == nil || n.IsMinimized == nil {
-		return fmt.Errorf("GraphQL node %q: expected comment %d", nodeID, c.Ref.ID)
+		return fmt.Errorf("whether it was edited: expected GraphQL to answer for comment %d", c.Ref.ID)
 	}
 	c.Edited = n.LastEditedAt != nil
 	c.Hidden = *n.IsMinimized

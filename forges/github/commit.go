@@ -3,7 +3,9 @@ package github
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -13,17 +15,19 @@ import (
 // commitJSON is REST API's schema commit, in part. Author and Committer are the accounts
 // behind the e-mails, null where there is none.
 type commitJSON struct {
-	SHA     string `json:"sha"`
-	Parents []struct {
-		SHA string `json:"sha"`
-	} `json:"parents"`
-	Author    *userJSON `json:"author"`
-	Committer *userJSON `json:"committer"`
+	SHA       string       `json:"sha"`
+	Parents   []parentJSON `json:"parents"`
+	Author    *userJSON    `json:"author"`
+	Committer *userJSON    `json:"committer"`
 	Commit    struct {
 		Message   string      `json:"message"`
 		Author    *gitUserRaw `json:"author"`
 		Committer *gitUserRaw `json:"committer"`
 	} `json:"commit"`
+}
+
+type parentJSON struct {
+	SHA string `json:"sha"`
 }
 
 type gitUserRaw struct {
@@ -62,8 +66,16 @@ func (f *Forge) actorAccount(a *gitActor) (gate.Account, bool) {
 
 // commitNode is GraphQL's type Commit, in part.
 type commitNode struct {
-	OID     string `json:"oid"`
-	ViaWeb  *bool  `json:"committedViaWeb"`
+	OID     string  `json:"oid"`
+	Message *string `json:"message"`
+	ViaWeb  *bool   `json:"committedViaWeb"`
+	Parents *struct {
+		TotalCount int `json:"totalCount"`
+		Nodes      []struct {
+			OID string `json:"oid"`
+		} `json:"nodes"`
+	} `json:"parents"`
+	Author  *gitActor `json:"author"`
 	Authors struct {
 		TotalCount int        `json:"totalCount"`
 		Nodes      []gitActor `json:"nodes"`
@@ -77,6 +89,57 @@ type commitNode struct {
 		IsValid           bool `json:"isValid"`
 		WasSignedByGitHub bool `json:"wasSignedByGitHub"`
 	} `json:"signature"`
+	// Pulls is asked for by the fragment commitPulls only.
+	Pulls *struct {
+		TotalCount int `json:"totalCount"`
+		Nodes      []struct {
+			Number         int64     `json:"number"`
+			Merged         bool      `json:"merged"`
+			BaseRepository *sideNode `json:"baseRepository"`
+		} `json:"nodes"`
+	} `json:"associatedPullRequests"`
+}
+
+// check holds that the node is whole: null is no answer where the schema has none.
+func (n commitNode) check() error {
+	switch {
+	case !isSHA(n.OID) || n.Message == nil || n.ViaWeb == nil || n.Parents == nil || n.Author == nil || n.Committer == nil:
+		return fmt.Errorf("commit %q: GraphQL answered in part", gate.ShortCommit(n.OID))
+	case n.Parents.TotalCount != len(n.Parents.Nodes):
+		return fmt.Errorf("commit %s: GitHub counts %d parents and lists %d", gate.ShortCommit(n.OID), n.Parents.TotalCount, len(n.Parents.Nodes))
+	}
+	return nil
+}
+
+// rest is the node as REST would show it, but for the accounts, which stay with the node.
+func (n commitNode) rest() commitJSON {
+	c := commitJSON{SHA: n.OID}
+	for _, p := range n.Parents.Nodes {
+		c.Parents = append(c.Parents, parentJSON{SHA: p.OID})
+	}
+	c.Commit.Message = *n.Message
+	c.Commit.Author = &gitUserRaw{Name: n.Author.Name, Email: n.Author.Email}
+	c.Commit.Committer = &gitUserRaw{Name: n.Committer.Name, Email: n.Committer.Email}
+	return c
+}
+
+// unnamed reports whether GraphQL names no account for the author or the committer.
+func (n commitNode) unnamed() bool {
+	return n.Author.User == nil || n.Committer.User == nil && !n.byWeb()
+}
+
+// mergedPulls are the merged pull requests of the repository that hold the commit.
+func (n commitNode) mergedPulls(repository int64) ([]int64, error) {
+	if n.Pulls == nil || n.Pulls.TotalCount != len(n.Pulls.Nodes) {
+		return nil, fmt.Errorf("commit %s: GitHub does not list all of its pull requests", gate.ShortCommit(n.OID))
+	}
+	var out []int64
+	for _, p := range n.Pulls.Nodes {
+		if p.Merged && p.BaseRepository != nil && p.BaseRepository.DatabaseID == repository {
+			out = append(out, p.Number)
+		}
+	}
+	return out, nil
 }
 
 // byWeb reports whether GitHub itself committed it: on the web side, with a valid
@@ -87,34 +150,47 @@ func (n commitNode) byWeb() bool {
 
 const (
 	commitFields = `fragment C on Commit {
-  oid committedViaWeb
+  oid message committedViaWeb
+  parents(first: 20) { totalCount nodes { oid } }
+  author { name email user { databaseId login } }
   authors(first: 20, after: $after) { totalCount nodes { name email user { databaseId login } } pageInfo { hasNextPage endCursor } }
   committer { name email user { databaseId login } }
   signature { isValid wasSignedByGitHub }
+}`
+	commitPulls = `fragment P on Commit {
+  associatedPullRequests(first: 20) { totalCount nodes { number merged baseRepository { databaseId nameWithOwner } } }
 }`
 	// commitsPerQuery stays far below GraphQL's node limit.
 	commitsPerQuery = 40
 	maxAuthorPages  = 20
 )
 
-// readNodes reads commits from GraphQL, all authors of each.
-func (r *repository) readNodes(ctx context.Context, shas []string) (map[string]commitNode, error) {
-	out := map[string]commitNode{}
-	for len(shas) > 0 {
-		n := min(len(shas), commitsPerQuery)
-		batch, err := r.nodeBatch(ctx, shas[:n], nil)
-		if err != nil {
-			return nil, err
+// readNodes adds the commits to nodes that are not there yet, and for all of them all
+// authors of each.
+func (r *repository) readNodes(ctx context.Context, shas []string, nodes map[string]commitNode) error {
+	var missing []string
+	for _, sha := range shas {
+		if _, has := nodes[sha]; !has {
+			missing = append(missing, sha)
 		}
-		for sha, node := range batch {
-			if err := r.allAuthors(ctx, sha, &node); err != nil {
-				return nil, err
-			}
-			out[sha] = node
-		}
-		shas = shas[n:]
 	}
-	return out, nil
+	for len(missing) > 0 {
+		n := min(len(missing), commitsPerQuery)
+		batch, err := r.nodeBatch(ctx, missing[:n], nil)
+		if err != nil {
+			return err
+		}
+		maps.Copy(nodes, batch)
+		missing = missing[n:]
+	}
+	for _, sha := range shas {
+		node := nodes[sha]
+		if err := r.allAuthors(ctx, sha, &node); err != nil {
+			return err
+		}
+		nodes[sha] = node
+	}
+	return nil
 }
 
 func (r *repository) nodeBatch(ctx context.Context, shas []string, after *string) (map[string]commitNode, error) {
@@ -124,29 +200,34 @@ func (r *repository) nodeBatch(ctx context.Context, shas []string, after *string
 		if !isSHA(sha) {
 			return nil, fmt.Errorf("read commit %q: expected a full SHA", sha)
 		}
-		fmt.Fprintf(&text, "    c%d: object(oid: %q) { ...C }\n", i, sha)
+		fmt.Fprintf(&text, "    c%d: object(oid: %q) { ...C ...P }\n", i, sha)
 	}
-	text.WriteString("  }\n}\n" + commitFields)
-	vars := map[string]any{"owner": r.owner, "name": r.name, "after": after}
-	var answer struct {
-		Repository map[string]json.RawMessage `json:"repository"`
-	}
-	if err := r.query(ctx, text.String(), vars, &answer); err != nil {
+	text.WriteString("  }\n}\n" + commitFields + "\n" + commitPulls)
+	answer, err := r.ask(ctx, text.String(), map[string]any{"after": after})
+	if err != nil {
 		return nil, err
-	}
-	var id int64
-	if err := json.Unmarshal(answer.Repository["databaseId"], &id); err != nil || id != r.facts.ID.ID {
-		return nil, fmt.Errorf("read commits of %s: GraphQL answered for repository %d", r.facts.ID, id)
 	}
 	out := map[string]commitNode{}
 	for i, sha := range shas {
-		var n commitNode
-		if err := json.Unmarshal(answer.Repository[fmt.Sprintf("c%d", i)], &n); err != nil || n.OID != sha || n.ViaWeb == nil {
+		n, err := decodeNode[commitNode](answer[fmt.Sprintf("c%d", i)])
+		if err != nil || n.OID != sha || n.check() != nil {
 			return nil, fmt.Errorf("read commit %s: GraphQL does not know it, or answered in part", gate.ShortCommit(sha))
 		}
-		out[sha] = n
+		out[sha] = *n
 	}
 	return out, nil
+}
+
+// decodeNode decodes an object that has to be there.
+func decodeNode[T any](raw json.RawMessage) (*T, error) {
+	var n *T
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return nil, err
+	}
+	if n == nil {
+		return nil, errors.New("null")
+	}
+	return n, nil
 }
 
 // allAuthors adds the further pages of a commit's authors, and holds the count against

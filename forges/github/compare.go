@@ -58,23 +58,15 @@ func (r *repository) between(ctx context.Context, base, head string) ([]commitJS
 	return all, nil
 }
 
-// newCommits is the change set: reachable from the request's commit, and from none of
-// the earlier releases'. A release that another one contains adds nothing.
-func (rd *reading) newCommits(ctx context.Context) ([]commitJSON, error) {
+// lessOthers leaves out what any further release holds.
+func (rd *reading) lessOthers(ctx context.Context, all []commitJSON) ([]commitJSON, error) {
 	since := rd.needs.Since
-	if len(since) == 0 {
-		return nil, fmt.Errorf("neither an earlier release nor a baseline is known")
-	}
-	all, err := rd.between(ctx, since[0], rd.request.Commit)
-	if err != nil {
-		return nil, err
-	}
 	ranges := make([][]commitJSON, len(since))
 	errs := make([]error, len(since))
 	var each sync.WaitGroup
 	for i, base := range since[1:] {
 		each.Go(func() {
-			contained, err := rd.holds(ctx, since[0], base)
+			contained, err := rd.contained(ctx, base)
 			if err == nil && !contained {
 				ranges[i+1], err = rd.between(ctx, base, rd.request.Commit)
 				if err == nil && ranges[i+1] == nil {
@@ -94,6 +86,18 @@ func (rd *reading) newCommits(ctx context.Context) ([]commitJSON, error) {
 		}
 	}
 	return all, nil
+}
+
+// contained reports whether the newest release holds an older one.
+func (rd *reading) contained(ctx context.Context, older string) (bool, error) {
+	if s := rd.snap.since; s != nil {
+		for _, n := range s.History.Nodes {
+			if n.OID == older {
+				return true, nil
+			}
+		}
+	}
+	return rd.holds(ctx, rd.needs.Since[0], older)
 }
 
 // both is the intersection, in a's order.

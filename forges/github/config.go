@@ -43,7 +43,9 @@ type Forge struct {
 	graphQL *url.URL
 	client  *http.Client
 
-	mu    sync.Mutex // guards reached
+	memory *memory
+
+	mu    sync.Mutex // guards known
 	known map[int64]reached
 }
 
@@ -56,7 +58,7 @@ func New(cfg Config) (*Forge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure GitHub forge %q: API URL: %w", cfg.Forge, err)
 	}
-	f := &Forge{cfg: cfg, api: api, graphQL: graphQLOf(api), client: cfg.Client, known: map[int64]reached{}}
+	f := &Forge{cfg: cfg, api: api, graphQL: graphQLOf(api), client: cfg.Client, known: map[int64]reached{}, memory: newMemory()}
 	if f.client == nil {
 		f.client, err = forges.NewClient(forges.Options{Bases: []string{cfg.APIURL, f.graphQL.String()}})
 		if err != nil {

@@ -16,12 +16,12 @@ import (
 const secret = "It's a Secret to Everybody"
 
 // connect makes an adapter for a double, with pauses short enough for tests.
-func connect(t *testing.T, s *githubtest.Server) *github.Forge {
+func connect(t testing.TB, s *githubtest.Server) *github.Forge {
 	t.Helper()
 	return connectWith(t, s, quick(t, s))
 }
 
-func quick(t *testing.T, s *githubtest.Server) *http.Client {
+func quick(t testing.TB, s *githubtest.Server) *http.Client {
 	t.Helper()
 	client, err := forges.NewClient(forges.Options{
 		Bases: []string{s.APIURL(), s.GraphQLURL()}, Pause: time.Millisecond, MaxPause: 20 * time.Millisecond,
@@ -32,7 +32,7 @@ func quick(t *testing.T, s *githubtest.Server) *http.Client {
 	return client
 }
 
-func connectWith(t *testing.T, s *githubtest.Server, client *http.Client) *github.Forge {
+func connectWith(t testing.TB, s *githubtest.Server, client *http.Client) *github.Forge {
 	t.Helper()
 	f, err := github.New(github.Config{
 		Forge: adaptertest.ForgeID, URL: s.URL(), APIURL: s.APIURL(), AppID: s.AppID(), PrivateKey: s.AppPrivateKey(),

@@ -13,17 +13,16 @@ import (
 // with the reason; if the repository itself cannot, everything is.
 func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) gate.Evidence {
 	e := gate.Evidence{ReadAt: f.cfg.Now()}
-	repo, err := f.open(ctx, r.Repository, r.RepositoryName)
-	if err != nil {
+	rd := &reading{request: r, needs: needs, members: map[int64]func() gate.Fact[gate.Member]{}}
+	if err := rd.begin(ctx, f); err != nil {
 		return blind(e, needs, err)
 	}
-	e.Repository = gate.Known(repo.facts)
+	e.Repository = gate.Known(rd.facts)
 	if !isSHA(r.Commit) {
 		const odd = "the request's commit is no full SHA"
 		e.Commit, e.Branch, e.Changes = gate.Unknown[gate.Commit](odd), gate.Unknown[gate.BranchFacts](odd), gate.Unknown[[]gate.Change](odd)
 		return e
 	}
-	rd := &reading{repository: repo, request: r, needs: needs, members: map[int64]func() gate.Fact[gate.Member]{}}
 	var all sync.WaitGroup
 	all.Go(func() { e.Ref = rd.ref(ctx) })
 	all.Go(func() { e.TagProtection = rd.tagProtection(ctx) })
@@ -42,9 +41,35 @@ type reading struct {
 	*repository
 	request gate.Request
 	needs   gate.Needs
+	// snap is nil where it could not be taken, for snapErr.
+	snap    *snapshot
+	snapErr error
+
+	logOnce sync.Once
+	log     wholeLog
 
 	mu      sync.Mutex // guards members
 	members map[int64]func() gate.Fact[gate.Member]
+}
+
+// begin finds the repository and takes the snapshot. Where the repository's name is known
+// from before, the snapshot itself tells whether it still is that of the number.
+func (rd *reading) begin(ctx context.Context, f *Forge) error {
+	if repo, ok := f.reachable(ctx, rd.request.Repository); ok && isSHA(rd.request.Commit) {
+		rd.repository = repo
+		if rd.take(ctx) == nil {
+			return nil
+		}
+	}
+	repo, err := f.open(ctx, rd.request.Repository, rd.request.RepositoryName)
+	if err != nil {
+		return err
+	}
+	rd.repository = repo
+	if isSHA(rd.request.Commit) {
+		rd.snapErr = rd.take(ctx)
+	}
+	return nil
 }
 
 // blind is the evidence of a repository that cannot be opened.
@@ -86,7 +111,7 @@ func (rd *reading) commentsAndRoles(ctx context.Context) (map[gate.CommentRef]ga
 	var all sync.WaitGroup
 	for _, ref := range rd.needs.Comments {
 		all.Go(func() {
-			c := rd.comment(ctx, ref)
+			c := rd.readComment(ctx, ref)
 			mu.Lock()
 			comments[ref] = c
 			mu.Unlock()
@@ -100,4 +125,18 @@ func (rd *reading) commentsAndRoles(ctx context.Context) (map[gate.CommentRef]ga
 	}
 	all.Wait()
 	return maps.Clone(comments), maps.Clone(roles)
+}
+
+// readComment reads a comment again, what GraphQL says of it out of the snapshot where
+// that has it.
+func (rd *reading) readComment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment] {
+	var node *issueCommentNode
+	if rd.snap != nil {
+		node = rd.snap.comments[ref.ID]
+	}
+	c, err := rd.comment(ctx, ref, node)
+	if err != nil {
+		return gate.Unknown[gate.Comment](why(err))
+	}
+	return c
 }

@@ -21,14 +21,14 @@ import (
 // team is ana (maintain), bo and cy (write) and dan (nothing) on acme/app.
 type team struct {
 	*githubtest.Server
-	t                *testing.T
+	t                testing.TB
 	forge            *github.Forge
 	repo             forgetest.Repository
 	root             string
 	ana, bo, cy, dan forgetest.Person
 }
 
-func newTeam(t *testing.T, o githubtest.Options) *team {
+func newTeam(t testing.TB, o githubtest.Options) *team {
 	t.Helper()
 	s := githubtest.New(o)
 	t.Cleanup(s.Close)
@@ -94,7 +94,7 @@ func (w *team) protection() gate.Protection {
 	return known(w.t, "protection", known(w.t, "branch", w.evidence().Branch).Protection)
 }
 
-func known[T any](t *testing.T, what string, f gate.Fact[T]) T {
+func known[T any](t testing.TB, what string, f gate.Fact[T]) T {
 	t.Helper()
 	v, ok := f.Get()
 	if !ok {

@@ -99,21 +99,44 @@ func (f *Forge) app() (*caller, error) {
 
 // installed makes a client whose token reaches one repository with the minimum
 // permissions. Each has its own App transport: ghinstallation writes to a shared one.
-func (f *Forge) installed(in installation, repository int64) (*github.Client, error) {
+func (f *Forge) installed(in installation, repository int64) (*github.Client, *ghinstallation.Transport, error) {
 	app, err := ghinstallation.NewAppsTransport(f.transport(), f.cfg.AppID, f.cfg.PrivateKey)
 	if err != nil {
-		return nil, fmt.Errorf("sign as App %d: %w", f.cfg.AppID, err)
+		return nil, nil, fmt.Errorf("sign as App %d: %w", f.cfg.AppID, err)
 	}
 	permissions, err := in.narrowed()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rt := ghinstallation.NewFromAppsTransport(app, in.ID)
 	rt.BaseURL = f.api.String()
 	rt.InstallationTokenOptions = &github.InstallationTokenOptions{
 		RepositoryIDs: []int64{repository}, Permissions: permissions,
 	}
-	return f.newClient(rt), nil
+	return f.newClient(rt), rt, nil
+}
+
+// ownName is the repository's name as the token's own answer gives it (REST API, schema
+// installation-token). A token that is not minted, or does not say, names nothing: the
+// first call with it then shows why.
+func ownName(ctx context.Context, rt *ghinstallation.Transport, repository int64) (string, bool) {
+	if _, err := rt.Token(ctx); err != nil {
+		var refused *ghinstallation.HTTPError
+		if errors.As(err, &refused) && refused.Response != nil {
+			_ = refused.Response.Body.Close() // ghinstallation leaves it open
+		}
+		return "", false
+	}
+	all, err := rt.Repositories()
+	if err != nil {
+		return "", false
+	}
+	for _, r := range all {
+		if r.GetID() == repository && r.GetFullName() != "" {
+			return r.GetFullName(), true
+		}
+	}
+	return "", false
 }
 
 // reach finds the credential for a repository. Name is its full name where one is known
@@ -138,9 +161,12 @@ func (f *Forge) reach(ctx context.Context, repository int64, name string) (reach
 	if in.SuspendedAt != nil {
 		return reached{}, &callError{status: http.StatusForbidden, message: "the App's installation is suspended", what: "the installation lookup"}
 	}
-	client, err := f.installed(in, repository)
+	client, rt, err := f.installed(in, repository)
 	if err != nil {
 		return reached{}, err
+	}
+	if own, ok := ownName(ctx, rt, repository); ok {
+		name = own
 	}
 	r = reached{client: client, slug: in.AppSlug, name: name, until: f.cfg.Now().Add(installationAge)}
 	f.remember(repository, r)
@@ -228,6 +254,8 @@ type repository struct {
 	slug  string // of the App
 	owner string
 	name  string
+	// assumed marks a name that this use did not read.
+	assumed bool
 }
 
 // repositoryJSON is REST API's schema full-repository, in part.
@@ -240,6 +268,78 @@ type repositoryJSON struct {
 	Owner         struct {
 		ID int64 `json:"id"`
 	} `json:"owner"`
+}
+
+// assume is the repository under the name it was last read with, without asking. Who
+// uses it has the answers say themselves which repository they are of, or believes no
+// 404 of them before it is confirmed.
+func (f *Forge) assume(id gate.RepositoryID) (*repository, bool) {
+	f.mu.Lock()
+	r, has := f.known[id.ID]
+	f.mu.Unlock()
+	owner, name, ok := cut(r.name)
+	if !has || !ok || r.client == nil || id.Forge != f.cfg.Forge || !f.cfg.Now().Before(r.until) {
+		return nil, false
+	}
+	return &repository{
+		caller: f.caller(r.client), forge: f, slug: r.slug, owner: owner, name: name, assumed: true,
+		facts: gate.RepositoryFacts{ID: id, FullName: r.name},
+	}, true
+}
+
+// reachable is assume, where nothing was read yet after a look for the credential, whose
+// token names the repository. What is wrong with it shows when it is used.
+func (f *Forge) reachable(ctx context.Context, id gate.RepositoryID) (*repository, bool) {
+	if repo, ok := f.assume(id); ok {
+		return repo, true
+	}
+	if id.Forge != f.cfg.Forge || id.ID <= 0 {
+		return nil, false
+	}
+	if _, err := f.reach(ctx, id.ID, ""); err != nil {
+		return nil, false
+	}
+	return f.assume(id)
+}
+
+// with does work in a repository. It goes by the name last read; where that fails in a
+// way that a rename, a transfer or a lost installation would explain, or a 404 is to
+// be believed, the repository is read by its number and the work is done again.
+func (f *Forge) with(ctx context.Context, id gate.RepositoryID, name string, work func(*repository) error) error {
+	if repo, ok := f.reachable(ctx, id); ok {
+		err := work(repo)
+		if !doubtful(err) {
+			return err
+		}
+	}
+	repo, err := f.open(ctx, id, name)
+	if err != nil {
+		return &openError{err}
+	}
+	return work(repo)
+}
+
+// openError says that the repository itself could not be read.
+type openError struct{ error }
+
+func (e *openError) Unwrap() error { return e.error }
+
+// doubtful reports whether an error may only mean that the name is another's by now.
+func doubtful(err error) bool {
+	status := statusOf(err)
+	return errors.Is(err, errUnconfirmed) || isNotFound(err) || status == http.StatusUnauthorized || status/100 == 3
+}
+
+// errUnconfirmed stands for a 404 of a repository whose name is only assumed.
+var errUnconfirmed = errors.New("the repository's name is not confirmed")
+
+// gone reports whether GitHub said that there is no such thing in the repository; an
+// error where that cannot be told from the repository having another name by now.
+func (r *repository) gone(err error) (bool, error) {
+	if isNotFound(err) && r.assumed {
+		return false, errUnconfirmed
+	}
+	return isNotFound(err), nil
 }
 
 // open reads the repository by its number (attacks 5 and 73). Errors: errNotInstalled where

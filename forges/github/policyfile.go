@@ -23,10 +23,15 @@ type branchJSON struct {
 	} `json:"commit"`
 }
 
-// PolicyFile reads the file at the default branch's head: the head is resolved to a
-// commit first, so that name and content belong together.
+// PolicyFile reads the file at the default branch's head: head and content come in one
+// answer, or the head is resolved to a commit first, so that they belong together.
 func (f *Forge) PolicyFile(ctx context.Context, id gate.RepositoryID) (gate.PolicyFile, error) {
 	op := "read " + policyPath + " of " + id.String()
+	if repo, ok := f.reachable(ctx, id); ok {
+		if out, err := repo.policy(ctx); err == nil && out.Content != nil {
+			return out, nil
+		}
+	}
 	repo, err := f.open(ctx, id, "")
 	if err != nil {
 		return gate.PolicyFile{}, unreadablePolicy(repositoryError(op, id, err))

@@ -22,31 +22,33 @@ const (
 // post made is found again by its id or marker, and changed in place.
 func (f *Forge) Post(ctx context.Context, p gate.Post) (string, error) {
 	op := fmt.Sprintf("post %s %s to %s", p.Target, p.Context, p.Repository)
-	repo, err := f.open(ctx, p.Repository, "")
-	if err != nil {
-		return "", repositoryError(op, p.Repository, err)
-	}
 	var id string
-	switch p.Target {
-	case gate.PostStatus:
-		id, err = repo.postStatus(ctx, p)
-	case gate.PostCheck:
-		id, err = repo.postCheck(ctx, p)
-	case gate.PostComment:
-		id, err = repo.postComment(ctx, p, marker("request", p.Request))
-	case gate.PostReply:
-		id, err = repo.postReply(ctx, p)
-	case gate.PostReaction:
-		id, err = repo.postReaction(ctx, p)
-	case gate.PostThread:
-		id, err = repo.postThread(ctx, p)
-	default:
-		return "", &gate.Error{Kind: gate.Invalid, Code: gate.CodeInternal, Text: fmt.Sprintf("post to %q: no such target", p.Target)}
-	}
+	err := f.with(ctx, p.Repository, "", func(r *repository) (err error) {
+		id, err = r.post(ctx, p)
+		return err
+	})
 	if err != nil {
-		return "", classify(op, err)
+		return "", workError(op, p.Repository, err)
 	}
 	return id, nil
+}
+
+func (r *repository) post(ctx context.Context, p gate.Post) (string, error) {
+	switch p.Target {
+	case gate.PostStatus:
+		return r.postStatus(ctx, p)
+	case gate.PostCheck:
+		return r.postCheck(ctx, p)
+	case gate.PostComment:
+		return r.postComment(ctx, p, marker("request", p.Request))
+	case gate.PostReply:
+		return r.postReply(ctx, p)
+	case gate.PostReaction:
+		return r.postReaction(ctx, p)
+	case gate.PostThread:
+		return r.postThread(ctx, p)
+	}
+	return "", &gate.Error{Kind: gate.Invalid, Code: gate.CodeInternal, Text: fmt.Sprintf("post to %q: no such target", p.Target)}
 }
 
 // statusJSON is REST API's schema status, in part.
@@ -58,13 +60,28 @@ type statusJSON struct {
 	TargetURL   *string `json:"target_url"`
 }
 
-// postStatus makes a status unless the newest of its context says the same: GitHub keeps
-// at most 1,000 per commit and context.
+// postStatus makes a status. GitHub keeps at most 1,000 per commit and context: where it
+// takes no more, the newest may already say the same.
 func (r *repository) postStatus(ctx context.Context, p gate.Post) (string, error) {
 	description := clip(oneLine(p.Title), maxDescription)
 	if !isSHA(p.Commit) {
 		return "", fmt.Errorf("commit %q: expected a full SHA", p.Commit)
 	}
+	body := map[string]any{"state": string(p.State), "context": p.Context, "description": description}
+	if p.URL != "" {
+		body["target_url"] = p.URL
+	}
+	id, err := r.make(ctx, http.MethodPost, body, r.at("statuses", p.Commit)...)
+	if statusOf(err) == http.StatusUnprocessableEntity {
+		if current, listErr := r.currentStatus(ctx, p, description); listErr == nil && current != "" {
+			return current, nil
+		}
+	}
+	return id, err
+}
+
+// currentStatus is the newest status of the post's context if it says the same, else "".
+func (r *repository) currentStatus(ctx context.Context, p gate.Post, description string) (string, error) {
 	current := ""
 	err := pages(ctx, r.caller, nil, func(page []statusJSON) (bool, error) {
 		for _, s := range page { // newest first
@@ -78,14 +95,7 @@ func (r *repository) postStatus(ctx context.Context, p gate.Post) (string, error
 		}
 		return true, nil
 	}, r.at("commits", p.Commit, "statuses")...)
-	if err != nil || current != "" {
-		return current, err
-	}
-	body := map[string]any{"state": string(p.State), "context": p.Context, "description": description}
-	if p.URL != "" {
-		body["target_url"] = p.URL
-	}
-	return r.make(ctx, http.MethodPost, body, r.at("statuses", p.Commit)...)
+	return current, err
 }
 
 func deref(s *string) string {
@@ -111,8 +121,8 @@ func (r *repository) make(ctx context.Context, method string, body any, segments
 func (r *repository) postReaction(ctx context.Context, p gate.Post) (string, error) {
 	segments := r.at("issues", "comments", strconv.FormatInt(p.Comment.ID, 10), "reactions")
 	id, err := r.make(ctx, http.MethodPost, map[string]string{"content": p.Reaction}, segments...)
-	if isNotFound(err) {
-		return "", nil
+	if gone, doubt := r.gone(err); gone || doubt != nil {
+		return "", doubt
 	}
 	return id, err
 }

@@ -36,12 +36,15 @@ type pullJSON struct {
 }
 
 type pullSide struct {
-	Ref  string `json:"ref"`
-	SHA  string `json:"sha"`
-	Repo *struct {
-		ID       int64  `json:"id"`
-		FullName string `json:"full_name"`
-	} `json:"repo"`
+	Ref string `json:"ref"`
+	SHA string `json:"sha"`
+	// Repo is nil for a head whose repository is gone.
+	Repo *pullRepository `json:"repo"`
+}
+
+type pullRepository struct {
+	ID       int64  `json:"id"`
+	FullName string `json:"full_name"`
 }
 
 // merged reports whether the pull request was merged into the repository itself.
@@ -54,6 +57,26 @@ type pull struct {
 	*pullJSON
 	commits []commitJSON
 	own     map[string]bool
+	nodes   map[string]commitNode // of its commits, where GraphQL gave them with it
+	// reviews are those that GraphQL gave with it, if reviewed.
+	reviews  []reviewJSON
+	reviewed bool
+}
+
+// check holds the pull request to be the one asked for, merged into the repository, and
+// its commits to be as many as GitHub counts, its head among them (attack 38).
+func (p *pull) check(number, repository int64) error {
+	if p.Number != number || !p.merged(repository) || !isSHA(p.Head.SHA) || !isSHA(p.Base.SHA) || !isSHA(p.MergeCommitSHA) {
+		return fmt.Errorf("pull request #%d: GitHub answered for #%d, or no longer as merged", number, p.Number)
+	}
+	for _, c := range p.commits {
+		p.own[c.SHA] = true
+	}
+	if len(p.own) != p.Commits || p.Commits == 0 || !p.own[p.Head.SHA] {
+		return fmt.Errorf("pull request #%d: GitHub counts %d commits and lists %d, its head among them: %t",
+			number, p.Commits, len(p.own), p.own[p.Head.SHA])
+	}
+	return nil
 }
 
 // pull reads a merged pull request with all of its commits, held against GitHub's count.
@@ -62,9 +85,6 @@ func (r *repository) pull(ctx context.Context, number int64) (*pull, error) {
 	n := strconv.FormatInt(number, 10)
 	if err := r.get(ctx, p.pullJSON, nil, r.at("pulls", n)...); err != nil {
 		return nil, err
-	}
-	if p.Number != number || !p.merged(r.facts.ID.ID) || !isSHA(p.Head.SHA) || !isSHA(p.Base.SHA) {
-		return nil, fmt.Errorf("pull request #%d: GitHub answered for #%d, or no longer as merged", number, p.Number)
 	}
 	var err error
 	if p.Commits <= listedCommits {
@@ -75,14 +95,7 @@ func (r *repository) pull(ctx context.Context, number int64) (*pull, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range p.commits {
-		p.own[c.SHA] = true
-	}
-	if len(p.own) != p.Commits || p.Commits == 0 || !p.own[p.Head.SHA] {
-		return nil, fmt.Errorf("pull request #%d: GitHub counts %d commits and lists %d, its head among them: %t",
-			number, p.Commits, len(p.own), p.own[p.Head.SHA])
-	}
-	return p, nil
+	return p, p.check(number, r.facts.ID.ID)
 }
 
 // manyCommits compares the head with what the base was before the merge, or, where that
@@ -99,21 +112,6 @@ func (r *repository) manyCommits(ctx context.Context, p *pullJSON) ([]commitJSON
 		}
 	}
 	return nil, fmt.Errorf("pull request #%d: GitHub counts %d commits, and no comparison gives them", p.Number, p.Commits)
-}
-
-// pullsOf lists the merged pull requests that hold a commit.
-func (r *repository) pullsOf(ctx context.Context, sha string) ([]int64, error) {
-	all, err := list[pullJSON](ctx, r.caller, nil, r.at("commits", sha, "pulls")...)
-	if err != nil {
-		return nil, err
-	}
-	var out []int64
-	for i := range all {
-		if all[i].merged(r.facts.ID.ID) {
-			out = append(out, all[i].Number)
-		}
-	}
-	return out, nil
 }
 
 // detail reads what surrounds a pull request. What cannot be read stays unknown.
@@ -141,7 +139,16 @@ func (rd *reading) pushers(ctx context.Context, p *pull) gate.Fact[[]gate.Accoun
 	if !ok {
 		return gate.Unknown[[]gate.Account]("GitHub does not name the repository it came from")
 	}
-	log, err := rd.activityOf(ctx, owner, name, "refs/heads/"+p.Head.Ref)
+	ref := "refs/heads/" + p.Head.Ref
+	if p.Head.Repo.ID == rd.facts.ID.ID {
+		log := rd.newest(ctx)
+		rows := ofRef(log.rows, ref)
+		pushers, settled := rd.forge.pushersIn(rows, p.pullJSON)
+		if log.err == nil && (log.complete || settled) {
+			return pushers
+		}
+	}
+	log, err := rd.activityOf(ctx, owner, name, ref)
 	if err != nil {
 		return gate.Unknown[[]gate.Account](fmt.Sprintf("the activity log of %s: %s", p.Head.Repo.FullName, why(err)))
 	}
@@ -160,9 +167,13 @@ type reviewJSON struct {
 // reviews are each reviewer's latest verdict (attack 56), with the right they have now.
 // A comment is no verdict and changes none; a deleted account's counts for nobody.
 func (rd *reading) reviews(ctx context.Context, p *pull) gate.Fact[[]gate.Review] {
-	all, err := list[reviewJSON](ctx, rd.caller, nil, rd.at("pulls", strconv.FormatInt(p.Number, 10), "reviews")...)
-	if err != nil {
-		return gate.Unknown[[]gate.Review](why(err))
+	all := p.reviews
+	if !p.reviewed {
+		var err error
+		all, err = list[reviewJSON](ctx, rd.caller, nil, rd.at("pulls", strconv.FormatInt(p.Number, 10), "reviews")...)
+		if err != nil {
+			return gate.Unknown[[]gate.Review](why(err))
+		}
 	}
 	latest := map[int64]reviewJSON{}
 	for _, r := range all {

@@ -39,14 +39,18 @@ type jobJSON struct {
 // kind Unavailable where it cannot be read, or the job is not listed yet.
 func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error) {
 	op := fmt.Sprintf("read run %d attempt %d of %s", w.RunID, w.RunAttempt, w.RepositoryName)
-	repo, err := f.open(ctx, w.Repository, w.RepositoryName)
-	if err != nil {
-		return gate.RunFacts{}, repositoryError(op, w.Repository, err)
-	}
 	var run runJSON
-	attempt := repo.at("actions", "runs", strconv.FormatInt(w.RunID, 10), "attempts", strconv.FormatInt(w.RunAttempt, 10))
-	if err := repo.get(ctx, &run, nil, attempt...); err != nil {
-		return gate.RunFacts{}, classify(op, err)
+	var job jobJSON
+	err := f.with(ctx, w.Repository, w.RepositoryName, func(repo *repository) (err error) {
+		attempt := repo.at("actions", "runs", strconv.FormatInt(w.RunID, 10), "attempts", strconv.FormatInt(w.RunAttempt, 10))
+		if err := repo.get(ctx, &run, nil, attempt...); err != nil || w.JobID == 0 {
+			return err
+		}
+		job, err = repo.job(ctx, attempt, w)
+		return err
+	})
+	if err != nil {
+		return gate.RunFacts{}, workError(op, w.Repository, err)
 	}
 	if run.ID != w.RunID || run.RunAttempt != w.RunAttempt || run.Repository.ID != w.Repository.ID || run.Event != w.Event {
 		return gate.RunFacts{}, &gate.Error{
@@ -67,10 +71,6 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 	}
 	if w.JobID == 0 {
 		return facts, nil
-	}
-	job, err := repo.job(ctx, attempt, w)
-	if err != nil {
-		return gate.RunFacts{}, classify(op, err)
 	}
 	facts.Job, facts.InProgress = job.Name, job.Status == "in_progress"
 	return facts, nil
@@ -105,6 +105,15 @@ func unexpected(op, text string) *gate.Error {
 		Kind: gate.Unavailable, Code: gate.CodeForgeUnexpected, Text: op + ": " + text,
 		Fix: "it is tried again; if this stays, run countersignd doctor",
 	}
+}
+
+// workError is what it means that work in a repository failed, or could not begin.
+func workError(op string, id gate.RepositoryID, err error) *gate.Error {
+	var opening *openError
+	if errors.As(err, &opening) {
+		return repositoryError(op, id, opening.error)
+	}
+	return classify(op, err)
 }
 
 // repositoryError is what it means that a repository cannot be opened.

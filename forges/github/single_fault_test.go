@@ -22,7 +22,7 @@ import (
 func TestSingleFaults(t *testing.T) {
 	x := newFullReading(t)
 	calls := x.calls()
-	if len(calls) < 20 {
+	if len(calls) < 16 {
 		t.Fatalf("calls of a full reading: got %d (%s), want them all", len(calls), strings.Join(calls, ", "))
 	}
 	want := asTree(t, x.read())

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -43,8 +44,8 @@ func (r *repository) postComment(ctx context.Context, p gate.Post, mark string) 
 	}
 	if known != "" {
 		id, err := r.make(ctx, http.MethodPatch, body, r.at("issues", "comments", known)...)
-		if !isNotFound(err) {
-			return id, err
+		if gone, doubt := r.gone(err); !gone {
+			return id, errors.Join(err, doubt)
 		}
 	}
 	return r.make(ctx, http.MethodPost, body, r.thread(p.Thread, "comments")...)

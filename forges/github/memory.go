@@ -1,0 +1,104 @@
+package github
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// memory is what may be remembered between readings, because it cannot change or is
+// only a hint where to look: nothing in it is evidence. Each map is emptied where it
+// grows too large.
+type memory struct {
+	mu       sync.Mutex
+	pulls    map[rangeKey][]int64
+	comments map[int64]string // GraphQL's node IDs by comment ID
+	ancestry map[ancestryKey]bool
+	logs     map[logKey]keptLog
+}
+
+const (
+	maxRemembered = 4096
+	maxLogs       = 64 // each has up to maxActivity rows
+)
+
+// logKey is the push log of one full ref.
+type logKey struct {
+	repository int64
+	ref        string
+}
+
+// keptLog is a ref's log as it was when newest was the newest row of the whole log.
+type keptLog struct {
+	newest int64
+	rows   []activityJSON
+}
+
+// rangeKey is one change set: two commits of one repository.
+type rangeKey struct {
+	repository  int64
+	since, head string
+}
+
+// ancestryKey asks whether a commit is reachable from another, which no push changes.
+type ancestryKey struct {
+	repository   int64
+	head, commit string
+}
+
+func newMemory() *memory {
+	return &memory{pulls: map[rangeKey][]int64{}, comments: map[int64]string{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{}}
+}
+
+func keep[K comparable, V any](m *memory, in map[K]V, most int, k K, v V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(in) >= most {
+		clear(in)
+	}
+	in[k] = v
+}
+
+// maxHinted bounds how many pull requests one query asks for.
+const maxHinted = 20
+
+func (m *memory) hints(r gate.Request, since string, comments []gate.CommentRef) hints {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := hints{comments: map[int64]string{}}
+	if all := m.pulls[rangeKey{r.Repository.ID, since, r.Commit}]; len(all) <= maxHinted {
+		h.pulls = slices.Clone(all)
+	}
+	for _, c := range comments {
+		if node := m.comments[c.ID]; node != "" && len(h.comments) < maxHinted {
+			h.comments[c.ID] = node
+		}
+	}
+	return h
+}
+
+func (m *memory) foundPulls(r gate.Request, since string, numbers []int64) {
+	keep(m, m.pulls, maxRemembered, rangeKey{r.Repository.ID, since, r.Commit}, numbers)
+}
+
+func (m *memory) foundComment(id int64, node string) { keep(m, m.comments, maxRemembered, id, node) }
+
+func (m *memory) holds(k ancestryKey) (is, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	is, known = m.ancestry[k]
+	return is, known
+}
+
+func (m *memory) log(k logKey) (keptLog, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, has := m.logs[k]
+	return l, has
+}
+
+func (m *memory) keepLog(k logKey, l keptLog) {
+	l.rows = slices.Clone(l.rows[:min(len(l.rows), maxActivity)])
+	keep(m, m.logs, maxLogs, k, l)
+}

@@ -1,0 +1,207 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// snapshot is what one GraphQL query says of a repository for one request: itself, the
+// request's ref and commit with the history behind it, and, as far as a former
+// reading of the same range foretells them, its pull requests and comments.
+type snapshot struct {
+	facts    gate.RepositoryFacts
+	branch   string // the default branch's head, "" where it has none
+	ref      *refNode
+	head     *historyNode // nil where GitHub knows no such commit
+	since    *historyNode
+	pulls    map[int64]*pull
+	comments map[int64]*issueCommentNode
+}
+
+// repositoryNode is GraphQL's type Repository, in part.
+type repositoryNode struct {
+	DatabaseID    int64  `json:"databaseId"`
+	NameWithOwner string `json:"nameWithOwner"`
+	IsPrivate     *bool  `json:"isPrivate"`
+	URL           string `json:"url"`
+	Owner         *struct {
+		DatabaseID int64 `json:"databaseId"`
+	} `json:"owner"`
+	DefaultBranchRef *struct {
+		Name   string `json:"name"`
+		Target *struct {
+			OID  string     `json:"oid"`
+			File *entryNode `json:"file"`
+		} `json:"target"`
+	} `json:"defaultBranchRef"`
+}
+
+// repositoryFields asks for a repositoryNode but the file.
+const repositoryFields = `databaseId nameWithOwner isPrivate url
+    owner { ... on User { databaseId } ... on Organization { databaseId } }`
+
+// historyNode is a commit with the first page of the history behind it, itself the first.
+type historyNode struct {
+	OID     string       `json:"oid"`
+	History *historyPage `json:"history"`
+}
+
+type historyPage struct {
+	TotalCount int          `json:"totalCount"` // of the whole history
+	Nodes      []commitNode `json:"nodes"`
+	PageInfo   pageInfo     `json:"pageInfo"`
+}
+
+type pageInfo struct {
+	HasNextPage bool   `json:"hasNextPage"`
+	EndCursor   string `json:"endCursor"`
+}
+
+// hints are what a former reading found, to be asked for at once.
+type hints struct {
+	pulls    []int64
+	comments map[int64]string // node IDs by comment ID
+}
+
+func (h hints) empty() bool { return len(h.pulls) == 0 && len(h.comments) == 0 }
+
+// snapshot asks once. The answer has to be of the repository with this number: names
+// are given away (attacks 5 and 73).
+func (r *repository) snapshot(ctx context.Context, req gate.Request, since string, h hints) (*snapshot, error) {
+	var text strings.Builder
+	text.WriteString("query Release($owner: String!, $name: String!, $ref: String!, $head: GitObjectID!, $after: String) {\n" +
+		"  repository(owner: $owner, name: $name) {\n    " + repositoryFields + "\n    defaultBranchRef { name target { oid } }\n" +
+		"    ref(qualifiedName: $ref) { name prefix " + peeled + " }\n" +
+		"    head: object(oid: $head) { ... on Commit { oid history(first: 100) { totalCount nodes { ...C ...P } pageInfo { hasNextPage endCursor } } } }\n")
+	if isSHA(since) {
+		fmt.Fprintf(&text, "    since: object(oid: %q) { ... on Commit { oid history(first: 100) { totalCount nodes { oid } } } }\n", since)
+	}
+	for _, n := range h.pulls {
+		fmt.Fprintf(&text, "    p%d: pullRequest(number: %d) { ...R }\n", n, n)
+	}
+	text.WriteString("  }\n")
+	for id, node := range h.comments {
+		fmt.Fprintf(&text, "  c%d: node(id: %q) { %s }\n", id, node, commentFields)
+	}
+	text.WriteString("}\n" + commitFields + "\n" + commitPulls)
+	if len(h.pulls) > 0 {
+		text.WriteString("\n" + pullFields)
+	}
+	vars := map[string]any{"owner": r.owner, "name": r.name, "ref": req.Ref, "head": req.Commit}
+	var answer map[string]json.RawMessage
+	if err := r.query(ctx, text.String(), vars, &answer); err != nil {
+		return nil, err
+	}
+	return r.readSnapshot(answer, req, since, h)
+}
+
+func (r *repository) readSnapshot(answer map[string]json.RawMessage, req gate.Request, since string, h hints) (*snapshot, error) {
+	var main struct {
+		repositoryNode
+		Ref   *refNode     `json:"ref"`
+		Head  *historyNode `json:"head"`
+		Since *historyNode `json:"since"`
+	}
+	var rest map[string]json.RawMessage
+	for _, into := range []any{&main, &rest} {
+		if err := json.Unmarshal(answer["repository"], into); err != nil {
+			return nil, fmt.Errorf("read repository %s: GraphQL answered otherwise than its schema says: %w", r.facts.ID, err)
+		}
+	}
+	facts, err := r.forge.factsOf(main.repositoryNode, r.facts.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &snapshot{facts: facts, ref: main.Ref, head: main.Head, since: main.Since, pulls: map[int64]*pull{}, comments: map[int64]*issueCommentNode{}}
+	if t := main.DefaultBranchRef.Target; t != nil {
+		out.branch = t.OID
+	}
+	if err := out.check(req, since); err != nil {
+		return nil, err
+	}
+	for _, n := range h.pulls {
+		if out.pulls[n], err = r.readPull(n, rest[fmt.Sprintf("p%d", n)]); err != nil {
+			return nil, err
+		}
+	}
+	for id := range h.comments {
+		var c *issueCommentNode
+		if err := json.Unmarshal(answer[fmt.Sprintf("c%d", id)], &c); err != nil || c == nil {
+			return nil, fmt.Errorf("read comment %d: GraphQL answered in part", id)
+		}
+		out.comments[id] = c
+	}
+	return out, nil
+}
+
+// factsOf holds the answer to be of the repository with this number, and whole.
+func (f *Forge) factsOf(n repositoryNode, id gate.RepositoryID) (gate.RepositoryFacts, error) {
+	switch {
+	case n.DatabaseID != id.ID:
+		return gate.RepositoryFacts{}, fmt.Errorf("repository %s: GraphQL answered for %d (%q)", id, n.DatabaseID, n.NameWithOwner)
+	case n.Owner == nil || n.Owner.DatabaseID <= 0 || n.IsPrivate == nil || n.DefaultBranchRef == nil || n.DefaultBranchRef.Name == "":
+		return gate.RepositoryFacts{}, fmt.Errorf("repository %s: GraphQL answered in part", id)
+	}
+	if _, _, ok := cut(n.NameWithOwner); !ok {
+		return gate.RepositoryFacts{}, fmt.Errorf("repository %s: GraphQL calls it %q", id, n.NameWithOwner)
+	}
+	return gate.RepositoryFacts{
+		ID: id, Owner: f.account(n.Owner.DatabaseID), FullName: n.NameWithOwner,
+		DefaultBranch: n.DefaultBranchRef.Name, Private: *n.IsPrivate, URL: n.URL,
+	}, nil
+}
+
+// check holds that what came is what was asked for. Null is GitHub's "no such object".
+func (s *snapshot) check(req gate.Request, since string) error {
+	for _, h := range []struct {
+		node *historyNode
+		sha  string
+	}{{s.head, req.Commit}, {s.since, since}} {
+		if h.node != nil && (h.node.OID != h.sha || h.node.History == nil) {
+			return fmt.Errorf("read commit %s: GraphQL answered for %q, or in part", gate.ShortCommit(h.sha), h.node.OID)
+		}
+	}
+	if s.ref != nil && s.ref.Prefix+s.ref.Name != req.Ref {
+		return fmt.Errorf("read %s: GraphQL answered for %s%s", req.Ref, s.ref.Prefix, s.ref.Name)
+	}
+	return nil
+}
+
+// firstSince is the release that the range is counted from, "" where none is known.
+func (rd *reading) firstSince() string {
+	if len(rd.needs.Since) == 0 {
+		return ""
+	}
+	return rd.needs.Since[0]
+}
+
+// take asks for the snapshot, with what a former reading of the range found. Where that
+// is no longer so (a comment was deleted, say) it asks without.
+func (rd *reading) take(ctx context.Context) error {
+	h := rd.forge.memory.hints(rd.request, rd.firstSince(), rd.needs.Comments)
+	snap, err := rd.repository.snapshot(ctx, rd.request, rd.firstSince(), h)
+	if err != nil && !h.empty() && statusOf(err) < 300 {
+		snap, err = rd.repository.snapshot(ctx, rd.request, rd.firstSince(), hints{})
+	}
+	if err != nil {
+		return err
+	}
+	rd.snap, rd.facts, rd.assumed = snap, snap.facts, false
+	rd.owner, rd.name, _ = cut(snap.facts.FullName)
+	return nil
+}
+
+// found remembers which pull requests the range had.
+func (h *history) found() {
+	numbers := []int64{}
+	for n := range h.pulls {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	h.forge.memory.foundPulls(h.request, h.firstSince(), numbers)
+}
