@@ -75,12 +75,14 @@ const (
 	CheckRepository  CheckName = "repository"
 	CheckPolicy      CheckName = "policy"
 	CheckRef         CheckName = "ref"
+	CheckRules       CheckName = "rules" // only where the stream has rules
 	CheckBranch      CheckName = "branch"
 	CheckProtection  CheckName = "protection"
 	CheckCoverage    CheckName = "coverage"
 	CheckApprovals   CheckName = "approvals"
 	CheckIndependent CheckName = "independent"
 	CheckHold        CheckName = "hold"
+	CheckWindow      CheckName = "window" // only where the stream has a window
 	CheckKey         CheckName = "key"
 	CheckTime        CheckName = "time"
 	CheckEvidence    CheckName = "evidence"

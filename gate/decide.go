@@ -18,11 +18,11 @@ func Decide(c Case, at time.Time) Decision {
 	d := Decision{
 		At: at, Request: c.Request.ID, PolicyDigest: c.Policy.Digest,
 		Coverage: j.coverage, Counted: j.counted, Ignored: j.ignored,
-		Checks: []Check{
-			j.identity(), j.run(), j.repository(), j.policy(), j.ref(), j.branch(),
-			j.protection(), j.covered(), j.approvals(), j.independent(), j.hold(),
-			j.key(), j.time(), j.fresh(),
-		},
+		Checks: slices.Concat(
+			[]Check{j.identity(), j.run(), j.repository(), j.policy(), j.ref()}, j.rules(),
+			[]Check{j.branch(), j.protection(), j.covered(), j.approvals(), j.independent(), j.hold()}, j.window(),
+			[]Check{j.key(), j.time(), j.fresh()},
+		),
 		Protection: j.protections(),
 	}
 	if ref, ok := c.Evidence.Ref.Get(); ok {
@@ -115,6 +115,13 @@ func (j *judge) identity() Check {
 	case !slices.Contains(s.Events, w.Event):
 		return mismatch(CheckIdentity, "the run's event", strings.Join(s.Events, " or "), w.Event,
 			"release from an event that the policy allows; those of forks are never allowed")
+	case len(s.Refs) > 0 && !matchAny(s.Refs, w.Ref):
+		return mismatch(CheckIdentity, "the run's ref", patterns(s.Refs), w.Ref, "release from a ref that the policy names under from")
+	case s.Runner != "" && w.Runner != s.Runner:
+		return mismatch(CheckIdentity, "the job's runner", s.Runner, w.Runner, "run the job on a runner of the kind that the policy names")
+	case s.Environment != "" && w.Environment != s.Environment:
+		return mismatch(CheckIdentity, "the job's environment", s.Environment, w.Environment,
+			"give the job the environment that the policy names, spelled as there")
 	}
 	return j.workflow()
 }

@@ -51,13 +51,20 @@ type Stream struct {
 	Workflow string
 	Job      string
 	Events   []string // allowed events or pipeline sources
+	// Refs are the full refs from which a run may ask; any where empty (attack 13).
+	Refs []Matcher
+	// Runner and Environment are those that the job must have; "" for any (attack 17).
+	Runner      string // as in [Workload]
+	Environment string
 
 	MinReviews   int // approving reviews that the branch protection must ask for
 	Bypass       Rule
 	Separation   Separation
 	ReviewsCount bool // forge reviews at the final head, before the merge, cover a change
 	Approvals    []ApprovalGroup
-	Key          string // lineage
+	Rules        Rules   // nil for none
+	Window       *Window // nil for any time
+	Key          string  // lineage
 	Expires      time.Duration
 }
 
