@@ -25,7 +25,8 @@ func TestMoreAuthorsNeverGrant(t *testing.T) {
 	forAll(t, func(t *rapid.T) {
 		c := history(t)
 		before := gate.Decide(c, now)
-		for what, worse := range moreAuthors(c) {
+		part := rapid.SampledFrom([]gate.Part{gate.PartAuthor, gate.PartCommitter, gate.PartCoAuthor}).Draw(t, "part")
+		for what, worse := range moreAuthors(c, part) {
 			neverGrants(t, before.Outcome, what, worse)
 		}
 	})
@@ -34,7 +35,7 @@ func TestMoreAuthorsNeverGrant(t *testing.T) {
 // moreAuthors are the cases in which one fact more names an author or a maker. Only
 // what was read grows: the first name on a commit without one, or the pushers where
 // they were unread, end a lack of evidence.
-func moreAuthors(c release) map[string]release {
+func moreAuthors(c release, part gate.Part) map[string]release {
 	out := map[string]release{}
 	changes, _ := c.Evidence.Changes.Get()
 	for i := range changes {
@@ -46,7 +47,7 @@ func moreAuthors(c release) map[string]release {
 			out[fmt.Sprintf("change %d: %s", i, what)] = worse
 		}
 		for name, m := range cast {
-			moreOnChange(name, m.Account, changes[i], edit)
+			moreOnChange(person(part, name), m.Account, changes[i], edit)
 		}
 		for k, commit := range changes[i].Commits {
 			if len(commit.People) > 0 || commit.ByForge {
@@ -60,21 +61,19 @@ func moreAuthors(c release) map[string]release {
 	return out
 }
 
-func moreOnChange(name string, who gate.Account, ch gate.Change, edit func(string, func(*gate.Change))) {
+func moreOnChange(p gate.Person, who gate.Account, ch gate.Change, edit func(string, func(*gate.Change))) {
 	for k, commit := range ch.Commits {
-		for _, part := range []gate.Part{gate.PartAuthor, gate.PartCommitter, gate.PartCoAuthor} {
-			if len(commit.People) > 0 || commit.ByForge {
-				edit(fmt.Sprintf("%s is %s of commit %d", name, part, k), func(ch *gate.Change) { addPerson(ch, k, person(part, name)) })
-			}
+		if len(commit.People) > 0 || commit.ByForge {
+			edit(fmt.Sprintf("%s is %s of commit %d", p.Name, p.Part, k), func(ch *gate.Change) { addPerson(ch, k, p) })
 		}
 	}
 	if pushers, ok := ch.Pushers.Get(); ok {
-		edit(name+" pushed", func(ch *gate.Change) { ch.Pushers = gate.Known(append(slices.Clone(pushers), who)) })
+		edit(p.Name+" pushed", func(ch *gate.Change) { ch.Pushers = gate.Known(append(slices.Clone(pushers), who)) })
 	}
 	if ch.Opener.IsAbsent() && ch.Direct() {
-		edit(name+" opened it", func(ch *gate.Change) { ch.Opener = gate.Known(who) })
+		edit(p.Name+" opened it", func(ch *gate.Change) { ch.Opener = gate.Known(who) })
 	}
-	edit(name+" started the agent", func(ch *gate.Change) { ch.Initiators = append(slices.Clone(ch.Initiators), who) })
+	edit(p.Name+" started the agent", func(ch *gate.Change) { ch.Initiators = append(slices.Clone(ch.Initiators), who) })
 }
 
 func addPerson(ch *gate.Change, k int, p gate.Person) {

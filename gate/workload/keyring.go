@@ -2,7 +2,6 @@ package workload
 
 import (
 	"context"
-	"crypto"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -42,7 +41,7 @@ type keyring struct {
 	reading sync.Mutex // held while the issuer is asked
 
 	mu     sync.Mutex // guards what follows
-	keys   map[string][]crypto.PublicKey
+	keys   map[string]pinned
 	read   time.Time // when keys were last read
 	tried  time.Time
 	failed error // of the last try
@@ -50,7 +49,7 @@ type keyring struct {
 }
 
 // find returns the keys with the given id.
-func (k *keyring) find(ctx context.Context, kid string) ([]crypto.PublicKey, error) {
+func (k *keyring) find(ctx context.Context, kid string) (pinned, error) {
 	if keys, err, done := k.known(kid); done {
 		return keys, err
 	}
@@ -69,7 +68,7 @@ func (k *keyring) find(ctx context.Context, kid string) ([]crypto.PublicKey, err
 }
 
 // known answers from memory; done is false where the issuer should be asked.
-func (k *keyring) known(kid string) (keys []crypto.PublicKey, err error, done bool) {
+func (k *keyring) known(kid string) (keys pinned, err error, done bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
@@ -94,7 +93,7 @@ func (k *keyring) noSuchKey(kid string) error {
 }
 
 // keep remembers what a read gave. A failed one leaves the keys that are there.
-func (k *keyring) keep(kid string, keys map[string][]crypto.PublicKey, err error) {
+func (k *keyring) keep(kid string, keys map[string]pinned, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.tried, k.failed = k.now(), nil
@@ -122,7 +121,7 @@ func (k *keyring) keep(kid string, keys map[string][]crypto.PublicKey, err error
 
 // fetch reads the discovery document and the key set (OpenID Connect Discovery 1.0,
 // section 4; RFC 7517).
-func (k *keyring) fetch(ctx context.Context) (map[string][]crypto.PublicKey, error) {
+func (k *keyring) fetch(ctx context.Context) (map[string]pinned, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.issuer)
 	if err != nil {
 		return nil, fmt.Errorf("discover issuer %s: %w", k.issuer, err)
@@ -167,14 +166,14 @@ func sameOrigin(issuer, keys string) error {
 
 // usable keeps the RSA keys that are meant for verifying signatures: go-jose would
 // take a key whatever its use says.
-func usable(body []byte) (map[string][]crypto.PublicKey, error) {
+func usable(body []byte) (map[string]pinned, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
 		return nil, fmt.Errorf("key set: %w", err)
 	}
-	out := map[string][]crypto.PublicKey{}
+	out := map[string]pinned{}
 	for _, raw := range set.Keys {
 		var key jose.JSONWebKey
 		var meant struct {

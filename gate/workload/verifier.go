@@ -126,7 +126,7 @@ func (i *issuer) signed(ctx context.Context, t token) error {
 	if err != nil {
 		return err
 	}
-	verifier := oidc.NewVerifier(i.URL, &oidc.StaticKeySet{PublicKeys: keys}, &oidc.Config{
+	verifier := oidc.NewVerifier(i.URL, keys, &oidc.Config{
 		SupportedSigningAlgs: []string{oidc.RS256},
 		SkipClientIDCheck:    true, // audience: exactly one, below
 		SkipExpiryCheck:      true, // times: stricter, below
