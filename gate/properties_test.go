@@ -218,26 +218,28 @@ func shuffled(t *rapid.T, c release) release {
 }
 
 // Decide is total: whatever it is given, it answers, and says what to do about a no.
-func TestDecideIsTotal(t *testing.T) {
-	forAll(t, func(t *rapid.T) {
-		c := arbitrary(t, history(t))
-		at := rapid.SampledFrom([]time.Time{now, {}, now.Add(-time.Hour), time.Unix(1<<60, 0)}).Draw(t, "at")
-		d := gate.Decide(c, at)
-		lowest := gate.Granted
-		for _, ck := range d.Checks {
-			lowest = min(lowest, ck.Outcome)
-			if ck.Reason == "" || (ck.Outcome != gate.Granted && ck.Fix == "") || (ck.Outcome == gate.Granted && ck.Ends != "") {
-				t.Fatalf("check without a reason or a fix, or granted and final: %+v", ck)
-			}
+func TestDecideIsTotal(t *testing.T) { forAll(t, total) }
+
+func FuzzDecide(f *testing.F) { f.Fuzz(rapid.MakeFuzz(total)) }
+
+func total(t *rapid.T) {
+	c := arbitrary(t, history(t))
+	at := rapid.SampledFrom([]time.Time{now, {}, now.Add(-time.Hour), time.Unix(1<<60, 0)}).Draw(t, "at")
+	d := gate.Decide(c, at)
+	lowest := gate.Granted
+	for _, ck := range d.Checks {
+		lowest = min(lowest, ck.Outcome)
+		if ck.Reason == "" || (ck.Outcome != gate.Granted && ck.Fix == "") || (ck.Outcome == gate.Granted && ck.Ends != "") {
+			t.Fatalf("check without a reason or a fix, or granted and final: %+v", ck)
 		}
-		_, ok := d.Grant()
-		if len(d.Checks) != 14 || lowest != d.Outcome || ok != (lowest == gate.Granted) {
-			t.Fatalf("%d checks, at worst %s, became %s with grant %v", len(d.Checks), lowest, d.Outcome, ok)
-		}
-		if ok {
-			independentlyCovered(t, c, d)
-		}
-	})
+	}
+	_, ok := d.Grant()
+	if len(d.Checks) != 14 || lowest != d.Outcome || ok != (lowest == gate.Granted) {
+		t.Fatalf("%d checks, at worst %s, became %s with grant %v", len(d.Checks), lowest, d.Outcome, ok)
+	}
+	if ok {
+		independentlyCovered(t, c, d)
+	}
 }
 
 // I5: in whatever is granted, nobody covers what they wrote.

@@ -118,3 +118,26 @@ func TestWycheproofWithBareKeys(t *testing.T) {
 		}
 	}
 }
+
+// The key set is the issuer's, and still foreign bytes: none makes a key that verifies
+// what the good one does not, and none is worse than no key.
+func FuzzKeySet(f *testing.F) {
+	good := sign([]byte(`{"alg":"RS256","kid":"k1"}`), []byte("payload"))
+	key, err := json.Marshal(map[string]any{"keys": []any{jwk("k1", &theKey().PublicKey)}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(key)
+	for _, s := range []string{``, `{}`, `null`, `{"keys":[null,7,"x",[]]}`, `{"keys":[{"kty":"oct","kid":"k1","k":"AA"}]}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, set []byte) {
+		payload, err := workload.VerifyJWS(t.Context(), set, good)
+		if (err == nil) != (string(payload) == "payload") {
+			t.Errorf("%q: %q and %v", set, payload, err)
+		}
+		if _, err := workload.VerifyJWS(t.Context(), set, good[:len(good)-4]+"AAAA"); err == nil {
+			t.Errorf("%q: accepted what nobody signed", set)
+		}
+	})
+}
