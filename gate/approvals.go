@@ -114,6 +114,8 @@ func (j *judge) memberObjection(by Account) (string, bool) {
 	f := j.c.Evidence.Roles[by.ID]
 	m, ok := f.Get()
 	switch {
+	case !by.ID.numbered():
+		return fmt.Sprintf("the account of @%s has no number", by.Login), false
 	case f.IsAbsent():
 		return fmt.Sprintf("@%s has no right in this repository", by.Login), false
 	case !ok:
@@ -262,6 +264,7 @@ func (j *judge) makers() (Authors, string) {
 	switch {
 	case ok:
 		a.add(tagger, "made the tag")
+		return a, a.unread
 	case r.IsTag() && r.Workload.Event != "push" && ref.Tagger.IsUnknown():
 		// A run that the tag's push started names its pusher as the actor; any other
 		// run leaves the tagger open.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -76,7 +77,13 @@ func (a *Authors) addCommit(c Commit) {
 	}
 }
 
+// add counts one more hand. An account without a number can be told from nobody: it
+// leaves the set unread.
 func (a *Authors) add(who Account, did string) {
+	if !who.ID.numbered() {
+		a.miss(fmt.Sprintf("the account behind %q", did), "it has no number")
+		return
+	}
 	if a.done[deed{who.ID, did}] {
 		return
 	}
@@ -118,6 +125,9 @@ func (a Authors) Include(id AccountID) (string, bool) {
 }
 
 func (h hand) why() string { return strings.Join(h.parts, ", ") }
+
+// numbered reports whether the forge gave the account a number: numbers begin at 1.
+func (a AccountID) numbered() bool { return a.ID > 0 }
 
 // list is every author with why, for people to read.
 func (a Authors) list() []Authorship {

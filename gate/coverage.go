@@ -149,7 +149,7 @@ func (j *judge) reviews(c Change) []Review {
 	for _, r := range all {
 		role, known := r.Role.Get()
 		switch {
-		case c.Direct(), !r.Approved, !r.By.Human, !known, role < RoleWrite:
+		case c.Direct(), !r.Approved, !r.By.Human, !r.By.ID.numbered(), !known, role < RoleWrite:
 		case r.Commit == "" || r.Commit != c.Head:
 		case c.MergedAt.IsZero() || r.At.IsZero() || r.At.After(c.MergedAt):
 		default:

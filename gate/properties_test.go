@@ -270,6 +270,15 @@ func TestFoundByProperties(t *testing.T) {
 		pr(1, "ana", touching("server/main.go")), pr(2, "bo", touching("docs/x")), approve("bo")),
 		gate.CheckApprovals, "@bo is an author of #2")
 
+	ghost := func(ch *gate.Change) { ch.Opener = gate.Known(gate.Account{Login: "ghost", Human: true}) }
+	r.waits("an author without a number may be anybody", with(pr(1, "ana", ghost), approve("bo")),
+		gate.CheckCoverage, `behind "opened it" could not be read: it has no number`)
+	r.waits("a tagger without a number may be anybody", with(pr(1, "ana"), approve("bo"), evidence(func(e *gate.Evidence) {
+		f, _ := e.Ref.Get()
+		f.Tagger = gate.Known(gate.Account{Login: "ghost"})
+		e.Ref = gate.Known(f)
+	})), gate.CheckIndependent, `behind "made the tag"`)
+
 	keep := func(*gate.Approval, *gate.Comment) {}
 	lost := func(c *release) {
 		c.Evidence.Comments[c.Denials[0].Source] = gate.Unknown[gate.Comment]("500")
