@@ -51,7 +51,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"forges/forgetest/...":    {"gate", "forges/forgetest", "forges/forgetest/..."},
 	"e2e":                     {},
 	"e2e/attacks":             {},
-	"e2e/attacks/table":       {},
+	"e2e/attacks/table":       {"e2e/attacks"},
 	"e2e/stage":               {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest"},
 }
 
