@@ -20,9 +20,16 @@ const (
 // judging reads what protection and which approvals a release needs.
 func (r *reader) judging(f map[string]field, s *gate.Stream) {
 	if b, ok := f["branch"]; ok {
-		sub := r.fields("branch", b.value, later{"force_push", "admins"}, "min_reviews", "bypass")
+		sub := r.fields("branch", b.value, nil, "min_reviews", "force_push", "admins", "bypass")
 		if m, ok := sub["min_reviews"]; ok {
 			s.MinReviews = r.number("min_reviews", m.value, 0, maxReviews)
+		}
+		// Both are checked of every branch anyway: a file may say so, and nothing weaker.
+		if x, ok := sub["force_push"]; ok {
+			r.word("force_push", x.value, "deny")
+		}
+		if x, ok := sub["admins"]; ok {
+			r.word("admins", x.value, "enforced")
 		}
 		if b, ok := sub["bypass"]; ok {
 			s.Bypass = gate.Rule(r.word("bypass", b.value, string(gate.Report), string(gate.Deny)))
@@ -36,6 +43,12 @@ func (r *reader) judging(f map[string]field, s *gate.Stream) {
 	}
 	if x, ok := f["approvals"]; ok {
 		s.Approvals = r.approvals(x)
+	}
+	if x, ok := f["rules"]; ok {
+		s.Rules = r.rules(x)
+	}
+	if x, ok := f["window"]; ok {
+		s.Window = r.window(x)
 	}
 }
 

@@ -131,7 +131,11 @@ func (r *reader) text(what string, n ast.Node) string {
 func (r *reader) word(what string, n ast.Node, of ...string) string {
 	s := r.text(what, n)
 	if r.err == nil && !slices.Contains(of, s) {
-		r.bad(n, fmt.Sprintf("%s is %s", what, quoted(s)), strings.Join(of, " or "), quoted(s), "use one of these words")
+		fix := "use one of these words"
+		if len(of) == 1 {
+			fix = "write " + of[0] + ": the gate asks for no less"
+		}
+		r.bad(n, fmt.Sprintf("%s is %s", what, quoted(s)), strings.Join(of, " or "), quoted(s), fix)
 	}
 	return s
 }

@@ -24,17 +24,18 @@ func origin(kind gate.ForgeKind) policy.Origin {
 
 // stream is a stream with its patterns spelled out, to be compared.
 type stream struct {
-	Tags, NotTags, Branches, Paths, Shared string
+	Tags, NotTags, Branches, Paths, Shared, Refs string
 	gate.Stream
 }
 
 func comparable(s gate.Stream) stream {
 	out := stream{
 		Tags: spell(s.Tags), NotTags: spell(s.NotTags), Branches: spell(s.Branches),
-		Paths: spell(s.Paths), Shared: spell(s.Shared), Stream: s,
+		Paths: spell(s.Paths), Shared: spell(s.Shared), Refs: spell(s.Refs), Stream: s,
 	}
 	out.Stream.Tags, out.Stream.NotTags, out.Stream.Branches = nil, nil, nil
-	out.Stream.Paths, out.Stream.Shared = nil, nil
+	out.Stream.Paths, out.Stream.Shared, out.Stream.Refs = nil, nil, nil
+	out.Stream.Rules, out.Stream.Window = nil, nil // have tests of their own
 	return out
 }
 
@@ -46,7 +47,7 @@ func spell(ms []gate.Matcher) string {
 	return strings.Join(out, " ")
 }
 
-func parse(t *testing.T, file string, kind gate.ForgeKind) gate.Policy {
+func parse(t testing.TB, file string, kind gate.ForgeKind) gate.Policy {
 	t.Helper()
 	p, err := policy.Parse([]byte(file), origin(kind))
 	if err != nil {
@@ -103,13 +104,19 @@ releases:
     shared: [".github/**", "go.mod"]
     workflow: .github/workflows/release.yml
     job: release
-    from: {events: [push, release]}
-    branch: {min_reviews: 1, bypass: deny}
+    from: {events: [push, release], refs: ["refs/tags/v*", refs/heads/main]}
+    identity: {runner: github-hosted, environment: release}
+    branch: {min_reviews: 1, force_push: deny, admins: enforced, bypass: deny}
     separation: outsider
     reviews_count: false
     approvals:
       - {from: [write], count: 2}
       - from: [maintain, admin]
+    rules:
+      - expr: subjects.all(s, s.name.startsWith("acme_"))
+        message: Only acme_* files may be signed
+      - {expr: "event == 'push'"}
+    window: {days: [thu, mon, tue, wed], hours: "08:00-17:00", tz: Europe/Berlin}
     key: acme-stable
     expires: 90m
   - name: nightly
@@ -125,9 +132,10 @@ func TestEveryField(t *testing.T) {
 	}
 	want := stream{
 		Tags: "v[0-9]*", NotTags: "*-rc*", Branches: "main release/*", Paths: "server/**", Shared: ".github/** go.mod",
+		Refs: "refs/tags/v* refs/heads/main",
 		Stream: gate.Stream{
 			Name: "stable", Description: "Public downloads", Workflow: ".github/workflows/release.yml", Job: "release",
-			Events: []string{"push", "release"}, MinReviews: 1, Bypass: gate.Deny, Separation: gate.Outsider,
+			Events: []string{"push", "release"}, Runner: "github-hosted", Environment: "release", MinReviews: 1, Bypass: gate.Deny, Separation: gate.Outsider,
 			Approvals: []gate.ApprovalGroup{
 				{From: []gate.Role{gate.RoleWrite}, Count: 2}, {From: []gate.Role{gate.RoleMaintain, gate.RoleAdmin}, Count: 1},
 			},
@@ -136,6 +144,18 @@ func TestEveryField(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, comparable(p.Streams[0])); diff != "" {
 		t.Errorf("stable (-want +got):\n%s", diff)
+	}
+	if got := p.Streams[0].Window.String(); got != "mon tue wed thu 08:00-17:00 Europe/Berlin" {
+		t.Errorf("window %s", got)
+	}
+	wantRules := []gate.Expression{
+		{Expr: `subjects.all(s, s.name.startsWith("acme_"))`, Message: "Only acme_* files may be signed"}, {Expr: "event == 'push'"},
+	}
+	if diff := cmp.Diff(wantRules, p.Streams[0].Rules.Expressions()); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+	if s := p.Streams[1]; s.Rules != nil || s.Window != nil {
+		t.Errorf("nightly has rules %v or window %v of another release", s.Rules, s.Window)
 	}
 	if s := p.Streams[1]; s.Workflow != ".github/workflows/nightly.yaml" || s.Key != "acme-release" || spell(s.Tags) != "nightly-*" {
 		t.Errorf("nightly: %+v", comparable(s))
@@ -205,6 +225,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("a: &b c\nd: *b"))
 	f.Add([]byte("version: 1\nreleases: [{workflow: x.yml, tags: ['{a,b}']}]"))
 	f.Add([]byte("? [a]\n: b"))
+	f.Add([]byte(rule("subjects.exists(s, s.name.matches('^a+$')) || actor.id in [1, 2]")))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		p, err := policy.Parse(file, origin(gate.GitHub))
 		if err != nil {

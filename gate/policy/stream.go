@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +25,9 @@ const (
 
 func (r *reader) stream(n ast.Node, where Origin) gate.Stream {
 	f := r.fields("a release", n,
-		later{"uses", "finish", "identity", "checks", "bind", "rules", "window", "formats"},
-		"name", "description", "workflow", "job", "tags", "not_tags", "branches", "paths", "shared", "from", "branch",
-		"separation", "reviews_count", "approvals", "key", "expires")
+		later{"uses", "finish", "checks", "bind", "formats"},
+		"name", "description", "workflow", "job", "tags", "not_tags", "branches", "paths", "shared", "from", "identity", "branch",
+		"separation", "reviews_count", "approvals", "rules", "window", "key", "expires")
 	if r.err != nil {
 		return gate.Stream{}
 	}
@@ -82,6 +81,9 @@ func (r *reader) runs(f map[string]field, n ast.Node, where Origin, s *gate.Stre
 	if from, ok := f["from"]; ok {
 		r.from(from, where, s)
 	}
+	if id, ok := f["identity"]; ok {
+		r.identity(id, where, s)
+	}
 }
 
 func (r *reader) workflow(f field) string {
@@ -99,44 +101,6 @@ func (r *reader) workflow(f field) string {
 			"name one file of .github/workflows")
 	}
 	return w
-}
-
-func defaultEvents(kind gate.ForgeKind) []string {
-	if kind == gate.GitLab {
-		return []string{"push", "web"}
-	}
-	return []string{"push", "workflow_dispatch"}
-}
-
-// events are those that run what the repository's own branches and tags hold. Events
-// that a fork, a comment or another pipeline can set off are never allowed
-// (attacks 12 and 19).
-func events(kind gate.ForgeKind) []string {
-	if kind == gate.GitLab {
-		return []string{"push", "web", "schedule", "api"}
-	}
-	return []string{"push", "workflow_dispatch", "release", "schedule"}
-}
-
-func (r *reader) from(f field, where Origin, s *gate.Stream) {
-	sub := r.fields("from", f.value, later{"refs"}, "events")
-	list, ok := sub["events"]
-	if !ok {
-		r.bad(f.value, "from names no events", "from: {events: [push]}", "nothing", "leave from out to have "+strings.Join(defaultEvents(where.Kind), " and "))
-		return
-	}
-	s.Events = nil
-	for _, n := range r.list(list) {
-		e := r.text("an event", n)
-		if !slices.Contains(events(where.Kind), e) {
-			r.bad(n, "event "+quoted(e)+" is not allowed", strings.Join(events(where.Kind), ", "), quoted(e),
-				"only events that run what the repository's own branches and tags hold may release")
-		}
-		if slices.Contains(s.Events, e) {
-			r.bad(n, "event "+quoted(e)+" stands twice", "every event once", quoted(e), "keep one of them")
-		}
-		s.Events = append(s.Events, e)
-	}
 }
 
 // covers reads what may be released, and which changes belong to it.
