@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"sync"
 
@@ -19,6 +20,7 @@ func (s *session) readChanges(ctx context.Context, r gate.Request, needs gate.Ne
 	if err != nil {
 		return unknown[[]gate.Change](err), nil
 	}
+	s.lines.learn(h)
 	owners := &owners{of: map[string]bool{}, found: map[int64]*merged{}}
 	if err := s.findOwners(ctx, h, needs.Branches, branch, owners); err != nil {
 		return unknown[[]gate.Change](err), nil
@@ -134,6 +136,9 @@ func (o *owners) commits(h history) []commit {
 // findOwners asks for the merge request of every commit that no merge request
 // found so far speaks for, newest first: a merge commit speaks for all it merged.
 func (s *session) findOwners(ctx context.Context, h history, wanted []gate.Matcher, branch string, o *owners) error {
+	if err := s.listOwners(ctx, h, branch, o); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxRequests)
 	for _, sha := range slices.Backward(h.order) {
@@ -142,6 +147,37 @@ func (s *session) findOwners(ctx context.Context, h history, wanted []gate.Match
 				return nil
 			}
 			return s.findOwner(ctx, h.commit[sha], wanted, branch, o)
+		})
+	}
+	return g.Wait()
+}
+
+// listOwners finds those that were merged into the branch lately, in one look: each
+// names the commits that it ended in, and GitLab is asked for what it was made of. Only
+// a hint, what it leaves out is looked for one by one.
+func (s *session) listOwners(ctx context.Context, h history, branch string, o *owners) error {
+	if branch == "" || len(h.order) < 2 {
+		return nil
+	}
+	rows, _, _, err := fetchPage[mergeRequest](ctx, s, s.path("/merge_requests"), url.Values{
+		"state": {"merged"}, "target_branch": {branch}, "order_by": {"updated_at"}, "sort": {"desc"},
+	}, 1)
+	if err != nil {
+		return fmt.Errorf("list the merge requests into %s: %w", branch, err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxRequests)
+	for _, m := range rows {
+		end, in := h.commit[m.landed()]
+		if !in || m.State != "merged" || m.TargetProjectID != s.repo.ID || m.TargetBranch != branch || m.IID <= 0 || !isSHA(m.SHA) {
+			continue
+		}
+		g.Go(func() error {
+			final, err := s.readCommits(ctx, m)
+			if err == nil {
+				o.add(merged{mergeRequest: m, final: final}, end)
+			}
+			return err
 		})
 	}
 	return g.Wait()

@@ -38,16 +38,16 @@ func (s *session) mergedByForge(ctx context.Context, row commit, m mergeRequest)
 // the merge request up to date before merging avoids that.
 func (s *session) cleanMerge(ctx context.Context, row commit) (bool, error) {
 	target, head := row.ParentIDs[0], row.ParentIDs[1]
-	base, err := fetch[commit](ctx, s, s.path("/repository/merge_base"), url.Values{"refs[]": {target, head}})
+	base, err := s.partedAt(ctx, target, head)
 	if err != nil {
-		return false, fmt.Errorf("find where %s and %s parted: %w", target, head, err)
+		return false, err
 	}
-	if base.ID == target { // nothing else happened: the merge is the head's tree, or not clean
+	if base == target { // nothing else happened: the merge is the head's tree, or not clean
 		changed, err := s.differing(ctx, head, row.ID)
 		return err == nil && len(changed) == 0, err
 	}
 	var paths [4]map[string]bool
-	for i, pair := range [4][2]string{{base.ID, head}, {base.ID, target}, {target, row.ID}, {head, row.ID}} {
+	for i, pair := range [4][2]string{{base, head}, {base, target}, {target, row.ID}, {head, row.ID}} {
 		if paths[i], err = s.differing(ctx, pair[0], pair[1]); err != nil {
 			return false, err
 		}
@@ -66,11 +66,30 @@ func (s *session) cleanMerge(ctx context.Context, row commit) (bool, error) {
 	return true, nil
 }
 
+// partedAt is the newest commit that two have in common.
+func (s *session) partedAt(ctx context.Context, target, head string) (string, error) {
+	if s.lines.leads(head, target) {
+		return target, nil
+	}
+	base, err := fetch[commit](ctx, s, s.path("/repository/merge_base"), url.Values{"refs[]": {target, head}})
+	if err == nil && !isSHA(base.ID) {
+		err = errUnexpected
+	}
+	if err != nil {
+		return "", fmt.Errorf("find where %s and %s parted: %w", target, head, err)
+	}
+	return base.ID, nil
+}
+
 // differing are the paths whose content differs between two commits.
 func (s *session) differing(ctx context.Context, from, to string) (map[string]bool, error) {
 	out := map[string]bool{}
 	if from == to {
 		return out, nil
+	}
+	key := span{s.repo.ID, from, to}
+	if paths, ok := s.memory.changed.get(key); ok {
+		return paths, nil
 	}
 	answer, err := fetch[struct {
 		Diffs   []diffRow `json:"diffs"`
@@ -86,6 +105,9 @@ func (s *session) differing(ctx context.Context, from, to string) (map[string]bo
 		out[d.Old], out[d.New] = true, true
 	}
 	delete(out, "")
+	if len(out) <= maxRange {
+		s.memory.changed.put(key, out, maxRemembered)
+	}
 	return out, nil
 }
 

@@ -39,11 +39,18 @@ func (s *session) readCommit(ctx context.Context, sha string) (commit, error) {
 	if !isSHA(sha) {
 		return commit{}, fmt.Errorf("commit %q, expected 40 or 64 hex digits: %w", sha, errUnexpected)
 	}
+	if c, ok := s.memory.commits.get(revision{s.repo.ID, sha}); ok {
+		return c, nil
+	}
 	c, err := fetch[commit](ctx, s, s.path("/repository/commits/%s", sha), url.Values{"stats": {"false"}})
 	if err != nil {
 		return commit{}, fmt.Errorf("read commit %s: %w", sha, err)
 	}
-	return c, c.check(sha)
+	if err := c.check(sha); err != nil {
+		return commit{}, err
+	}
+	s.memory.commits.put(revision{s.repo.ID, sha}, c, maxRemembered)
+	return c, nil
 }
 
 func (c commit) check(sha string) error {
@@ -63,12 +70,19 @@ func (s *session) isAncestor(ctx context.Context, a, b string) (bool, error) {
 	if a == b {
 		return true, nil
 	}
+	key := span{s.repo.ID, a, b}
+	if is, ok := s.memory.ancestors.get(key); ok {
+		return is, nil
+	}
 	base, err := fetch[commit](ctx, s, s.path("/repository/merge_base"), url.Values{"refs[]": {a, b}})
 	if isNotFound(err) {
 		return false, nil // API docs: 404 where there is no common ancestor
 	}
 	if err != nil {
 		return false, fmt.Errorf("find the merge base of %s and %s: %w", a, b, err)
+	}
+	if isSHA(base.ID) {
+		s.memory.ancestors.put(key, base.ID == a, maxRemembered)
 	}
 	return base.ID == a, nil
 }

@@ -29,6 +29,7 @@ func TestFaultsLeaveFactsUnknown(t *testing.T) {
 	needs.Comments = []gate.CommentRef{ref}
 	needs.Accounts = []gate.AccountID{{Forge: "gl", ID: s.bo.ID}}
 	read := func(change int) facts {
+		s.forge = open(t, s.Server) // what was read before can cover no fault
 		ev := s.forge.Evidence(context.Background(), s.request("refs/tags/v1.0.0", head), needs)
 		out := facts{
 			"repository": state(ev.Repository), "ref": state(ev.Ref), "commit": state(ev.Commit), "branch": state(ev.Branch),
@@ -76,8 +77,8 @@ func TestFaultsLeaveFactsUnknown(t *testing.T) {
 		{"/approval_rules", 0, []string{"reviews asked"}},
 		{"/repository/commits", 0, []string{"changes", "commit", "branch"}},
 		{"/merge_base", 0, nil},
-		{"/repository/commits/" + merged + "/merge_requests", 0, []string{"changes"}},
-		{"/merge_requests/1/commits", 0, []string{"changes"}},
+		{"/projects/21/merge_requests", 0, []string{"changes", "comment"}},
+		{"/repository/commits/" + head + "/merge_requests", 0, []string{"changes"}},
 		{"/merge_requests/1/versions", 0, []string{"pushers", "reviews"}},
 		{"/merge_requests/1/approvals", 0, []string{"reviews"}},
 		{"/merge_requests/1/notes", 0, []string{"comment"}},
@@ -107,6 +108,26 @@ func TestFaultsLeaveFactsUnknown(t *testing.T) {
 					t.Errorf("%s fails with %d: %s without a reason", row.path, fault.Status, what)
 				}
 			}
+		}
+	}
+}
+
+// A squash leaves the merge request's own commits out of the branch's history: where
+// they cannot be read, nobody knows what it was made of.
+func TestFaultsOfASquashLeaveChangesUnknown(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{})
+	sha := s.Merge(s.change(s.ana, "feature"), s.bo, forgetest.Squash)
+	s.tag(sha)
+	for _, fault := range []forgetest.Fault{
+		{Status: 500}, {Status: 404}, {Status: 403}, {Status: 200, Body: `{"id":`}, {Status: 200, Body: "null"}, {Status: 0},
+	} {
+		fault.Path = "/merge_requests/1/commits"
+		restore := s.Fail(fault)
+		s.forge = open(t, s.Server)
+		ev := s.forge.Evidence(context.Background(), s.request("refs/tags/v1.0.0", sha), s.needs())
+		restore()
+		if !ev.Changes.IsUnknown() || ev.Changes.Why() == "" {
+			t.Errorf("%d %q: changes are not unknown: %+v", fault.Status, fault.Body, ev.Changes)
 		}
 	}
 }

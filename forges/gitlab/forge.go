@@ -41,6 +41,7 @@ type Forge struct {
 	api    *lib.Client //nolint:staticcheck // deprecated for its successor, which would change this package alone
 	now    func() time.Time
 	self   memo[string, account]
+	memory memory
 }
 
 // New checks the configuration; it makes no request.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -41,6 +43,10 @@ func (s *session) readHistory(ctx context.Context, head string, since []string) 
 	if err != nil {
 		return history{}, err
 	}
+	key := span{s.repo.ID, strings.Join(slices.Sorted(slices.Values(since)), " "), head}
+	if h, ok := s.memory.histories.get(key); ok {
+		return h, nil
+	}
 	ranges, err := s.readRanges(ctx, head, since)
 	if err != nil {
 		return history{}, err
@@ -58,6 +64,9 @@ func (s *session) readHistory(ctx context.Context, head string, since []string) 
 		return history{}, err
 	}
 	h.sort(head)
+	if len(h.order) <= maxRange {
+		s.memory.histories.put(key, h, maxHistories)
+	}
 	return h, nil
 }
 

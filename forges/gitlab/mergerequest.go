@@ -67,7 +67,15 @@ type version struct {
 
 // versions are newest first.
 func (s *session) readVersions(ctx context.Context, m mergeRequest) ([]version, error) {
-	vs, err := fetchAll[version](ctx, s, s.path("/merge_requests/%d/versions", m.IID), nil)
+	return s.made.get(m.IID, func() ([]version, error) { return s.fetchVersions(ctx, m) })
+}
+
+func (s *session) fetchVersions(ctx context.Context, m mergeRequest) ([]version, error) {
+	key, final := s.settled(m)
+	if vs, ok := s.memory.versions.get(key); ok && final {
+		return vs, nil
+	}
+	vs, counted, err := fetchCounted[version](ctx, s, s.path("/merge_requests/%d/versions", m.IID), nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the versions of !%d: %w", m.IID, err)
 	}
@@ -75,12 +83,26 @@ func (s *session) readVersions(ctx context.Context, m mergeRequest) ([]version, 
 	if len(vs) == 0 || vs[0].Head != m.SHA {
 		return nil, fmt.Errorf("versions of !%d do not end at %q: %w", m.IID, m.SHA, errPartial)
 	}
+	if final && counted && len(vs) <= maxRange {
+		s.memory.versions.put(key, vs, maxRemembered)
+	}
 	return vs, nil
 }
 
-// readCommits is the merge request's own commits as merged.
+// readCommits is the merge request's own commits as merged: what lies between its last
+// version's base and head, as GitLab itself lists it. Where the history holds all of
+// that, GitLab is not asked.
 func (s *session) readCommits(ctx context.Context, m mergeRequest) ([]commit, error) {
-	rows, err := fetchAll[commit](ctx, s, s.path("/merge_requests/%d/commits", m.IID), nil)
+	if vs, err := s.readVersions(ctx, m); err == nil && isSHA(vs[0].Base) {
+		if rows, ok := s.lines.between(vs[0].Base, m.SHA); ok {
+			return rows, nil
+		}
+	}
+	key, final := s.settled(m)
+	if rows, ok := s.memory.contents.get(key); ok && final {
+		return rows, nil
+	}
+	rows, counted, err := fetchCounted[commit](ctx, s, s.path("/merge_requests/%d/commits", m.IID), nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the commits of !%d: %w", m.IID, err)
 	}
@@ -91,6 +113,9 @@ func (s *session) readCommits(ctx context.Context, m mergeRequest) ([]commit, er
 	}
 	if !slices.ContainsFunc(rows, func(c commit) bool { return c.ID == m.SHA }) {
 		return nil, fmt.Errorf("commits of !%d lack its head %q: %w", m.IID, m.SHA, errPartial)
+	}
+	if final && counted && len(rows) <= maxRange {
+		s.memory.contents.put(key, rows, maxRemembered)
 	}
 	return rows, nil
 }

@@ -61,16 +61,25 @@ func (l *learned) byCommit(sha string) (gate.Fact[gate.Account], bool) {
 // API, limits): one commit with its author costs about ten.
 const authorBatch = 20
 
-// learnAuthors asks GraphQL who wrote the commits. What fails is remembered as
-// unknown for each of them.
+// learnAuthors asks GraphQL who wrote the commits, once for each address: GitLab
+// itself looks at nothing else (source: app/models/commit.rb, lazy_author). What fails
+// is remembered as unknown for each of them.
 func (s *session) learnAuthors(ctx context.Context, commits []commit) {
 	var todo []commit
-	seen := map[string]bool{}
+	same := map[string][]commit{}
 	for _, c := range commits {
-		if _, ok := s.learned.byCommit(c.ID); !ok && !seen[c.ID] {
-			seen[c.ID] = true
+		if _, ok := s.learned.byCommit(c.ID); ok {
+			continue
+		}
+		mail := strings.ToLower(c.AuthorEmail)
+		if f, ok := s.learned.byMail(mail); ok {
+			s.learned.put(c.ID, c.AuthorEmail, f)
+			continue
+		}
+		if len(same[mail]) == 0 {
 			todo = append(todo, c)
 		}
+		same[mail] = append(same[mail], c)
 	}
 	var g errgroup.Group
 	for len(todo) > 0 {
@@ -83,6 +92,12 @@ func (s *session) learnAuthors(ctx context.Context, commits []commit) {
 		})
 	}
 	_ = g.Wait() // learnBatch puts what fails into what is learned
+	for _, alike := range same {
+		f, _ := s.learned.byCommit(alike[0].ID)
+		for _, c := range alike[1:] {
+			s.learned.put(c.ID, c.AuthorEmail, f)
+		}
+	}
 }
 
 // graphCommit is what GraphQL says of a commit (source:

@@ -30,7 +30,9 @@ type session struct {
 	logs    memo[int64, *pushLog]
 	rules   memo[string, []protectedRef]
 	mails   memo[string, gate.Fact[gate.Account]]
+	made    memo[int64, []version]
 	learned learned
+	lines   lines
 	project memo[string, project]
 }
 
@@ -138,23 +140,28 @@ func fetchPage[T any](ctx context.Context, s *session, path string, with url.Val
 // fetchAll reads a list to its end. Where GitLab counts it, the count must agree
 // with what was read (attacks 38 and 70).
 func fetchAll[T any](ctx context.Context, s *session, path string, with url.Values) ([]T, error) {
-	var all []T
+	all, _, err := fetchCounted[T](ctx, s, path, with)
+	return all, err
+}
+
+// fetchCounted tells also whether GitLab counted the list.
+func fetchCounted[T any](ctx context.Context, s *session, path string, with url.Values) (all []T, counted bool, err error) {
 	for page := 1; page > 0; {
 		if page > maxPages {
-			return nil, fmt.Errorf("GET %s: more than %d rows: %w", path, maxPages*perPage, errPartial)
+			return nil, false, fmt.Errorf("GET %s: more than %d rows: %w", path, maxPages*perPage, errPartial)
 		}
 		rows, next, total, err := fetchPage[T](ctx, s, path, with, page)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		all = append(all, rows...)
 		if next == 0 && total >= 0 && total != len(all) {
-			return nil, fmt.Errorf("GET %s: %d rows of %d: %w", path, len(all), total, errPartial)
+			return nil, false, fmt.Errorf("GET %s: %d rows of %d: %w", path, len(all), total, errPartial)
 		}
 		if next != 0 && next <= page {
-			return nil, fmt.Errorf("GET %s: page %d leads back to %d: %w", path, page, next, errPartial)
+			return nil, false, fmt.Errorf("GET %s: page %d leads back to %d: %w", path, page, next, errPartial)
 		}
-		page = next
+		counted, page = total >= 0, next
 	}
-	return all, nil
+	return all, counted, nil
 }

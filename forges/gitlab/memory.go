@@ -1,0 +1,73 @@
+package gitlab
+
+import (
+	"sync"
+	"time"
+)
+
+// memory is what git and GitLab never change, kept between readings: a commit, what
+// two commits have in common or not, and what a merged merge request was made of.
+// Rights, approvals, rules, refs, comments and whose an address is are never in it,
+// nor is anything that could not be read or was not proved complete.
+type memory struct {
+	commits   cache[revision, commit]
+	ancestors cache[span, bool]
+	changed   cache[span, map[string]bool]
+	histories cache[span, history]
+	versions  cache[settled, []version]
+	contents  cache[settled, []commit]
+}
+
+const (
+	maxRemembered = 4096 // entries of each kind
+	maxRange      = 500  // commits or paths in one entry
+	maxHistories  = 32
+)
+
+// revision is a commit of a project.
+type revision struct {
+	repo int64
+	sha  string
+}
+
+// span is two commits of a project.
+type span struct {
+	repo     int64
+	from, to string
+}
+
+// settled is a merge request that was merged: GitLab adds no version to it and
+// reopens none (source: app/models/merge_request.rb, state machine;
+// app/services/merge_requests/refresh_service.rb looks at opened ones alone).
+type settled struct {
+	repo, iid int64
+	sha, made string
+	at        time.Time
+}
+
+func (s *session) settled(m mergeRequest) (settled, bool) {
+	return settled{s.repo.ID, m.IID, m.SHA, m.landed(), m.MergedAt.UTC()}, m.State == "merged" && !m.MergedAt.IsZero()
+}
+
+// cache keeps at most the given number of values; then it starts anew. What is in it
+// belongs to everybody and is not to be changed. Its zero value is ready.
+type cache[K comparable, V any] struct {
+	mu   sync.Mutex
+	rows map[K]V
+}
+
+func (c *cache[K, V]) get(key K) (V, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.rows[key]
+	return v, ok
+}
+
+func (c *cache[K, V]) put(key K, value V, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rows == nil || len(c.rows) >= most {
+		c.rows = map[K]V{}
+	}
+	c.rows[key] = value
+}
