@@ -25,6 +25,12 @@ type Options struct {
 	// MaxPause is the longest wait that a forge may ask for by Retry-After before
 	// the client gives the refusal to its caller; 3 seconds.
 	MaxPause time.Duration
+	// Memory bounds, in bytes, the answers remembered with their ETag; 32 MiB. Below zero
+	// nothing is remembered.
+	Memory int64
+	// Now is the clock of the rate limits. Where nil they are not kept to: the forge's
+	// refusals alone then say that they are used up.
+	Now func() time.Time
 	// Transport carries the requests; a clone of http.DefaultTransport where nil.
 	Transport http.RoundTripper
 }
@@ -47,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxPause <= 0 {
 		o.MaxPause = 3 * time.Second
+	}
+	if o.Memory == 0 {
+		o.Memory = 32 << 20
 	}
 	if o.Transport == nil {
 		o.Transport = defaultTransport()
@@ -74,6 +83,12 @@ func NewClient(o Options) (*http.Client, error) {
 		return nil, fmt.Errorf("make forge client: %w", err)
 	}
 	var rt http.RoundTripper = &bounded{next: o.Transport, max: o.MaxBody}
+	if o.Memory > 0 {
+		rt = newTagged(rt, o.Memory)
+	}
+	if o.Now != nil {
+		rt = &budgeted{next: rt, now: o.Now, budgets: map[string]budget{}}
+	}
 	rt = &retrying{next: rt, tries: o.Tries, pause: o.Pause, maxPause: o.MaxPause}
 	rt = &guarded{next: rt, bases: bases, agent: o.UserAgent}
 	return &http.Client{Transport: rt, Timeout: o.Timeout, CheckRedirect: NoRedirect}, nil

@@ -1,6 +1,9 @@
 package forges
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -9,7 +12,36 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// retrying repeats GETs that met a passing fault: no answer, a 5xx, or a rate limit
+type readKey struct{}
+
+// Reading marks the calls made with the context as reads, whatever their method: a
+// GraphQL query is a POST that changes nothing, and may be repeated as a GET may.
+func Reading(ctx context.Context) context.Context { return context.WithValue(ctx, readKey{}, true) }
+
+// repeatable reports whether a request may be sent twice, and can be.
+func repeatable(req *http.Request) bool {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req.Method == http.MethodGet
+	}
+	marked, _ := req.Context().Value(readKey{}).(bool)
+	return marked && req.Method == http.MethodPost && req.GetBody != nil
+}
+
+// rewound is the request for another try, with its body from the start.
+func rewound(req *http.Request) (*http.Request, error) {
+	if req.GetBody == nil {
+		return req, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("read request body again: %w", err)
+	}
+	req = req.Clone(req.Context())
+	req.Body = body
+	return req, nil
+}
+
+// retrying repeats reads that met a passing fault: no answer, a 5xx, or a rate limit
 // that ends soon. Nothing else is ever sent twice.
 type retrying struct {
 	next     http.RoundTripper
@@ -19,7 +51,7 @@ type retrying struct {
 }
 
 func (t *retrying) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet || req.Body != nil && req.Body != http.NoBody {
+	if !repeatable(req) {
 		return t.next.RoundTrip(req)
 	}
 	grow := backoff.NewExponentialBackOff()
@@ -41,12 +73,19 @@ func (t *retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, req.Context().Err()
 		case <-timer.C:
 		}
+		if req, err = rewound(req); err != nil {
+			return nil, err
+		}
 	}
 }
 
 // wait says how long to wait before trying again, and whether to.
 func (t *retrying) wait(resp *http.Response, err error, grow *backoff.ExponentialBackOff) (time.Duration, bool) {
 	own := grow.NextBackOff()
+	var limit *LimitError
+	if errors.As(err, &limit) {
+		return 0, false
+	}
 	if err != nil {
 		return own, true
 	}

@@ -46,7 +46,11 @@ type callError struct {
 }
 
 func (e *callError) Error() string {
+	var limit *forges.LimitError
+	var classified *gate.Error
 	switch {
+	case errors.As(e.err, &limit) && errors.As(e.err, &classified):
+		return classified.Text
 	case e.status == 0:
 		return fmt.Sprintf("GitHub did not answer %s: %v", e.what, e.err)
 	case e.status < 300:
@@ -232,7 +236,7 @@ func (c *caller) query(ctx context.Context, text string, variables map[string]an
 	if err != nil {
 		return fmt.Errorf("make GraphQL request: %w", err)
 	}
-	raw, resp, err := c.do(ctx, req, what)
+	raw, resp, err := c.do(forges.Reading(ctx), req, what)
 	if err != nil {
 		return err
 	}

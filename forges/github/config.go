@@ -60,7 +60,7 @@ func New(cfg Config) (*Forge, error) {
 	}
 	f := &Forge{cfg: cfg, api: api, graphQL: graphQLOf(api), client: cfg.Client, known: map[int64]reached{}, memory: newMemory()}
 	if f.client == nil {
-		f.client, err = forges.NewClient(forges.Options{Bases: []string{cfg.APIURL, f.graphQL.String()}})
+		f.client, err = forges.NewClient(forges.Options{Bases: []string{cfg.APIURL, f.graphQL.String()}, Now: cfg.Now})
 		if err != nil {
 			return nil, fmt.Errorf("configure GitHub forge %q: %w", cfg.Forge, err)
 		}

@@ -24,7 +24,7 @@ func connect(t testing.TB, s *githubtest.Server) *github.Forge {
 func quick(t testing.TB, s *githubtest.Server) *http.Client {
 	t.Helper()
 	client, err := forges.NewClient(forges.Options{
-		Bases: []string{s.APIURL(), s.GraphQLURL()}, Pause: time.Millisecond, MaxPause: 20 * time.Millisecond,
+		Bases: []string{s.APIURL(), s.GraphQLURL()}, Pause: time.Millisecond, MaxPause: 20 * time.Millisecond, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

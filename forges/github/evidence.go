@@ -6,6 +6,7 @@ import (
 	"maps"
 	"sync"
 
+	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/gate"
 )
 
@@ -13,6 +14,9 @@ import (
 // with the reason; if the repository itself cannot, everything is.
 func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) gate.Evidence {
 	e := gate.Evidence{ReadAt: f.cfg.Now()}
+	if len(needs.Comments) > 0 {
+		ctx = forges.Final(ctx) // there are approvals: a signature may follow from this reading
+	}
 	rd := &reading{request: r, needs: needs, members: map[int64]func() gate.Fact[gate.Member]{}}
 	if err := rd.begin(ctx, f); err != nil {
 		return blind(e, needs, err)
