@@ -89,7 +89,7 @@ type pinned []*rsa.PublicKey
 
 // VerifySignature returns the payload that one of the keys signed with RS256.
 func (p pinned) VerifySignature(_ context.Context, raw string) ([]byte, error) {
-	s, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256})
+	s, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, fmt.Errorf("read JWS: %w", err)
 	}
