@@ -52,7 +52,7 @@ func Parse(file []byte, where Origin) (gate.Policy, error) {
 }
 
 func (r *reader) policy(body ast.Node, where Origin) gate.Policy {
-	top := r.fields("the file", body, later{"break_glass", "chatops"}, "version", "mode", "releases")
+	top := r.fields("the file", body, laterInFile(), "version", "mode", "releases")
 	p := gate.Policy{Mode: gate.Enforce}
 	if v, ok := top["version"]; ok {
 		r.number("version", v.value, Version, Version)

@@ -25,7 +25,7 @@ const (
 
 func (r *reader) stream(n ast.Node, where Origin) gate.Stream {
 	f := r.fields("a release", n,
-		later{"uses", "finish", "checks", "bind", "formats"},
+		laterInRelease(),
 		"name", "description", "workflow", "job", "tags", "not_tags", "branches", "paths", "shared", "from", "identity", "branch",
 		"separation", "reviews_count", "approvals", "rules", "window", "key", "expires")
 	if r.err != nil {
