@@ -119,7 +119,7 @@ func (s *Store) InForce(ctx context.Context, r gate.RepositoryID) (gate.Adoption
 		return gate.Adoption{}, &gate.Error{
 			Kind: gate.Refused, Code: gate.CodePolicyNotAdopted, Text: "no policy is adopted for this repository yet",
 			Expected: "an adopted .countersign.yaml", Got: "none for " + r.String(),
-			Fix: "an administrator of the gate runs: countersignd policy adopt " + r.String(),
+			Fix: "an administrator of the gate runs: countersignd policy adopt --repository " + r.String() + " --baseline COMMIT",
 		}
 	}
 	var a gate.Adoption
