@@ -57,12 +57,9 @@ func (h *hostile) repositories(t *testing.T) {
 	h.refuse(t, "no credential", 404, gate.CodeRepositoryUnknown, p.request)
 
 	p = h.from("unread")
-	restore := h.world.Fail(forgetest.Fault{Status: http.StatusInternalServerError, Path: "countersign"})
+	restore := h.world.Fail(forgetest.Fault{Status: http.StatusInternalServerError})
+	defer restore()
 	h.refuse(t, "a policy that the forge does not let be read", 503, gate.CodePolicyUnreadable, p.request)
-	restore()
-	restore = h.world.Fail(forgetest.Fault{Status: http.StatusInternalServerError})
-	h.refuse(t, "a forge that answers nothing", 503, gate.CodePolicyUnreadable, h.plea(built("widget.tgz")).request)
-	restore()
 }
 
 // What is asked about a request that is open.
@@ -92,13 +89,20 @@ func (h *hostile) requests(t *testing.T) {
 	deny("collect of none", 404, gate.CodeRequestUnknown, h.plea().about(http.MethodPost, other, "/collect"))
 	for what, path := range map[string]string{"state": "", "files": "/collect"} {
 		method := map[string]string{"": http.MethodGet, "/collect": http.MethodPost}[path]
-		deny("the "+what+" for another repository's job", 403, gate.CodeNotPermitted, h.from("unadopted").about(method, h.open, path))
+		deny("the "+what+" for another repository's job", 404, gate.CodeRequestUnknown, h.from("unadopted").about(method, h.open, path))
 		missing := h.plea().about(method, h.open, path)
 		missing.headers = map[string]string{"Authorization": ""}
 		deny("the "+what+" for nobody", 401, gate.CodeTokenMissing, missing)
 		misdirected := h.plea().about(method, h.open, path)
 		misdirected.aud = "https://pypi.example"
 		deny("the "+what+" for another service's job", 401, gate.CodeAudience, misdirected)
+	}
+	if h.world.Name() == "github" { // on GitLab all jobs of a project are of one file
+		nightly := h.world.StartJob(h.team.Repo, forgetest.JobSpec{
+			Ref: h.job.Spec.Ref, Workflow: "nightly.yml", Event: "push", Actor: h.team.People["eve"],
+		})
+		deny("the files for another workflow's job", 403, gate.CodeNotPermitted,
+			asking(h.Stage, h.world, nightly).about(http.MethodPost, h.open, "/collect"))
 	}
 	deny("a wait of a week", 400, gate.CodeParameter, h.plea().about(http.MethodGet, h.open, "?wait=168h"))
 	deny("a wait of no length", 400, gate.CodeParameter, h.plea().about(http.MethodGet, h.open, "?wait=long"))
