@@ -18,27 +18,34 @@ const idle = time.Second
 // Work runs the gate's workers until ctx ends. wake tells of new rows; where it is nil
 // the workers look once a second. A fault or a panic of one piece of work is logged and
 // its lease lets it be tried again: it never ends the worker.
+//
+// What is under way when ctx ends gets finishTime more: broken off, it would stay leased,
+// and the next process would have to wait for that.
 func (g *Gate) Work(ctx context.Context, wake func() <-chan struct{}) error {
+	doing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, stop) })()
 	var workers errgroup.Group
 	for name, next := range map[string]func(context.Context) (bool, error){
 		"hear": g.HearNext, "judge": g.JudgeNext, "post": g.PostNext,
 	} {
 		workers.Go(func() error {
-			g.loop(ctx, name, next, wake)
+			g.loop(ctx, name, func() (bool, error) { return contained(doing, next) }, wake)
 			return nil
 		})
 	}
 	return workers.Wait()
 }
 
-func (g *Gate) loop(ctx context.Context, name string, next func(context.Context) (bool, error), wake func() <-chan struct{}) {
+// loop does next after next until ctx ends.
+func (g *Gate) loop(ctx context.Context, name string, next func() (bool, error), wake func() <-chan struct{}) {
 	pause := backoff.NewExponentialBackOff()
 	for ctx.Err() == nil {
 		var woken <-chan struct{}
 		if wake != nil {
 			woken = wake() // before looking: what comes during the look is not missed
 		}
-		found, err := contained(ctx, next)
+		found, err := next()
 		wait := idle
 		switch {
 		case gate.CodeOf(err) == gate.CodeTransition:
