@@ -32,8 +32,8 @@ func (i *issuer) onlyGood(good, what, raw string) {
 	}
 }
 
-// attack 8: every bit of an ID token counts.
-func TestEveryBitCounts(t *testing.T) {
+// attack 8: every byte of an ID token counts, and of its header every bit.
+func TestEveryByteCounts(t *testing.T) {
 	i := newIssuer(t, gate.GitHub)
 	good := i.mint(nil)
 	parts := strings.Split(good, ".")
@@ -43,7 +43,7 @@ func TestEveryBitCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		for bit := range len(doc) * 8 {
-			if name == "claim set" && bit%8 != (bit/8)%8 {
+			if name != "header" && bit%8 != (bit/8)%8 {
 				continue // one bit of each byte: there are a thousand
 			}
 			doc[bit/8] ^= 1 << (bit % 8)
@@ -62,7 +62,6 @@ func TestOneSpelling(t *testing.T) {
 	good := i.mint(nil)
 	for at := range len(good) {
 		i.onlyGood(good, fmt.Sprintf("letter %d changed", at), good[:at]+neighbour(good[at])+good[at+1:])
-		i.onlyGood(good, fmt.Sprintf("letter %d missing", at), good[:at]+good[at+1:])
 	}
 	parts := strings.Split(good, ".")
 	for _, extra := range []string{" ", "\t", "\n", "\r\n", "\v", "\x00", "=", "==", "%3D", "\u00a0", "\ufeff", "A", "."} {
