@@ -48,6 +48,9 @@ func (s *session) readAccount(ctx context.Context, id int64) (gate.Account, erro
 	if id <= 0 {
 		return gate.Account{}, fmt.Errorf("read user %d: %w", id, errUnexpected)
 	}
+	if a, ok := s.crowd.get(id); ok {
+		return a, nil
+	}
 	u, err := s.readUser(ctx, id)
 	if err != nil {
 		return gate.Account{}, err

@@ -18,31 +18,33 @@ type award struct {
 	User account `json:"user"`
 }
 
-// postReaction awards an emoji, once: GitLab refuses a second one.
+// postReaction awards an emoji, once: GitLab refuses a second one, which then is
+// looked for.
 func (s *session) postReaction(ctx context.Context, p gate.Post) (string, error) {
 	if !slices.Contains([]string{"eyes", "rocket", "confused"}, p.Reaction) || p.Comment.Repository != p.Repository {
 		return "", fmt.Errorf("reaction %q: %w", p.Reaction, errUnexpected)
 	}
 	at := fmt.Sprintf("%s/%d/award_emoji", s.notesAt(p.Comment.Thread), p.Comment.ID)
-	found, err := s.findAward(ctx, at, p.Reaction)
-	if isNotFound(err) {
+	var made award
+	_, err := s.do(ctx, http.MethodPost, at, url.Values{"name": {p.Reaction}}, &made)
+	if err == nil && made.ID <= 0 {
+		err = errUnexpected
+	}
+	if err == nil {
+		return strconv.FormatInt(made.ID, 10), nil
+	}
+	// GitLab answers 404 to a second one and to a note that is gone.
+	found, again := s.findAward(ctx, at, p.Reaction)
+	switch {
+	case again == nil && found.ID != 0:
+		return strconv.FormatInt(found.ID, 10), nil
+	case isNotFound(again):
 		if err := s.stillSeen(ctx); err != nil {
 			return "", err
 		}
 		return "", nil // the note was deleted: nobody is left to react to
 	}
-	if err != nil || found.ID != 0 {
-		return strconv.FormatInt(found.ID, 10), err
-	}
-	var made award
-	_, err = s.do(ctx, http.MethodPost, at, url.Values{"name": {p.Reaction}}, &made)
-	if err != nil {
-		if found, again := s.findAward(ctx, at, p.Reaction); again == nil && found.ID != 0 {
-			return strconv.FormatInt(found.ID, 10), nil
-		}
-		return "", fmt.Errorf("award %s to note %d: %w", p.Reaction, p.Comment.ID, err)
-	}
-	return strconv.FormatInt(made.ID, 10), nil
+	return "", fmt.Errorf("award %s to note %d: %w", p.Reaction, p.Comment.ID, err)
 }
 
 func (s *session) findAward(ctx context.Context, at, name string) (award, error) {

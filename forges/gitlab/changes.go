@@ -59,6 +59,11 @@ func (s *session) pieces(ctx context.Context, h history, o *owners, branch strin
 		}
 	}
 	s.learnAuthors(ctx, o.commits(h))
+	for iid, a := range s.gather(ctx, o.found) {
+		if m := o.found[iid]; m != nil {
+			m.approvers = a
+		}
+	}
 	if branch != "" && len(direct) > 0 {
 		pushers = s.directPushers(ctx, branch, direct, h)
 	}

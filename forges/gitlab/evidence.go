@@ -28,8 +28,10 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 	var wg sync.WaitGroup
 	wg.Go(func() { ev.Ref = s.readRef(ctx, r.Ref) })
 	wg.Go(func() { ev.TagProtection = s.readTagProtection(ctx, r.Ref) })
-	wg.Go(func() { s.readOrigin(ctx, r, needs, p, &ev) })
-	wg.Go(func() { s.readVoices(ctx, needs, &ev) })
+	wg.Go(func() {
+		s.readOrigin(ctx, r, needs, p, &ev)
+		s.readVoices(ctx, needs, &ev) // most of whom the origin's reading named
+	})
 	if needs.Candidates {
 		wg.Go(func() { ev.Candidates = s.readCandidates(ctx) })
 	}

@@ -15,6 +15,8 @@ import (
 // member is one membership, inherited ones included (source: lib/api/entities/member.rb).
 type member struct {
 	account
+	State           string `json:"state"` // of the account
+	Locked          bool   `json:"locked"`
 	AccessLevel     int    `json:"access_level"`
 	ExpiresAt       string `json:"expires_at"`       // a date
 	MembershipState string `json:"membership_state"` // active or awaiting; absent on Free
@@ -93,12 +95,16 @@ func (s *session) toMember(ctx context.Context, m member) gate.Fact[gate.Member]
 	if err != nil {
 		return unknown[gate.Member](err)
 	}
+	if !current {
+		role = gate.RoleNone
+	}
+	if a, ok := s.crowd.get(m.ID); ok && m.State != "" {
+		active := user{State: m.State, Locked: m.Locked}.active()
+		return gate.Known(gate.Member{Account: a, Role: role, Active: current && active})
+	}
 	u, err := s.readUser(ctx, m.ID)
 	if err != nil {
 		return unknown[gate.Member](err)
-	}
-	if !current {
-		role = gate.RoleNone
 	}
 	return gate.Known(gate.Member{Account: s.toAccount(u), Role: role, Active: current && u.active()})
 }

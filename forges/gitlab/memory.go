@@ -7,7 +7,7 @@ import (
 
 // memory is what git and GitLab never change, kept between readings: a commit, what
 // two commits have in common or not, and what a merged merge request was made of.
-// Rights, approvals, rules, refs, comments and whose an address is are never in it,
+// Rights, who approves, rules, refs, comments and whose an address is are never in it,
 // nor is anything that could not be read or was not proved complete.
 type memory struct {
 	commits   cache[revision, commit]
@@ -16,6 +16,7 @@ type memory struct {
 	histories cache[span, history]
 	versions  cache[settled, []version]
 	contents  cache[settled, []commit]
+	approved  cache[touched, []approval]
 }
 
 const (

@@ -124,8 +124,9 @@ func (s *session) readCommits(ctx context.Context, m mergeRequest) ([]commit, er
 // those of the history that belong to it.
 type merged struct {
 	mergeRequest
-	final []commit
-	own   []string // of the history, oldest first
+	final     []commit
+	own       []string  // of the history, oldest first
+	approvers approvers // the zero value where they were not read
 }
 
 // readChange turns a merge request into a change. What cannot be read becomes an
@@ -150,7 +151,7 @@ func (s *session) readChange(ctx context.Context, m merged, h history, paths boo
 		c.Pushers, c.Reviews = unknown[[]gate.Account](err), unknown[[]gate.Review](err)
 	} else {
 		c.Pushers = s.mergePushers(ctx, m, versions, rows, byHand)
-		c.Reviews = s.readReviewsOf(ctx, m.mergeRequest, versions[0], byHand)
+		c.Reviews = s.readReviewsOf(ctx, m, versions[0], byHand)
 	}
 	if paths {
 		c.Paths = s.readPaths(ctx, m.mergeRequest, byHand)
@@ -266,21 +267,13 @@ func (s *session) mergePushers(ctx context.Context, m merged, versions []version
 // readReviewsOf are the approvals. GitLab does not say for which head one was
 // given: it is taken for the final one's only where it came after that was pushed. What
 // a merge made by hand brought besides, no reviewer saw (attack 39).
-func (s *session) readReviewsOf(ctx context.Context, m mergeRequest, latest version, byHand bool) gate.Fact[[]gate.Review] {
-	approvals, err := fetch[struct {
-		ApprovedBy []struct {
-			User account   `json:"user"`
-			At   time.Time `json:"approved_at"` // absent before GitLab 17.9
-		} `json:"approved_by"`
-	}](ctx, s, s.path("/merge_requests/%d/approvals", m.IID), nil)
-	if err == nil && approvals.ApprovedBy == nil {
-		err = errUnexpected
-	}
+func (s *session) readReviewsOf(ctx context.Context, m merged, latest version, byHand bool) gate.Fact[[]gate.Review] {
+	approvals, err := s.readApprovals(ctx, m.mergeRequest, m.approvers)
 	if err != nil {
 		return unknown[[]gate.Review](err)
 	}
 	reviews := []gate.Review{}
-	for _, a := range approvals.ApprovedBy {
+	for _, a := range approvals {
 		by, err := s.readAccount(ctx, a.User.ID)
 		if err != nil {
 			return unknown[[]gate.Review](err)

@@ -103,13 +103,9 @@ func (s *session) learnAuthors(ctx context.Context, commits []commit) {
 // graphCommit is what GraphQL says of a commit (source:
 // app/graphql/types/repositories/commit_type.rb).
 type graphCommit struct {
-	SHA         string `json:"sha"`
-	AuthorEmail string `json:"authorEmail"`
-	Author      *struct {
-		ID       string `json:"id"`
-		Username string `json:"username"`
-		Bot      *bool  `json:"bot"`
-	} `json:"author"`
+	SHA         string     `json:"sha"`
+	AuthorEmail string     `json:"authorEmail"`
+	Author      *graphUser `json:"author"`
 }
 
 type graphRepository struct {
@@ -122,7 +118,7 @@ type graphRepository struct {
 	} `json:"project"`
 }
 
-const commitFields = "{ sha authorEmail author { id username bot } }"
+const commitFields = "{ sha authorEmail author " + userFields + " }"
 
 func (s *session) learnBatch(ctx context.Context, batch []commit) {
 	found, err := s.askAuthors(ctx, batch, func(sha string) string { return `commit(ref: "` + sha + `") ` + commitFields })
@@ -188,13 +184,11 @@ func (s *session) author(row graphCommit) gate.Fact[gate.Account] {
 	if row.Author == nil {
 		return gate.Absent[gate.Account]("no account of this GitLab has the e-mail address")
 	}
-	id, err := gidOf("User", row.Author.ID)
-	if err != nil || row.Author.Username == "" {
+	a, err := s.known(*row.Author)
+	if err != nil {
 		return unknown[gate.Account](errUnexpected)
 	}
-	return gate.Known(gate.Account{
-		ID: gate.AccountID{Forge: s.forge, ID: id}, Login: row.Author.Username, Human: row.Author.Bot != nil && !*row.Author.Bot,
-	})
+	return gate.Known(a)
 }
 
 // readPeople is everyone on a commit whose author was learned before.

@@ -24,6 +24,10 @@ type tag struct {
 }
 
 func (s *session) readBranch(ctx context.Context, name string) (branch, error) {
+	return s.heads.get(name, func() (branch, error) { return s.fetchBranch(ctx, name) })
+}
+
+func (s *session) fetchBranch(ctx context.Context, name string) (branch, error) {
 	b, err := fetch[branch](ctx, s, s.path("/repository/branches/%s", name), nil)
 	if err == nil && (b.Name != name || !isSHA(b.Commit.ID)) {
 		err = fmt.Errorf("answer is of %q at %q: %w", b.Name, b.Commit.ID, errUnexpected)

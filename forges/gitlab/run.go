@@ -23,7 +23,7 @@ type job struct {
 		ProjectID int64  `json:"project_id"`
 		SHA       string `json:"sha"`
 	} `json:"pipeline"`
-	User *account `json:"user"`
+	User *user `json:"user"`
 }
 
 // pipeline is one pipeline (API docs: pipelines, get a single pipeline).
@@ -70,7 +70,10 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 	facts := gate.RunFacts{
 		RunID: p.ID, Attempt: 1, Job: j.Name, InProgress: j.Status == "running", Commit: j.Commit.ID,
 	}
-	for _, who := range []*account{j.User, p.User} {
+	if j.User.ID > 0 && j.User.Username != "" && j.User.Bot != nil {
+		s.crowd.put(s.toAccount(*j.User)) // shown in full here (source: lib/api/entities/ci/job_basic.rb)
+	}
+	for _, who := range []*account{&j.User.account, p.User} {
 		a, err := s.readAccount(ctx, who.ID)
 		if err != nil {
 			return gate.RunFacts{}, failure("who started the job", err)

@@ -2,6 +2,7 @@ package gitlab_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -63,7 +64,7 @@ func TestRunFaults(t *testing.T) {
 	s := newStage(t, gitlabtest.Options{})
 	job := s.StartJob(s.repo, forgetest.JobSpec{Ref: "refs/heads/main", Actor: s.ana})
 	claim := gate.Workload{Forge: "gl", Repository: s.id(), RunID: job.RunID, JobID: job.ID, RunAttempt: 1}
-	for _, path := range []string{"/jobs/", "/pipelines/", "/variables", "/api/v4/users/"} {
+	for _, path := range []string{"/jobs/", "/pipelines/", "/variables"} {
 		for _, fault := range []forgetest.Fault{{Status: 500}, {Status: 429}, {}, {Status: 200, Body: "null"}, {Status: 200, Body: "{"}} {
 			fault.Path = path
 			restore := s.Fail(fault)
@@ -73,6 +74,23 @@ func TestRunFaults(t *testing.T) {
 				t.Errorf("%s with %d %q: expected an error that may pass, got %v", path, fault.Status, fault.Body, err)
 			}
 		}
+	}
+}
+
+// Where the job does not say whether its user is a bot, the user is looked at.
+func TestRunLooksAtUsersThatAreNotShownInFull(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{})
+	job := s.StartJob(s.repo, forgetest.JobSpec{Ref: "refs/heads/main", Actor: s.ana})
+	claim := gate.Workload{Forge: "gl", Repository: s.id(), RunID: job.RunID, JobID: job.ID, RunAttempt: 1}
+	defer s.Fail(forgetest.Fault{Path: "/jobs/", Status: 200, Body: fmt.Sprintf(
+		`{"id":%d,"name":"release","status":"running","commit":{"id":%q},"pipeline":{"id":%d},"user":{"id":%d,"username":"ana"}}`,
+		job.ID, s.base, job.RunID, s.ana.ID)})()
+	if run, err := s.forge.Run(context.Background(), claim); err != nil || len(run.Actors) != 1 || !run.Actors[0].Human {
+		t.Errorf("run: %+v, %v", run, err)
+	}
+	defer s.Fail(forgetest.Fault{Path: "/api/v4/users/", Status: 500})()
+	if _, err := s.forge.Run(context.Background(), claim); gate.KindOf(err) != gate.Unavailable {
+		t.Errorf("expected an error that may pass, got %v", err)
 	}
 }
 

@@ -32,7 +32,9 @@ type session struct {
 	mails   memo[string, gate.Fact[gate.Account]]
 	made    memo[int64, []version]
 	learned learned
+	heads   memo[string, branch]
 	lines   lines
+	crowd   crowd
 	project memo[string, project]
 }
 
