@@ -114,6 +114,15 @@ func TestAuthors(t *testing.T) {
 			r.authorOnly("ana")
 			r.authorOnly("bo")
 		}},
+		{name: "attack 40: commits that the forge rebased in the merger's name", play: func(s *stage) {
+			c := s.propose("ana", "widget")
+			s.push("bo", "refs/heads/widget", "More of it")
+			s.mergeAs(c, "eve", forgetest.Rebase)
+			s.tag("eve", "v1.0.0")
+			r := s.ask(s.job("eve", "refs/tags/v1.0.0")).opened()
+			r.authorOnly("ana")
+			r.authorOnly("bo")
+		}},
 		{name: "attack 41: the approver's e-mail as a co-author, to keep them from approving", play: func(s *stage) {
 			s.known("bo")
 			message := fmt.Sprintf("Bring widget\n\nCo-authored-by: bo <%s>\n", s.who("bo").Email)

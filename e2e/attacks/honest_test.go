@@ -1,6 +1,10 @@
 package attacks_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/countersign/countersign/gate"
+)
 
 // Without an attack everything here is signed; otherwise refusals would prove nothing.
 func TestHonestReleases(t *testing.T) {
@@ -10,6 +14,9 @@ func TestHonestReleases(t *testing.T) {
 			r := s.asked()
 			r.approve("bo")
 			r.signed()
+			if got := r.shown(); got.State != gate.StatePublished || len(r.bundles()) == 0 {
+				s.Errorf("expected the job to see and collect what was signed, got %s", got.State)
+			}
 		}},
 		{name: "two people cover each other", play: func(s *stage) {
 			s.merge(s.propose("bo", "gadget"), "eve")

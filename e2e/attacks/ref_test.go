@@ -77,6 +77,13 @@ func TestRefs(t *testing.T) {
 			r.approve("cy")
 			r.waits(gate.CheckApprovals, "1 of 2", "that of @bo does not count: the tag was made anew since")
 		}},
+		{name: "attack 24: the tag is deleted", play: func(s *stage) {
+			c := s.widget()
+			r := s.asked()
+			s.DeleteRef(s.repo, s.who("ana"), "refs/tags/v1.0.0")
+			s.say(c, "bo", "/countersign approve")
+			r.ends(gate.StateVoid, gate.CheckRef, "refs/tags/v1.0.0 no longer exists")
+		}},
 		{name: "attack 25: protection is off while the release is asked for", play: func(s *stage) {
 			c := s.widget()
 			s.Unprotect(s.repo, mainRef)
@@ -156,6 +163,7 @@ func TestRefs(t *testing.T) {
 			s.Push(fork, s.who("mal"), "refs/heads/evil", evil)
 			s.pushed("ana", "refs/tags/v1.0.0", evil)
 			s.asked().waits(gate.CheckBranch, "is on none of the branches main")
+			s.ask(s.job("ana", mainRef, at(evil))).opened().waits(gate.CheckBranch, "is on none of the branches main")
 		}},
 		{name: "attack 32: a wildcard rule that is more permissive", on: "gitlab", play: func(s *stage) {
 			s.gl.ProtectBranch(s.repo, gitlabtest.BranchRule{

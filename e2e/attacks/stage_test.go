@@ -2,6 +2,8 @@ package attacks_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -76,7 +78,7 @@ func newStage(t *testing.T, forgeName string, r row) *stage {
 	kind := gate.GitHub
 	if forgeName == "gitlab" {
 		kind = gate.GitLab
-		r.gitlab.Now = s.clock.now
+		r.gitlab.Now, r.gitlab.Key = s.clock.now, issuerKey()
 		s.gl = gitlabtest.New(r.gitlab)
 		s.World = s.gl
 	} else {
@@ -84,7 +86,7 @@ func newStage(t *testing.T, forgeName string, r row) *stage {
 		s.gh = githubtest.New(r.github)
 		s.World = s.gh
 	}
-	t.Cleanup(s.World.Close)
+	t.Cleanup(s.Close)
 	s.server = httptest.NewUnstartedServer(nil)
 	origin := &url.URL{Scheme: "http", Host: s.server.Listener.Addr().String()}
 	s.signer = hsmtest.NewFake(s.clock.now, lineage, "other-release")
@@ -100,6 +102,15 @@ func newStage(t *testing.T, forgeName string, r row) *stage {
 	s.must(err)
 	return s
 }
+
+// issuerKey is one for all GitLabs here: making one takes longer than most rows.
+var issuerKey = sync.OnceValue(func() *rsa.PrivateKey { //nolint:gochecknoglobals // made once, never changed
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err) // the system's random source is gone
+	}
+	return key
+})
 
 // open builds the gate as the daemon does, and serves it.
 func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {

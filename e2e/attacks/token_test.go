@@ -61,6 +61,18 @@ func TestTokens(t *testing.T) {
 			honest.signed()
 			thief.waits(gate.CheckApprovals, "0 of 1") // the approval is bound to the other manifest
 		}},
+		{name: "attack 3: a token made for one request collects another", play: func(s *stage) {
+			s.widget()
+			r := s.asked()
+			other := s.ask(r.job, files("other")).opened()
+			stolen := s.requestToken(r.job, r.id)
+			if s.gl != nil { // whose audience cannot name the request: the first use binds it
+				s.send("GET", "/v1/releases/"+r.id, stolen, nil)
+				s.send("POST", "/v1/releases/"+other.id+"/collect", stolen, nil).refused(gate.CodeTokenRebound)
+				return
+			}
+			s.send("POST", "/v1/releases/"+other.id+"/collect", stolen, nil).refused(gate.CodeAudience)
+		}},
 		{name: "attack 4: an ID token used again for another request", play: func(s *stage) {
 			s.widget()
 			j := s.job("ana", "refs/tags/v1.0.0")
@@ -98,6 +110,16 @@ func TestTokens(t *testing.T) {
 			s.ask(squatter, func(a *asking) { a.ask.Repository = id.String() }, func(a *asking) {
 				a.audience = s.audienceFor(*a)
 			}).refused(gate.CodeAskMismatch, id.String())
+		}},
+		{name: "attack 5: a job of another repository collects", play: func(s *stage) {
+			s.widget()
+			r := s.asked()
+			r.approve("bo")
+			r.signed()
+			s.repo = s.AddRepository("acme/other")
+			s.Push(s.repo, s.who("ana"), "refs/tags/v1.0.0", s.Head(s.repo, mainRef))
+			thief := s.job("ana", "refs/tags/v1.0.0")
+			s.send("POST", "/v1/releases/"+r.id+"/collect", s.requestToken(thief, r.id), nil).refused(gate.CodeRequestUnknown)
 		}},
 		{name: "attack 6: a custom sub that says to be another repository", play: func(s *stage) {
 			s.widget()
