@@ -179,12 +179,17 @@ func TestCallsPerRelease(t *testing.T) {
 	}
 }
 
-// BenchmarkCallsPerRelease prints them, and those of them that only read.
+// BenchmarkCallsPerRelease prints them, those of them that only read, and how many are
+// charged to the rate limit.
 func BenchmarkCallsPerRelease(b *testing.B) {
 	for b.Loop() {
-		s := newStory(b, forgetest.MergeCommit)
-		b.ReportMetric(float64(sum(s.live(true))), "calls-cold")
-		b.ReportMetric(float64(sum(s.live(true))), "calls-warm")
-		b.ReportMetric(float64(sum(s.live(false))), "reads-warm")
+		for _, posts := range []bool{true, false} {
+			what := map[bool]string{true: "calls", false: "reads"}[posts]
+			s := newStory(b, forgetest.MergeCommit)
+			b.ReportMetric(float64(sum(s.live(posts))), what+"-cold")
+			before := s.Charged()
+			b.ReportMetric(float64(sum(s.live(posts))), what+"-warm")
+			b.ReportMetric(float64(s.Charged()-before), what+"-warm-charged")
+		}
 	}
 }

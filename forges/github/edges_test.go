@@ -137,12 +137,56 @@ func TestRateLimit(t *testing.T) {
 	w := newTeam(t, githubtest.Options{RateLimit: 5})
 	_ = w.evidence() // uses the limit up
 	e := w.evidence()
-	if !e.Repository.IsUnknown() && !e.Changes.IsUnknown() {
-		t.Errorf("under a used-up limit: got repository %+v, changes %+v (attack 71)", e.Repository, e.Changes)
+	if b, ok := e.Branch.Get(); ok && !b.Protection.IsUnknown() { // GraphQL has a limit of its own
+		t.Errorf("under a used-up limit: got protection %+v (attack 71)", b.Protection)
 	}
 	_, err := w.forge.Run(t.Context(), gate.Workload{Repository: w.id(), RunID: 1, RunAttempt: 1, Event: "push"})
 	if gate.CodeOf(err) != gate.CodeForgeUnavailable || gate.KindOf(err) != gate.Unavailable {
 		t.Errorf("run: got %v, want %s", err, gate.CodeForgeUnavailable)
+	}
+}
+
+func TestReserve(t *testing.T) {
+	w := newTeam(t, githubtest.Options{RateLimit: 200})
+	change, _ := w.open(w.ana, "topic")
+	said := w.AddComment(change, w.bo, "/countersign approve")
+	w.Merge(change, w.cy, forgetest.MergeCommit)
+	r, needs := w.request(mainRef), gate.Needs{Branches: []gate.Matcher{only("main")}, Since: []string{w.root}}
+	var err error
+	for range 200 {
+		if _, err = w.forge.Run(t.Context(), gate.Workload{Repository: w.id(), RunID: 1, RunAttempt: 1, Event: "push"}); gate.KindOf(err) == gate.Unavailable {
+			break
+		}
+	}
+	if !strings.Contains(fmt.Sprint(err), "kept for final checks until") {
+		t.Fatalf("ordinary calls: got %v, want them stopped before the limit (attack 71)", err)
+	}
+	before := w.Requests()
+	e := w.forge.Evidence(t.Context(), r, needs)
+	// GraphQL has a limit of its own.
+	if b, _ := e.Branch.Get(); !b.Protection.IsUnknown() || w.Requests() > before+2 {
+		t.Errorf("ordinary reading: got protection %+v after %d calls, want it put off", b.Protection, w.Requests()-before)
+	}
+	needs.Comments = []gate.CommentRef{w.ref(said)}
+	if e := w.forge.Evidence(t.Context(), r, needs); !e.Changes.IsKnown() || !e.Comments[w.ref(said)].IsKnown() || e.Branch.Why() != "" ||
+		known(t, "branch", e.Branch).Protection.IsUnknown() {
+		t.Errorf("final check: got changes %s, branch %s, want them read", e.Changes.Why(), e.Branch.Why())
+	}
+}
+
+func TestCommentDeletedSinceItWasHeard(t *testing.T) {
+	w := newTeam(t, githubtest.Options{})
+	change, _ := w.open(w.ana, "topic")
+	said := w.AddComment(change, w.bo, "/countersign approve")
+	w.Merge(change, w.cy, forgetest.MergeCommit)
+	known(t, "comment", w.forge.Comment(t.Context(), w.ref(said)))
+	w.changes()
+	w.DeleteComment(said, w.bo)
+	needs := gate.Needs{Branches: []gate.Matcher{only("main")}, Since: []string{w.root}, Comments: []gate.CommentRef{w.ref(said)}}
+	e := w.forge.Evidence(t.Context(), w.request(mainRef), needs)
+	if !e.Changes.IsKnown() || !e.Comments[w.ref(said)].IsAbsent() {
+		t.Errorf("got changes %s, comment known=%t %s; want it absent alone (attack 46)",
+			e.Changes.Why(), e.Comments[w.ref(said)].IsKnown(), e.Comments[w.ref(said)].Why())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -43,6 +44,13 @@ type reached struct {
 	slug   string
 	name   string // owner/name when last read
 	until  time.Time
+	// in is what the client's token was asked for with.
+	in installation
+}
+
+// serves reports whether the client still fits: its token then lasts its hour.
+func (r reached) serves(in installation) bool {
+	return r.client != nil && r.in.ID == in.ID && maps.Equal(r.in.Permissions, in.Permissions)
 }
 
 // minimum is what the gate asks of an installation token, where the installation has it.
@@ -161,6 +169,11 @@ func (f *Forge) reach(ctx context.Context, repository int64, name string) (reach
 	if in.SuspendedAt != nil {
 		return reached{}, &callError{status: http.StatusForbidden, message: "the App's installation is suspended", what: "the installation lookup"}
 	}
+	if r.serves(in) {
+		r.until = f.cfg.Now().Add(installationAge)
+		f.remember(repository, r)
+		return r, nil
+	}
 	client, rt, err := f.installed(in, repository)
 	if err != nil {
 		return reached{}, err
@@ -168,7 +181,7 @@ func (f *Forge) reach(ctx context.Context, repository int64, name string) (reach
 	if own, ok := ownName(ctx, rt, repository); ok {
 		name = own
 	}
-	r = reached{client: client, slug: in.AppSlug, name: name, until: f.cfg.Now().Add(installationAge)}
+	r = reached{client: client, slug: in.AppSlug, name: name, until: f.cfg.Now().Add(installationAge), in: in}
 	f.remember(repository, r)
 	return r, nil
 }
@@ -176,6 +189,15 @@ func (f *Forge) reach(ctx context.Context, repository int64, name string) (reach
 func (f *Forge) remember(repository int64, r reached) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.known[repository] = r
+}
+
+// rename keeps the name that was just read.
+func (f *Forge) rename(repository int64, name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.known[repository]
+	r.name = name
 	f.known[repository] = r
 }
 

@@ -2,14 +2,15 @@ package github_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/forges/forgetest"
 	"github.com/countersign/countersign/forges/forgetest/adaptertest"
 	"github.com/countersign/countersign/forges/forgetest/githubtest"
 	"github.com/countersign/countersign/forges/github"
 	"github.com/countersign/countersign/gate"
-	"time"
 )
 
 func TestInstallations(t *testing.T) {
@@ -67,6 +68,54 @@ func TestRepositoryThatMoves(t *testing.T) {
 			t.Errorf("repository: expected absent, got %+v", f)
 		}
 	})
+}
+
+// TestTokenLastsItsHour looks the installation up again long before its token is old.
+func TestTokenLastsItsHour(t *testing.T) {
+	w := newTeam(t, githubtest.Options{})
+	var mu sync.Mutex
+	at, mints := time.Now(), 0
+	w.Observe(func(e githubtest.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasSuffix(e.Request.URL.Path, "/access_tokens") {
+			mints++
+		}
+	})
+	f, err := github.New(github.Config{
+		Forge: adaptertest.ForgeID, APIURL: w.APIURL(), AppID: w.AppID(), PrivateKey: w.AppPrivateKey(), WebhookSecret: []byte(secret),
+		Now: func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return at
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(want int) {
+		t.Helper()
+		known(t, "repository", f.Evidence(t.Context(), w.request(mainRef), gate.Needs{}).Repository)
+		mu.Lock()
+		defer mu.Unlock()
+		at = at.Add(11 * time.Minute)
+		if mints != want {
+			t.Errorf("tokens minted: got %d, want %d", mints, want)
+		}
+	}
+	look(1)
+	look(1)
+	p := githubtest.DefaultPermissions()
+	delete(p, "issues")
+	w.SetPermissions(p)
+	look(2)
+	w.Suspend(w.repo, true)
+	mu.Lock()
+	at = at.Add(11 * time.Minute)
+	mu.Unlock()
+	if e := f.Evidence(t.Context(), w.request(mainRef), gate.Needs{}); !e.Repository.IsUnknown() {
+		t.Errorf("suspended since: got %+v", e.Repository)
+	}
 }
 
 func TestLeastPermissions(t *testing.T) {

@@ -193,6 +193,7 @@ func (rd *reading) take(ctx context.Context) error {
 	}
 	rd.snap, rd.facts, rd.assumed = snap, snap.facts, false
 	rd.owner, rd.name, _ = cut(snap.facts.FullName)
+	rd.forge.rename(snap.facts.ID.ID, snap.facts.FullName)
 	return nil
 }
 

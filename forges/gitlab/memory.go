@@ -17,6 +17,8 @@ type memory struct {
 	versions  cache[settled, []version]
 	contents  cache[settled, []commit]
 	approved  cache[touched, []approval]
+	statuses  cache[posted, status] // a hint where to set the next one
+	owned     cache[line, []merged]
 }
 
 const (
@@ -48,6 +50,13 @@ type settled struct {
 
 func (s *session) settled(m mergeRequest) (settled, bool) {
 	return settled{s.repo.ID, m.IID, m.SHA, m.landed(), m.MergedAt.UTC()}, m.State == "merged" && !m.MergedAt.IsZero()
+}
+
+// line is a history as it is on a branch.
+type line struct {
+	repo               int64
+	first, head, count string
+	branch             string
 }
 
 // cache keeps at most the given number of values; then it starts anew. What is in it

@@ -133,6 +133,12 @@ func (s *session) readBranchOf(ctx context.Context, r gate.Request, wanted []gat
 // branchesWith lists the wanted branches that hold the commit, best first. For a
 // release from a branch only that one comes into question.
 func (s *session) branchesWith(ctx context.Context, r gate.Request, wanted []gate.Matcher, main string) ([]string, error) {
+	own, fromBranch := strings.CutPrefix(r.Ref, "refs/heads/")
+	if fromBranch && !strings.Contains(own, "..") && matches(wanted, own) {
+		if b, err := s.readBranch(ctx, own); err == nil && b.Commit.ID == r.Commit {
+			return []string{own}, nil
+		}
+	}
 	refs, err := fetchAll[struct {
 		Type string `json:"type"`
 		Name string `json:"name"`
@@ -140,7 +146,6 @@ func (s *session) branchesWith(ctx context.Context, r gate.Request, wanted []gat
 	if err != nil {
 		return nil, fmt.Errorf("find the branches of %s: %w", r.Commit, err)
 	}
-	own, fromBranch := strings.CutPrefix(r.Ref, "refs/heads/")
 	var out []string
 	for _, ref := range refs {
 		if ref.Type != "branch" || !matches(wanted, ref.Name) || (fromBranch && ref.Name != own) {

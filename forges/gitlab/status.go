@@ -48,7 +48,7 @@ func (s *session) postStatus(ctx context.Context, p gate.Post) (string, error) {
 	if !ok || !isSHA(p.Commit) || p.Context == "" {
 		return "", fmt.Errorf("status %q %q of %q: %w", p.Context, p.State, p.Commit, errUnexpected)
 	}
-	now, err := s.readStatus(ctx, p)
+	now, err := s.ownStatus(ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +76,26 @@ func (s *session) postStatus(ctx context.Context, p gate.Post) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("set status %q of %s to %s: %w", p.Context, p.Commit, state, err)
 	}
+	s.memory.statuses.put(posted{s.repo.ID, p.Commit, p.Context}, made, maxRemembered)
 	return strconv.FormatInt(made.ID, 10), nil
+}
+
+// posted is what the gate itself set under a name on a commit.
+type posted struct {
+	repo         int64
+	sha, context string
+}
+
+// ownStatus is the status to move on. One that was set by this gate and left open is
+// still there: only its author moves it on (source:
+// app/services/ci/create_commit_status_service.rb). Should it have ended all the same,
+// GitLab makes another one of the same name in the same pipeline.
+func (s *session) ownStatus(ctx context.Context, p gate.Post) (status, error) {
+	made, ok := s.memory.statuses.get(posted{s.repo.ID, p.Commit, p.Context})
+	if ok && p.Known == strconv.FormatInt(made.ID, 10) && made.ID > 0 && made.open() && made.PipelineID != 0 && made.Name == p.Context {
+		return made, nil
+	}
+	return s.readStatus(ctx, p)
 }
 
 // says reports whether nothing is left to set.

@@ -20,7 +20,7 @@ type token struct {
 	permissions  map[string]string
 	repositories []int64 // nil: all that the installation reaches
 	expires      time.Time
-	used         int
+	used         map[string]int // per limit: "core" or "graphql"
 }
 
 // authenticate reads the credential: an App JWT (three dot-separated parts) or an
@@ -37,7 +37,7 @@ func (c *call) authenticate() (reply, bool) {
 		if err := c.checkAppJWT(value); err != nil {
 			return problem(http.StatusUnauthorized, err.Error()), true
 		}
-		c.token = &token{app: true}
+		c.token = &token{app: true, used: map[string]int{}}
 		return reply{}, false
 	}
 	t := c.tokens[value]
@@ -48,7 +48,7 @@ func (c *call) authenticate() (reply, bool) {
 	if !t.installation.suspended.IsZero() {
 		return problem(http.StatusForbidden, "This installation has been suspended"), true
 	}
-	if t.used >= c.opts.RateLimit {
+	if t.used[c.limit()] >= c.opts.RateLimit {
 		return problem(http.StatusForbidden, fmt.Sprintf("API rate limit exceeded for installation ID %d.", t.installation.id)), true
 	}
 	return reply{}, false
@@ -143,15 +143,24 @@ func (t *token) allows(needs string) bool {
 	return false
 }
 
+// limit names the limit that a call is charged to: GraphQL has its own (docs, "Rate
+// limits and query limits for the GraphQL API").
+func (c *call) limit() string {
+	if c.r.URL.Path == graphQLPath {
+		return "graphql"
+	}
+	return "core"
+}
+
 // limitHeaders sets the X-RateLimit headers (docs, "Rate limits for the REST API").
 func (c *call) limitHeaders(h http.Header) {
 	if c.token == nil || c.token.app {
 		return
 	}
-	remaining := max(c.opts.RateLimit-c.token.used, 0)
+	remaining := max(c.opts.RateLimit-c.token.used[c.limit()], 0)
 	h.Set("X-Ratelimit-Limit", strconv.Itoa(c.opts.RateLimit))
 	h.Set("X-Ratelimit-Remaining", strconv.Itoa(remaining))
-	h.Set("X-Ratelimit-Used", strconv.Itoa(c.token.used))
+	h.Set("X-Ratelimit-Used", strconv.Itoa(c.token.used[c.limit()]))
 	h.Set("X-Ratelimit-Reset", strconv.FormatInt(c.token.expires.Unix(), 10))
-	h.Set("X-Ratelimit-Resource", "core")
+	h.Set("X-Ratelimit-Resource", c.limit())
 }

@@ -16,8 +16,8 @@ func rootFields() map[string]resolver {
 		"RateLimit.cost":      func(*call, any, map[string]any) any { return 1 },
 		"RateLimit.nodeCount": func(*call, any, map[string]any) any { return 1 },
 		"RateLimit.limit":     func(c *call, _ any, _ map[string]any) any { return c.opts.RateLimit },
-		"RateLimit.used":      func(c *call, _ any, _ map[string]any) any { return c.token.used },
-		"RateLimit.remaining": func(c *call, _ any, _ map[string]any) any { return c.opts.RateLimit - c.token.used },
+		"RateLimit.used":      func(c *call, _ any, _ map[string]any) any { return c.token.used[c.limit()] },
+		"RateLimit.remaining": func(c *call, _ any, _ map[string]any) any { return c.opts.RateLimit - c.token.used[c.limit()] },
 		"RateLimit.resetAt":   func(c *call, _ any, _ map[string]any) any { return stamp(c.token.expires) },
 	}
 	for name, f := range repositoryFields() {

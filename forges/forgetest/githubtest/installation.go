@@ -192,7 +192,7 @@ func createToken(c *call) reply {
 	if rep, readable := c.decode(&ask); !readable {
 		return rep
 	}
-	t := &token{installation: in, permissions: in.permissions, expires: c.now().Add(tokenLife)}
+	t := &token{used: map[string]int{}, installation: in, permissions: in.permissions, expires: c.now().Add(tokenLife)}
 	if len(ask.Permissions) > 0 {
 		t.permissions = ask.Permissions
 	}
@@ -265,7 +265,7 @@ func (s *Server) InstallationToken(repo forgetest.Repository) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in := s.installationOf(s.repository(repo))
-	t := &token{value: newTokenValue(), installation: in, permissions: in.permissions, expires: s.now().Add(tokenLife)}
+	t := &token{used: map[string]int{}, value: newTokenValue(), installation: in, permissions: in.permissions, expires: s.now().Add(tokenLife)}
 	s.tokens[t.value] = t
 	return t.value
 }

@@ -200,8 +200,11 @@ func (rep *reply) finish(c *call) {
 			rep.status, rep.raw = http.StatusNotModified, nil
 		}
 	}
-	if rep.status != http.StatusNotModified && c.token != nil {
-		c.token.used++
+	if rep.status != http.StatusNotModified {
+		c.charged++
+		if c.token != nil {
+			c.token.used[c.limit()]++
+		}
 	}
 	c.limitHeaders(rep.header)
 }

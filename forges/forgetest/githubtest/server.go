@@ -40,6 +40,7 @@ type Server struct {
 	tokens        map[string]*token
 	faults        []*fault
 	requests      int
+	charged       int
 	observers     []func(Exchange)
 }
 
@@ -83,6 +84,14 @@ func (s *Server) Requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests
+}
+
+// Charged counts those of them that GitHub charges to a rate limit: a 304 is free (docs,
+// "Best practices for using the REST API", conditional requests).
+func (s *Server) Charged() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.charged
 }
 
 // Close stops the server and its deliveries.
