@@ -37,7 +37,7 @@ const (
 func ruleEnv() (*cel.Env, error) {
 	subject, actor := reflect.TypeFor[Subject](), reflect.TypeFor[Actor]()
 	return cel.NewEnv(
-		cel.ParserExpressionSizeLimit(maxExpr), cel.ExpressionNodeLimit(maxNodes), cel.ParserRecursionLimit(maxNesting),
+		cel.ParserExpressionSizeLimit(MaxExpr), cel.ExpressionNodeLimit(maxNodes), cel.ParserRecursionLimit(maxNesting),
 		ext.NativeTypes(subject, actor, ext.ParseStructTags(true)),
 		cel.Variable("subjects", cel.ListType(cel.ObjectType("policy.Subject"))),
 		cel.Variable("actor", cel.ObjectType("policy.Actor")),

@@ -16,9 +16,9 @@ import (
 // for the largest release that may be asked for, so that whether a rule is cheap enough
 // is known when the file is read, not when somebody releases.
 const (
-	maxRules    = 20
-	maxExpr     = 1000      // bytes
-	maxRuleCost = 2_000_000 // of all rules of a stream together, estimated
+	MaxRules    = 20
+	MaxExpr     = 1000      // bytes
+	MaxRuleCost = 2_000_000 // of all rules of a stream together, estimated
 	maxNodes    = 1000
 	maxNesting  = 50
 	maxProgram  = 1000 // instructions of one regular expression
@@ -27,8 +27,8 @@ const (
 // rules reads a list of expressions and compiles them.
 func (r *reader) rules(f field) gate.Rules {
 	entries := r.list(f)
-	if len(entries) > maxRules {
-		r.bad(f.value, "too many rules", fmt.Sprintf("at most %d", maxRules), fmt.Sprint(len(entries)), "join some of them with &&")
+	if len(entries) > MaxRules {
+		r.bad(f.value, "too many rules", fmt.Sprintf("at most %d", MaxRules), fmt.Sprint(len(entries)), "join some of them with &&")
 	}
 	if r.err != nil {
 		return nil
@@ -45,8 +45,8 @@ func (r *reader) rules(f field) gate.Rules {
 		if r.err != nil {
 			return nil
 		}
-		if spent += cost; cost > maxRuleCost || spent > maxRuleCost {
-			r.bad(n, "the rules up to here may cost too much to evaluate", fmt.Sprintf("at most %d units of cost", maxRuleCost), fmt.Sprint(spent),
+		if spent += cost; cost > MaxRuleCost || spent > MaxRuleCost {
+			r.bad(n, "the rules up to here may cost too much to evaluate", fmt.Sprintf("at most %d units of cost", MaxRuleCost), fmt.Sprint(spent),
 				"go over the subjects once: not within one another, and with short regular expressions")
 			return nil
 		}
@@ -63,8 +63,8 @@ func (r *reader) rule(env *cel.Env, n ast.Node) (rule, uint64) {
 		return rule{}, 0
 	}
 	out := rule{said: gate.Expression{Expr: r.text("expr", expr.value)}}
-	if len(out.said.Expr) > maxExpr {
-		r.bad(expr.value, "the expression is too long", fmt.Sprintf("at most %d bytes", maxExpr), fmt.Sprintf("%d bytes", len(out.said.Expr)), "split it into several rules")
+	if len(out.said.Expr) > MaxExpr {
+		r.bad(expr.value, "the expression is too long", fmt.Sprintf("at most %d bytes", MaxExpr), fmt.Sprintf("%d bytes", len(out.said.Expr)), "split it into several rules")
 	}
 	if m, ok := sub["message"]; ok {
 		out.said.Message = r.text("message", m.value)
@@ -102,7 +102,7 @@ func compile(env *cel.Env, expr string) (cel.Program, uint64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("its cost cannot be estimated: %w", err)
 	}
-	program, err := env.Program(tree, cel.CostLimit(maxRuleCost), cel.EvalOptions(cel.OptOptimize))
+	program, err := env.Program(tree, cel.CostLimit(MaxRuleCost), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, 0, err
 	}

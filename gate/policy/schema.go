@@ -110,7 +110,7 @@ func (s shape) group(out map[string]any) {
 // Field is one field of the file, for people.
 type Field struct {
 	Path     string // "releases[].branch.min_reviews"
-	Type     string // "text", "list of texts", …
+	Type     string // "a text", "a list of texts", …
 	Required bool
 	Default  string // in words; "" where there is none
 	Values   []string
@@ -147,13 +147,13 @@ func (s shape) allowed() []string {
 func (s shape) called() string {
 	switch s.kind {
 	case aText:
-		return "text"
+		return "a text"
 	case aNumber:
-		return fmt.Sprintf("number, %d to %d", s.low, s.high)
+		return span(s.low, s.high)
 	case aBoolean:
 		return "true or false"
 	case aGroup:
-		return "group"
+		return "a group of fields"
 	case aList:
 	}
 	most := ""
@@ -161,7 +161,7 @@ func (s shape) called() string {
 		most = fmt.Sprintf(", at most %d", s.high)
 	}
 	if s.item.kind == aGroup {
-		return "list of groups" + most
+		return "a list of groups of fields" + most
 	}
-	return "list of texts" + most
+	return "a list of texts" + most
 }

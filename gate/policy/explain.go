@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Explained is one stream of a policy with everything that is in force in it.
+type Explained struct {
+	Name   string  `json:"name"`
+	Values []Value `json:"values"`
+}
+
+// Value is one field of a stream: what it says, and whether the file says so.
+type Value struct {
+	Field   string `json:"field"` // as in the file: "branch.min_reviews"
+	Value   string `json:"value"`
+	Written bool   `json:"written"` // false for a default
+}
+
+// Explain reads a policy file and says what each stream comes to. Its errors are those
+// of [Parse].
+func Explain(file []byte, where Origin) (gate.Policy, []Explained, error) {
+	p, err := Parse(file, where)
+	if err != nil {
+		return gate.Policy{}, nil, err
+	}
+	path := where.Path
+	if path == "" {
+		path = Path
+	}
+	_, body, err := open(path, file)
+	if err != nil {
+		return gate.Policy{}, nil, err
+	}
+	entries, ok := member(body, "releases").(*ast.SequenceNode)
+	if !ok || len(entries.Values) != len(p.Streams) {
+		return gate.Policy{}, nil, fmt.Errorf("explain %s: the file has other releases than the policy read from it", path)
+	}
+	var out []Explained
+	for n, s := range p.Streams {
+		e := Explained{Name: s.Name}
+		for _, v := range inForce(s, where.Kind) {
+			v.Written = written(entries.Values[n], v.Field)
+			e.Values = append(e.Values, v)
+		}
+		out = append(out, e)
+	}
+	return p, out, nil
+}
+
+// inForce are the values of a stream, in the order of [Fields].
+func inForce(s gate.Stream, kind gate.ForgeKind) []Value {
+	by := Value{Field: "workflow", Value: s.Workflow}
+	if kind == gate.GitLab {
+		by = Value{Field: "job", Value: s.Job}
+	}
+	return []Value{
+		{Field: "name", Value: s.Name}, {Field: "description", Value: orElse(s.Description, "none")}, by,
+		{Field: "tags", Value: listed(s.Tags, "none")}, {Field: "not_tags", Value: listed(s.NotTags, "none")},
+		{Field: "branches", Value: listed(s.Branches, "none")},
+		{Field: "paths", Value: listed(s.Paths, "all files")}, {Field: "shared", Value: listed(s.Shared, "none")},
+		{Field: "from.events", Value: strings.Join(s.Events, ", ")}, {Field: "from.refs", Value: listed(s.Refs, "any")},
+		{Field: "identity.runner", Value: orElse(s.Runner, "any")}, {Field: "identity.environment", Value: orElse(s.Environment, "any")},
+		{Field: "branch.min_reviews", Value: strconv.Itoa(s.MinReviews)},
+		{Field: "branch.force_push", Value: "deny"}, {Field: "branch.admins", Value: "enforced"}, {Field: "branch.bypass", Value: string(s.Bypass)},
+		{Field: "separation", Value: string(s.Separation)}, {Field: "reviews_count", Value: strconv.FormatBool(s.ReviewsCount)},
+		{Field: "approvals", Value: groups(s.Approvals)}, {Field: "rules", Value: spelledRules(s.Rules)},
+		{Field: "window", Value: spelledWindow(s.Window)},
+		{Field: "key", Value: s.Key}, {Field: "expires", Value: spelledTime(s.Expires)},
+	}
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func listed(ms []gate.Matcher, none string) string {
+	var out []string
+	for _, m := range ms {
+		out = append(out, m.String())
+	}
+	return orElse(strings.Join(out, ", "), none)
+}
+
+func groups(gs []gate.ApprovalGroup) string {
+	var out []string
+	for _, g := range gs {
+		var from []string
+		for _, r := range g.From {
+			from = append(from, r.String())
+		}
+		out = append(out, fmt.Sprintf("%d with %s", g.Count, strings.Join(from, " or ")))
+	}
+	return strings.Join(out, "; ")
+}
+
+func spelledRules(rs gate.Rules) string {
+	if rs == nil {
+		return "none"
+	}
+	var out []string
+	for _, e := range rs.Expressions() {
+		out = append(out, strings.Join(strings.Fields(e.Expr), " "))
+	}
+	return strings.Join(out, "; ")
+}
+
+func spelledWindow(w *gate.Window) string {
+	if w == nil {
+		return "any time"
+	}
+	return w.String()
+}
+
+// spelledTime is a duration without its zeros: 168h, not 168h0m0s.
+func spelledTime(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
+// written reports whether the file has a field, by its dotted name.
+func written(n ast.Node, field string) bool {
+	for name := range strings.SplitSeq(field, ".") {
+		if n = member(n, name); n == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// member is the value of a field, or nil.
+func member(n ast.Node, name string) ast.Node {
+	var values []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		values = n.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{n}
+	default:
+		return nil
+	}
+	for _, v := range values {
+		if key, ok := v.Key.(ast.Node).(*ast.StringNode); ok && key.Value == name {
+			return v.Value
+		}
+	}
+	return nil
+}
