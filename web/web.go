@@ -87,6 +87,7 @@ func Handler(c Config) http.Handler {
 	r.Get("/v1/forges", s.api(s.forges))
 	r.Get("/v1/keys", s.api(s.keys))
 	r.Get("/v1/keys/{file}", s.api(s.keyPEM))
+	r.Get("/schema/policy.v1.json", s.api(s.schema))
 	r.Post("/webhooks/{kind}/{forge}", s.api(s.webhook))
 	r.Get("/", s.page(s.listPage))
 	r.Get("/releases/{id}", s.page(s.releasePage))
