@@ -110,6 +110,35 @@ func (o *owners) add(m merged, asked commit) {
 	}
 }
 
+// settled are the merge requests, where all of them were merged into the branch and
+// brought every commit of the history: then nothing that happens later can add one
+// that matters. A commit that came without may still be found in one.
+func (o *owners) settled(s *session, h history, branch string) ([]merged, bool) {
+	owner := o.index()
+	size := 0
+	for _, sha := range h.order {
+		if owner[sha] == nil {
+			return nil, false
+		}
+	}
+	var all []merged
+	for _, m := range o.found {
+		size += len(m.final)
+		if _, ok := s.settled(m.mergeRequest); !ok || m.TargetBranch != branch || size > 2*maxRange {
+			return nil, false
+		}
+		all = append(all, merged{mergeRequest: m.mergeRequest, final: m.final})
+	}
+	return all, true
+}
+
+// fill takes up what settled gave before.
+func (o *owners) fill(all []merged) {
+	for _, m := range all {
+		o.found[m.IID] = &m
+	}
+}
+
 // index is the merge request of each commit; the oldest where there are several.
 func (o *owners) index() map[string]*merged {
 	out := map[string]*merged{}
@@ -141,6 +170,11 @@ func (o *owners) commits(h history) []commit {
 // findOwners asks for the merge request of every commit that no merge request
 // found so far speaks for, newest first: a merge commit speaks for all it merged.
 func (s *session) findOwners(ctx context.Context, h history, wanted []gate.Matcher, branch string, o *owners) error {
+	key := line{s.repo.ID, h.since, h.head, branch}
+	if all, ok := s.memory.owned.get(key); ok {
+		o.fill(all)
+		return nil
+	}
 	if err := s.listOwners(ctx, h, branch, o); err != nil {
 		return err
 	}
@@ -154,7 +188,13 @@ func (s *session) findOwners(ctx context.Context, h history, wanted []gate.Match
 			return s.findOwner(ctx, h.commit[sha], wanted, branch, o)
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if all, whole := o.settled(s, h, branch); whole {
+		s.memory.owned.put(key, all, maxHistories)
+	}
+	return nil
 }
 
 // listOwners finds those that were merged into the branch lately, in one look: each

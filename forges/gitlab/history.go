@@ -22,6 +22,8 @@ var errNoBaseline = errors.New("neither an earlier release nor a baseline is kno
 
 // history is the commits of a change set, parents before children.
 type history struct {
+	since  string // what it begins after
+	head   string
 	order  []string
 	commit map[string]commit
 }
@@ -59,7 +61,7 @@ func (s *session) readHistory(ctx context.Context, head string, since []string) 
 			}
 		}
 	}
-	h := history{commit: rows}
+	h := history{since: key.from, head: head, commit: rows}
 	if err := s.prove(ctx, h, head, since); err != nil {
 		return history{}, err
 	}

@@ -18,7 +18,7 @@ type memory struct {
 	contents  cache[settled, []commit]
 	approved  cache[touched, []approval]
 	statuses  cache[posted, status] // a hint where to set the next one
-	owned     cache[line, []merged]
+	owned     cache[line, []merged] // where merge requests brought it all
 }
 
 const (
@@ -54,9 +54,8 @@ func (s *session) settled(m mergeRequest) (settled, bool) {
 
 // line is a history as it is on a branch.
 type line struct {
-	repo               int64
-	first, head, count string
-	branch             string
+	repo                int64
+	since, head, branch string
 }
 
 // cache keeps at most the given number of values; then it starts anew. What is in it

@@ -48,7 +48,7 @@ func (s *session) postStatus(ctx context.Context, p gate.Post) (string, error) {
 	if !ok || !isSHA(p.Commit) || p.Context == "" {
 		return "", fmt.Errorf("status %q %q of %q: %w", p.Context, p.State, p.Commit, errUnexpected)
 	}
-	now, err := s.ownStatus(ctx, p)
+	now, err := s.ownStatus(ctx, p, state)
 	if err != nil {
 		return "", err
 	}
@@ -90,9 +90,9 @@ type posted struct {
 // still there: only its author moves it on (source:
 // app/services/ci/create_commit_status_service.rb). Should it have ended all the same,
 // GitLab makes another one of the same name in the same pipeline.
-func (s *session) ownStatus(ctx context.Context, p gate.Post) (status, error) {
+func (s *session) ownStatus(ctx context.Context, p gate.Post, next string) (status, error) {
 	made, ok := s.memory.statuses.get(posted{s.repo.ID, p.Commit, p.Context})
-	if ok && p.Known == strconv.FormatInt(made.ID, 10) && made.ID > 0 && made.open() && made.PipelineID != 0 && made.Name == p.Context {
+	if ok && p.Known == strconv.FormatInt(made.ID, 10) && made.ID > 0 && made.open() && made.Status != next && made.PipelineID != 0 && made.Name == p.Context {
 		return made, nil
 	}
 	return s.readStatus(ctx, p)
