@@ -24,8 +24,11 @@ type commentJSON struct {
 }
 
 const (
-	commentFields = `... on IssueComment { databaseId lastEditedAt createdViaEmail isMinimized }`
-	commentQuery  = `query Comment($id: ID!) { node(id: $id) { ` + commentFields + ` } }`
+	commentFields = `... on IssueComment {
+    databaseId url body createdAt lastEditedAt createdViaEmail isMinimized repository { databaseId }
+    author ` + actorFields + `
+  }`
+	commentQuery = `query Comment($id: ID!) { node(id: $id) { ` + commentFields + ` } }`
 )
 
 // Comment reads one comment again; absent where GitHub says that there is none in that
@@ -33,7 +36,7 @@ const (
 func (f *Forge) Comment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment] {
 	var out gate.Fact[gate.Comment]
 	err := f.with(ctx, ref.Repository, "", func(r *repository) (err error) {
-		out, err = r.comment(ctx, ref, nil)
+		out, err = r.comment(ctx, ref)
 		return err
 	})
 	var opening *openError
@@ -46,9 +49,8 @@ func (f *Forge) Comment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate
 	return out
 }
 
-// comment reads a comment by REST and, unless node is given, by GraphQL. An error means
-// that nothing is known.
-func (r *repository) comment(ctx context.Context, ref gate.CommentRef, node *issueCommentNode) (gate.Fact[gate.Comment], error) {
+// comment reads a comment by REST and GraphQL. An error means that nothing is known.
+func (r *repository) comment(ctx context.Context, ref gate.CommentRef) (gate.Fact[gate.Comment], error) {
 	var none gate.Fact[gate.Comment]
 	if ref.Repository != r.facts.ID {
 		return none, errors.New("the comment is of another repository")
@@ -66,28 +68,53 @@ func (r *repository) comment(ctx context.Context, ref gate.CommentRef, node *iss
 	case !strings.HasSuffix(raw.IssueURL, "/issues/"+strconv.FormatInt(ref.Thread.Number, 10)):
 		return gate.Absent[gate.Comment](fmt.Sprintf("#%d has no such comment", ref.Thread.Number)), nil
 	}
-	r.forge.memory.foundComment(raw.ID, raw.NodeID)
 	c := gate.Comment{Ref: ref, Body: *raw.Body, Created: raw.CreatedAt}
 	// A deleted account's comment has no author, or the ghost: neither is anybody's number.
 	c.Author, _ = r.forge.toAccount(raw.User)
-	c.ByMachine = len(raw.App) > 0 && string(raw.App) != "null"
-	if node == nil {
-		if node, err = r.commentNode(ctx, raw.NodeID); err != nil {
-			return none, fmt.Errorf("whether it was edited: %s", why(err))
-		}
+	byApp := len(raw.App) > 0 && string(raw.App) != "null"
+	c.ByMachine = byApp
+	node, err := r.commentNode(ctx, raw.NodeID)
+	if err == nil {
+		err = node.into(&c)
 	}
-	if err := node.into(&c); err != nil {
-		return none, err
+	if err != nil {
+		return none, fmt.Errorf("whether it was edited: %s", why(err))
 	}
+	r.forge.memory.foundComment(raw.ID, keptComment{node: raw.NodeID, byApp: byApp})
 	return gate.Known(c), nil
 }
 
-// issueCommentNode is what only GraphQL says (schema, type IssueComment).
+// issueCommentNode is GraphQL's type IssueComment, in part. Only REST says whether an
+// app wrote it for its user.
 type issueCommentNode struct {
 	DatabaseID      int64      `json:"databaseId"`
+	URL             string     `json:"url"`
+	Body            *string    `json:"body"`
+	CreatedAt       time.Time  `json:"createdAt"`
 	LastEditedAt    *time.Time `json:"lastEditedAt"`
 	CreatedViaEmail *bool      `json:"createdViaEmail"`
 	IsMinimized     *bool      `json:"isMinimized"`
+	Repository      sideNode   `json:"repository"`
+	Author          *actorNode `json:"author"`
+}
+
+// again is a comment that was read before, as GraphQL shows it now. Who wrote it by
+// which app cannot have changed.
+func (r *repository) again(ref gate.CommentRef, n *issueCommentNode, kept keptComment) (gate.Fact[gate.Comment], error) {
+	var none gate.Fact[gate.Comment]
+	if n.Body == nil || n.CreatedAt.IsZero() || n.Repository.DatabaseID != r.facts.ID.ID || ref.Repository != r.facts.ID {
+		return none, fmt.Errorf("GraphQL answered for another comment than %d, or in part", ref.ID)
+	}
+	number, thread := strconv.FormatInt(ref.Thread.Number, 10), strings.TrimSuffix(n.URL, "#issuecomment-"+strconv.FormatInt(ref.ID, 10))
+	if !strings.HasSuffix(thread, "/pull/"+number) && !strings.HasSuffix(thread, "/issues/"+number) {
+		return gate.Absent[gate.Comment](fmt.Sprintf("#%d has no such comment", ref.Thread.Number)), nil
+	}
+	c := gate.Comment{Ref: ref, Body: *n.Body, Created: n.CreatedAt, ByMachine: kept.byApp}
+	c.Author, _ = r.forge.toAccount(n.Author.user())
+	if err := n.into(&c); err != nil {
+		return none, err
+	}
+	return gate.Known(c), nil
 }
 
 func (r *repository) commentNode(ctx context.Context, nodeID string) (*issueCommentNode, error) {

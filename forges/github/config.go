@@ -99,6 +99,9 @@ func graphQLOf(api *url.URL) *url.URL {
 	return &u
 }
 
+// enterprise reports whether this is GitHub Enterprise Server, by the same rule.
+func (f *Forge) enterprise() bool { return strings.HasSuffix(f.api.Path, "/api/v3/") }
+
 func (f *Forge) transport() http.RoundTripper {
 	if f.client.Transport != nil {
 		return f.client.Transport

@@ -2,6 +2,7 @@ package github_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,45 @@ func connectWith(t testing.TB, s *githubtest.Server, client *http.Client) *githu
 		t.Fatal(err)
 	}
 	return f
+}
+
+// hosted makes an adapter for a double as if it were github.com: its API is no GitHub
+// Enterprise Server's by its URL.
+func hosted(t testing.TB, s *githubtest.Server) *github.Forge {
+	t.Helper()
+	client := quick(t, s)
+	client.Transport = elsewhere{client.Transport}
+	f, err := github.New(github.Config{
+		Forge: adaptertest.ForgeID, URL: s.URL(), APIURL: s.URL() + "/hosted", AppID: s.AppID(), PrivateKey: s.AppPrivateKey(),
+		WebhookSecret: []byte(secret), Client: client, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// elsewhere takes calls below /hosted to where the double has them.
+type elsewhere struct{ next http.RoundTripper }
+
+func (e elsewhere) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	move := func(path string) string {
+		if path == "/hosted/graphql" {
+			return "/api/graphql"
+		}
+		return strings.Replace(path, "/hosted/", "/api/v3/", 1)
+	}
+	req.URL.Path, req.URL.RawPath = move(req.URL.Path), move(req.URL.RawPath)
+	return e.next.RoundTrip(req)
+}
+
+func TestContractHosted(t *testing.T) {
+	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
+		s := githubtest.New(githubtest.Options{})
+		t.Cleanup(s.Close)
+		return s, hosted(t, s)
+	})
 }
 
 func TestContract(t *testing.T) {

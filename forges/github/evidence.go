@@ -106,11 +106,11 @@ func (rd *reading) commentsAndRoles(ctx context.Context) (map[gate.CommentRef]ga
 	var mu sync.Mutex
 	comments := map[gate.CommentRef]gate.Fact[gate.Comment]{}
 	roles := map[gate.AccountID]gate.Fact[gate.Member]{}
-	role := func(id gate.AccountID) {
-		m := rd.member(ctx, id)
+	role := func(who gate.Account) {
+		m := rd.member(ctx, who)
 		mu.Lock()
 		defer mu.Unlock()
-		roles[id] = m
+		roles[who.ID] = m
 	}
 	var all sync.WaitGroup
 	for _, ref := range rd.needs.Comments {
@@ -120,25 +120,28 @@ func (rd *reading) commentsAndRoles(ctx context.Context) (map[gate.CommentRef]ga
 			comments[ref] = c
 			mu.Unlock()
 			if known, ok := c.Get(); ok && known.Author.ID.ID > 0 {
-				role(known.Author.ID)
+				role(known.Author)
 			}
 		})
 	}
+	all.Wait() // most accounts asked for are those of the comments, with a name by now
 	for _, id := range rd.needs.Accounts {
-		all.Go(func() { role(id) })
+		all.Go(func() { role(gate.Account{ID: id}) })
 	}
 	all.Wait()
 	return maps.Clone(comments), maps.Clone(roles)
 }
 
-// readComment reads a comment again, what GraphQL says of it out of the snapshot where
-// that has it.
+// readComment reads a comment again, out of the snapshot where that has it.
 func (rd *reading) readComment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment] {
-	var node *issueCommentNode
-	if rd.snap != nil {
-		node = rd.snap.comments[ref.ID]
+	read := func() (gate.Fact[gate.Comment], error) { return rd.comment(ctx, ref) }
+	if rd.snap != nil && rd.snap.comments[ref.ID].node != nil {
+		read = func() (gate.Fact[gate.Comment], error) {
+			x := rd.snap.comments[ref.ID]
+			return rd.again(ref, x.node, x.kept)
+		}
 	}
-	c, err := rd.comment(ctx, ref, node)
+	c, err := read()
 	if err != nil {
 		return gate.Unknown[gate.Comment](why(err))
 	}

@@ -34,37 +34,46 @@ func roleOf(permission, name string) gate.Role {
 
 // member reads an account's right in the repository by its number: the number gives
 // the login of today, the login the right, and the right has to name the same
-// number again (attacks 47 and 48). One account is read once per reading.
-func (rd *reading) member(ctx context.Context, id gate.AccountID) gate.Fact[gate.Member] {
+// number again (attacks 47 and 48). A login that this reading saw with the number will
+// do where GitHub knows no suspended accounts. One account is read once per reading.
+func (rd *reading) member(ctx context.Context, who gate.Account) gate.Fact[gate.Member] {
 	rd.mu.Lock()
-	read, has := rd.members[id.ID]
+	read, has := rd.members[who.ID.ID]
 	if !has {
-		read = sync.OnceValue(func() gate.Fact[gate.Member] { return rd.readMember(ctx, id) })
-		rd.members[id.ID] = read
+		read = sync.OnceValue(func() gate.Fact[gate.Member] { return rd.readMember(ctx, who) })
+		rd.members[who.ID.ID] = read
 	}
 	rd.mu.Unlock()
 	return read()
 }
 
-func (rd *reading) readMember(ctx context.Context, id gate.AccountID) gate.Fact[gate.Member] {
+// userOfToday is REST API's schema public-user, in part. Only GitHub Enterprise Server
+// suspends accounts and leaves them in sight.
+type userOfToday struct {
+	userJSON
+	SuspendedAt *time.Time `json:"suspended_at"`
+}
+
+func (rd *reading) readMember(ctx context.Context, who gate.Account) gate.Fact[gate.Member] {
+	id := who.ID
 	if id.Forge != rd.forge.cfg.Forge || id.ID <= 0 {
 		return gate.Unknown[gate.Member](fmt.Sprintf("account %s is none of this forge", id))
 	}
-	var user struct {
-		userJSON
-		SuspendedAt *time.Time `json:"suspended_at"`
-	}
-	err := rd.get(ctx, &user, nil, "user", strconv.FormatInt(id.ID, 10))
-	switch {
-	case isNotFound(err):
-		return gate.Absent[gate.Member]("the account is gone")
-	case err != nil:
-		return gate.Unknown[gate.Member](why(err))
-	case user.ID != id.ID:
-		return gate.Unknown[gate.Member](fmt.Sprintf("GitHub answered for account %d", user.ID))
+	user := userOfToday{userJSON: userJSON{ID: id.ID, Login: who.Login}}
+	if who.Login == "" || rd.forge.enterprise() {
+		user = userOfToday{}
+		err := rd.get(ctx, &user, nil, "user", strconv.FormatInt(id.ID, 10))
+		switch {
+		case isNotFound(err):
+			return gate.Absent[gate.Member]("the account is gone")
+		case err != nil:
+			return gate.Unknown[gate.Member](why(err))
+		case user.ID != id.ID:
+			return gate.Unknown[gate.Member](fmt.Sprintf("GitHub answered for account %d", user.ID))
+		}
 	}
 	var p permissionJSON
-	err = rd.get(ctx, &p, nil, rd.at("collaborators", user.Login, "permission")...)
+	err := rd.get(ctx, &p, nil, rd.at("collaborators", user.Login, "permission")...)
 	switch {
 	case isNotFound(err):
 		return gate.Absent[gate.Member]("@" + user.Login + " is no collaborator")
@@ -73,7 +82,7 @@ func (rd *reading) readMember(ctx context.Context, id gate.AccountID) gate.Fact[
 	case p.User == nil || p.User.ID != id.ID:
 		return gate.Unknown[gate.Member]("the login @" + user.Login + " was given to another account meanwhile")
 	}
-	account, _ := rd.forge.toAccount(&user.userJSON)
+	account, _ := rd.forge.toAccount(p.User)
 	role := roleOf(p.Permission, p.RoleName)
 	if role == gate.RoleNone {
 		return gate.Absent[gate.Member]("@" + user.Login + " has no right in the repository")

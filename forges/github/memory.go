@@ -13,7 +13,7 @@ import (
 type memory struct {
 	mu       sync.Mutex
 	pulls    map[rangeKey][]int64
-	comments map[int64]string // GraphQL's node IDs by comment ID
+	comments map[int64]keptComment
 	ancestry map[ancestryKey]bool
 	logs     map[logKey]keptLog
 }
@@ -35,6 +35,12 @@ type keptLog struct {
 	rows   []activityJSON
 }
 
+// keptComment is what of a comment cannot change.
+type keptComment struct {
+	node  string // GraphQL's ID
+	byApp bool
+}
+
 // rangeKey is one change set: two commits of one repository.
 type rangeKey struct {
 	repository  int64
@@ -48,7 +54,7 @@ type ancestryKey struct {
 }
 
 func newMemory() *memory {
-	return &memory{pulls: map[rangeKey][]int64{}, comments: map[int64]string{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{}}
+	return &memory{pulls: map[rangeKey][]int64{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{}}
 }
 
 func keep[K comparable, V any](m *memory, in map[K]V, most int, k K, v V) {
@@ -66,13 +72,13 @@ const maxHinted = 20
 func (m *memory) hints(r gate.Request, since string, comments []gate.CommentRef) hints {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h := hints{comments: map[int64]string{}}
+	h := hints{comments: map[int64]keptComment{}}
 	if all := m.pulls[rangeKey{r.Repository.ID, since, r.Commit}]; len(all) <= maxHinted {
 		h.pulls = slices.Clone(all)
 	}
 	for _, c := range comments {
-		if node := m.comments[c.ID]; node != "" && len(h.comments) < maxHinted {
-			h.comments[c.ID] = node
+		if kept, has := m.comments[c.ID]; has && len(h.comments) < maxHinted {
+			h.comments[c.ID] = kept
 		}
 	}
 	return h
@@ -82,7 +88,7 @@ func (m *memory) foundPulls(r gate.Request, since string, numbers []int64) {
 	keep(m, m.pulls, maxRemembered, rangeKey{r.Repository.ID, since, r.Commit}, numbers)
 }
 
-func (m *memory) foundComment(id int64, node string) { keep(m, m.comments, maxRemembered, id, node) }
+func (m *memory) foundComment(id int64, c keptComment) { keep(m, m.comments, maxRemembered, id, c) }
 
 func (m *memory) holds(k ancestryKey) (is, known bool) {
 	m.mu.Lock()

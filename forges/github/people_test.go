@@ -157,7 +157,7 @@ func TestTagger(t *testing.T) {
 		name     string
 		switches githubtest.Switches
 		annotate bool
-		by       func(w *team) forgetest.Person // nil: unknown
+		by       func(w *team) forgetest.Person // nil: not told
 	}{
 		{"lightweight", githubtest.Switches{}, false, nil},
 		{"lightweight, in the activity log", githubtest.Switches{ActivityListsTags: true}, false, func(w *team) forgetest.Person { return w.bo }},
@@ -176,8 +176,8 @@ func TestTagger(t *testing.T) {
 				t.Errorf("ref: got %+v, want tag object %q", ref, object)
 			}
 			if row.by == nil {
-				if !ref.Tagger.IsUnknown() {
-					t.Errorf("tagger: expected unknown, got %+v", ref.Tagger)
+				if !ref.Tagger.IsAbsent() {
+					t.Errorf("tagger: expected that GitHub does not tell, got %+v", ref.Tagger)
 				}
 				return
 			}

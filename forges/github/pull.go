@@ -196,7 +196,7 @@ func (rd *reading) reviews(ctx context.Context, p *pull) gate.Fact[[]gate.Review
 	slices.SortFunc(out, func(a, b gate.Review) int { return cmp.Compare(a.By.ID.ID, b.By.ID.ID) })
 	var each sync.WaitGroup
 	for i := range out {
-		each.Go(func() { out[i].Role = role(rd.member(ctx, out[i].By.ID)) })
+		each.Go(func() { out[i].Role = role(rd.member(ctx, out[i].By)) })
 	}
 	each.Wait()
 	return gate.Known(out)

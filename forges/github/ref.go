@@ -69,27 +69,29 @@ func (rd *reading) ref(ctx context.Context) gate.Fact[gate.RefFacts] {
 
 // tagger is who pushed the tag where GitHub's activity log tells (it is documented for
 // branches only), else the account behind the tag object's e-mail. That name the
-// tagger chose; it can only add somebody who may not release alone.
+// tagger chose; it can only add somebody who may not release alone. Absent is GitHub's
+// silence; what could not be read is unknown.
 func (rd *reading) tagger(ctx context.Context, ref gate.RefFacts, o *tagNode) gate.Fact[gate.Account] {
 	log, err := rd.logOf(ctx, ref.Ref)
-	if err == nil {
-		for _, a := range log {
-			if a.After != ref.Commit && a.After != ref.TagObject {
-				continue
-			}
-			if who, ok := rd.forge.toAccount(a.Actor); ok {
-				return gate.Known(who)
-			}
+	if err != nil && gate.KindOf(classify("read who pushed "+ref.Ref, err)) == gate.Unavailable {
+		return gate.Unknown[gate.Account](why(err))
+	}
+	for _, a := range log {
+		if a.After != ref.Commit && a.After != ref.TagObject {
+			continue
+		}
+		if who, ok := rd.forge.toAccount(a.Actor); ok {
+			return gate.Known(who)
 		}
 	}
 	if ref.TagObject == "" {
-		return gate.Unknown[gate.Account]("GitHub does not say who pushed a lightweight tag")
+		return gate.Absent[gate.Account]("GitHub does not say who pushed a lightweight tag")
 	}
 	if o.Tagger == nil {
-		return gate.Unknown[gate.Account]("GitHub does not say who made the tag")
+		return gate.Absent[gate.Account]("GitHub does not say who made the tag")
 	}
 	if who, ok := rd.forge.actorAccount(o.Tagger); ok {
 		return gate.Known(who)
 	}
-	return gate.Unknown[gate.Account](o.Tagger.Name + "'s e-mail belongs to no account")
+	return gate.Absent[gate.Account](o.Tagger.Name + "'s e-mail belongs to no account")
 }

@@ -20,7 +20,13 @@ type snapshot struct {
 	head     *historyNode // nil where GitHub knows no such commit
 	since    *historyNode
 	pulls    map[int64]*pull
-	comments map[int64]*issueCommentNode
+	comments map[int64]commentAgain
+}
+
+// commentAgain is a comment with what was kept of it.
+type commentAgain struct {
+	node *issueCommentNode
+	kept keptComment
 }
 
 // repositoryNode is GraphQL's type Repository, in part.
@@ -65,7 +71,7 @@ type pageInfo struct {
 // hints are what a former reading found, to be asked for at once.
 type hints struct {
 	pulls    []int64
-	comments map[int64]string // node IDs by comment ID
+	comments map[int64]keptComment
 }
 
 func (h hints) empty() bool { return len(h.pulls) == 0 && len(h.comments) == 0 }
@@ -85,8 +91,8 @@ func (r *repository) snapshot(ctx context.Context, req gate.Request, since strin
 		fmt.Fprintf(&text, "    p%d: pullRequest(number: %d) { ...R }\n", n, n)
 	}
 	text.WriteString("  }\n")
-	for id, node := range h.comments {
-		fmt.Fprintf(&text, "  c%d: node(id: %q) { %s }\n", id, node, commentFields)
+	for id, kept := range h.comments {
+		fmt.Fprintf(&text, "  c%d: node(id: %q) { %s }\n", id, kept.node, commentFields)
 	}
 	text.WriteString("}\n" + commitFields + "\n" + commitPulls)
 	if len(h.pulls) > 0 {
@@ -117,7 +123,7 @@ func (r *repository) readSnapshot(answer map[string]json.RawMessage, req gate.Re
 	if err != nil {
 		return nil, err
 	}
-	out := &snapshot{facts: facts, ref: main.Ref, head: main.Head, since: main.Since, pulls: map[int64]*pull{}, comments: map[int64]*issueCommentNode{}}
+	out := &snapshot{facts: facts, ref: main.Ref, head: main.Head, since: main.Since, pulls: map[int64]*pull{}, comments: map[int64]commentAgain{}}
 	if t := main.DefaultBranchRef.Target; t != nil {
 		out.branch = t.OID
 	}
@@ -129,12 +135,12 @@ func (r *repository) readSnapshot(answer map[string]json.RawMessage, req gate.Re
 			return nil, err
 		}
 	}
-	for id := range h.comments {
+	for id, kept := range h.comments {
 		var c *issueCommentNode
 		if err := json.Unmarshal(answer[fmt.Sprintf("c%d", id)], &c); err != nil || c == nil {
 			return nil, fmt.Errorf("read comment %d: GraphQL answered in part", id)
 		}
-		out.comments[id] = c
+		out.comments[id] = commentAgain{c, kept}
 	}
 	return out, nil
 }

@@ -102,9 +102,13 @@ func (s *session) gather(ctx context.Context, found map[int64]*merged) map[int64
 	return out
 }
 
-const gatherQuery = "query($path: ID!, $iids: [String!]) { project(fullPath: $path) { id mergeRequests(iids: $iids) { nodes {" +
-	" iid updatedAt author " + userFields + " mergeUser " + userFields +
-	" approvedBy(first: 100) { nodes " + userFields + " pageInfo { hasNextPage } } } } } }"
+// gatherFields are of a project (source: app/graphql/resolvers/project_merge_requests_resolver.rb).
+const gatherFields = "mergeRequests(iids: $iids) { nodes { iid updatedAt author " + userFields + " mergeUser " + userFields +
+	" approvedBy(first: 100) { nodes " + userFields + " pageInfo { hasNextPage } } } }"
+
+type graphMergeRequests struct {
+	Nodes []graphMergeRequest `json:"nodes"`
+}
 
 func (s *session) gatherBatch(ctx context.Context, iids []string, out map[int64]approvers) {
 	p, err := s.readProject(ctx)
@@ -113,13 +117,12 @@ func (s *session) gatherBatch(ctx context.Context, iids []string, out map[int64]
 	}
 	var answer struct {
 		Project *struct {
-			ID            string `json:"id"`
-			MergeRequests struct {
-				Nodes []graphMergeRequest `json:"nodes"`
-			} `json:"mergeRequests"`
+			ID            string             `json:"id"`
+			MergeRequests graphMergeRequests `json:"mergeRequests"`
 		} `json:"project"`
 	}
-	err = s.graphQL(ctx, gatherQuery, map[string]any{"path": p.PathWithNamespace, "iids": iids}, &answer)
+	const query = "query($path: ID!, $iids: [String!]) { project(fullPath: $path) { id " + gatherFields + " } }"
+	err = s.graphQL(ctx, query, map[string]any{"path": p.PathWithNamespace, "iids": iids}, &answer)
 	if err != nil || answer.Project == nil {
 		return
 	}
@@ -127,7 +130,11 @@ func (s *session) gatherBatch(ctx context.Context, iids []string, out map[int64]
 	if id, err := gidOf("Project", answer.Project.ID); err != nil || id != s.repo.ID {
 		return
 	}
-	for _, m := range answer.Project.MergeRequests.Nodes {
+	s.presentAll(answer.Project.MergeRequests, out)
+}
+
+func (s *session) presentAll(all graphMergeRequests, out map[int64]approvers) {
+	for _, m := range all.Nodes {
 		if a, err := s.present(m); err == nil {
 			iid, _ := strconv.ParseInt(m.IID, 10, 64)
 			out[iid] = a

@@ -51,13 +51,13 @@ func TestMovedTag(t *testing.T) {
 	}
 }
 
-func TestTaggerOfABulkPushIsUnknown(t *testing.T) {
+func TestTaggerOfABulkPushIsNotTold(t *testing.T) {
 	s := newStage(t, gitlabtest.Options{})
 	s.PushRefs(s.repo, s.ana, map[string]string{
 		"refs/tags/a": s.base, "refs/tags/b": s.base, "refs/tags/c": s.base, "refs/tags/d": s.base,
 	})
 	ev := s.forge.Evidence(context.Background(), s.request("refs/tags/a", s.base), s.needs())
-	if ref := must(t, "ref", ev.Ref); !ref.Tagger.IsUnknown() {
+	if ref := must(t, "ref", ev.Ref); !ref.Tagger.IsAbsent() {
 		t.Errorf("tagger: %+v", ref.Tagger)
 	}
 }

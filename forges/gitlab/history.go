@@ -107,10 +107,13 @@ func (s *session) newest(ctx context.Context, since []string) ([]string, error) 
 
 // held leaves out what the project does not hold, unless nothing were left.
 func (s *session) held(ctx context.Context, shas []string) ([]string, error) {
+	if len(shas) == 1 { // no range begins after what the project does not hold: the proof shows it
+		return shas, nil
+	}
 	var out []string
 	for _, sha := range shas {
 		_, err := s.readCommit(ctx, sha)
-		if err != nil && (!isNotFound(err) || len(shas) == 1) {
+		if err != nil && !isNotFound(err) {
 			return nil, err
 		}
 		if err == nil {

@@ -16,6 +16,7 @@ type memory struct {
 	histories cache[span, history]
 	versions  cache[settled, []version]
 	contents  cache[settled, []commit]
+	pushers   cache[settled, []int64] // who pushed all that was merged
 	approved  cache[touched, []approval]
 	statuses  cache[posted, status] // a hint where to set the next one
 	owned     cache[line, []merged] // where merge requests brought it all

@@ -249,7 +249,7 @@ func (s *session) mergePushers(ctx context.Context, m merged, versions []version
 			heads = append(heads, v.Head)
 		}
 	}
-	fact := s.branchPushers(ctx, m.SourceProjectID, m.SourceBranch, heads, of)
+	fact := s.branchPushers(ctx, m.mergeRequest, heads, of)
 	pushers, ok := fact.Get()
 	if !ok || !byHand {
 		return fact

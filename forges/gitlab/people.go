@@ -65,8 +65,25 @@ const authorBatch = 20
 // itself looks at nothing else (source: app/models/commit.rb, lazy_author). What fails
 // is remembered as unknown for each of them.
 func (s *session) learnAuthors(ctx context.Context, commits []commit) {
-	var todo []commit
-	same := map[string][]commit{}
+	todo, same := s.unlearned(commits)
+	var g errgroup.Group
+	for len(todo) > 0 {
+		n := min(len(todo), authorBatch)
+		batch := todo[:n]
+		todo = todo[n:]
+		g.Go(func() error {
+			s.learnBatch(ctx, batch)
+			return nil
+		})
+	}
+	_ = g.Wait() // learnBatch puts what fails into what is learned
+	s.spread(same)
+}
+
+// unlearned are commits to ask for, one for each address that nothing is known of,
+// and all that share it.
+func (s *session) unlearned(commits []commit) (todo []commit, same map[string][]commit) {
+	same = map[string][]commit{}
 	for _, c := range commits {
 		if _, ok := s.learned.byCommit(c.ID); ok {
 			continue
@@ -81,23 +98,41 @@ func (s *session) learnAuthors(ctx context.Context, commits []commit) {
 		}
 		same[mail] = append(same[mail], c)
 	}
-	var g errgroup.Group
-	for len(todo) > 0 {
-		n := min(len(todo), authorBatch)
-		batch := todo[:n]
-		todo = todo[n:]
-		g.Go(func() error {
-			s.learnBatch(ctx, batch)
-			return nil
-		})
-	}
-	_ = g.Wait() // learnBatch puts what fails into what is learned
+	return todo, same
+}
+
+// spread gives the commits of one address the author of the one that was asked for.
+func (s *session) spread(same map[string][]commit) {
 	for _, alike := range same {
 		f, _ := s.learned.byCommit(alike[0].ID)
 		for _, c := range alike[1:] {
 			s.learned.put(c.ID, c.AuthorEmail, f)
 		}
 	}
+}
+
+// maxTogether is how many commits are asked for together with merge requests.
+const maxTogether = 5
+
+// learnPeople learns the authors of commits and the people of merge requests; by one
+// query where that is enough for both.
+func (s *session) learnPeople(ctx context.Context, commits []commit, found map[int64]*merged) map[int64]approvers {
+	todo, same := s.unlearned(commits)
+	if len(found) > 0 && len(found) <= crowdBatch && len(todo) > 0 && len(todo) <= maxTogether {
+		var iids []string
+		for iid := range found {
+			iids = append(iids, strconv.FormatInt(iid, 10))
+		}
+		out := map[int64]approvers{}
+		rows, err := s.askAuthors(ctx, todo, iids, out, func(sha string) string { return `commit(ref: "` + sha + `") ` + commitFields })
+		if err == nil {
+			s.keepAuthors(todo, rows, nil)
+			s.spread(same)
+			return out
+		}
+	}
+	s.learnAuthors(ctx, commits)
+	return s.gather(ctx, found)
 }
 
 // graphCommit is what GraphQL says of a commit (source:
@@ -110,8 +145,9 @@ type graphCommit struct {
 
 type graphRepository struct {
 	Project *struct {
-		ID         string `json:"id"`
-		Repository map[string]struct {
+		ID            string              `json:"id"`
+		MergeRequests *graphMergeRequests `json:"mergeRequests"`
+		Repository    map[string]struct {
 			graphCommit
 			LastCommit *graphCommit `json:"lastCommit"`
 		} `json:"repository"`
@@ -121,14 +157,18 @@ type graphRepository struct {
 const commitFields = "{ sha authorEmail author " + userFields + " }"
 
 func (s *session) learnBatch(ctx context.Context, batch []commit) {
-	found, err := s.askAuthors(ctx, batch, func(sha string) string { return `commit(ref: "` + sha + `") ` + commitFields })
+	found, err := s.askAuthors(ctx, batch, nil, nil, func(sha string) string { return `commit(ref: "` + sha + `") ` + commitFields })
 	if err != nil && statusOf(err) == 0 && malformed(err) {
 		// GitLab before 17.10 has no Repository.commit; a tree's last commit is the
 		// revision itself (source: app/graphql/resolvers/last_commit_resolver.rb).
-		found, err = s.askAuthors(ctx, batch, func(sha string) string {
+		found, err = s.askAuthors(ctx, batch, nil, nil, func(sha string) string {
 			return `tree(ref: "` + sha + `") { lastCommit ` + commitFields + ` }`
 		})
 	}
+	s.keepAuthors(batch, found, err)
+}
+
+func (s *session) keepAuthors(batch []commit, found map[string]graphCommit, err error) {
 	for _, c := range batch {
 		var fact gate.Fact[gate.Account]
 		row, ok := found[c.ID]
@@ -144,20 +184,27 @@ func (s *session) learnBatch(ctx context.Context, batch []commit) {
 	}
 }
 
-// askAuthors sends one query; commits are hex, so that they need no escaping.
-func (s *session) askAuthors(ctx context.Context, batch []commit, field func(sha string) string) (map[string]graphCommit, error) {
+// askAuthors sends one query; commits are hex, so that they need no escaping. It may
+// ask for merge requests as well, whose approvers go to out.
+func (s *session) askAuthors(ctx context.Context, batch []commit, iids []string, out map[int64]approvers, field func(sha string) string) (map[string]graphCommit, error) {
 	p, err := s.readProject(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var q strings.Builder
-	q.WriteString("query($path: ID!) { project(fullPath: $path) { id repository {")
+	variables := map[string]any{"path": p.PathWithNamespace}
+	if len(iids) > 0 {
+		variables["iids"] = iids
+		q.WriteString("query($path: ID!, $iids: [String!]) { project(fullPath: $path) { id " + gatherFields + " repository {")
+	} else {
+		q.WriteString("query($path: ID!) { project(fullPath: $path) { id repository {")
+	}
 	for i, c := range batch {
 		fmt.Fprintf(&q, " c%d: %s", i, field(c.ID))
 	}
 	q.WriteString(" } } }")
 	var answer graphRepository
-	if err := s.graphQL(ctx, q.String(), map[string]any{"path": p.PathWithNamespace}, &answer); err != nil {
+	if err := s.graphQL(ctx, q.String(), variables, &answer); err != nil {
 		return nil, err
 	}
 	if answer.Project == nil {
@@ -167,17 +214,20 @@ func (s *session) askAuthors(ctx context.Context, batch []commit, field func(sha
 	if id, err := gidOf("Project", answer.Project.ID); err != nil || id != s.repo.ID {
 		return nil, fmt.Errorf("project %q in GraphQL is %q: %w", p.PathWithNamespace, answer.Project.ID, errUnexpected)
 	}
-	out := map[string]graphCommit{}
+	if answer.Project.MergeRequests != nil && out != nil {
+		s.presentAll(*answer.Project.MergeRequests, out)
+	}
+	rows := map[string]graphCommit{}
 	for i, c := range batch {
 		row := answer.Project.Repository["c"+strconv.Itoa(i)]
 		if row.LastCommit != nil {
 			row.graphCommit = *row.LastCommit
 		}
 		if row.SHA != "" {
-			out[c.ID] = row.graphCommit
+			rows[c.ID] = row.graphCommit
 		}
 	}
-	return out, nil
+	return rows, nil
 }
 
 func (s *session) author(row graphCommit) gate.Fact[gate.Account] {

@@ -75,7 +75,12 @@ func (l *pushLog) search(ctx context.Context, s *session, enough func([]push) bo
 // branchPushers follows the pushes that brought a branch to each of heads. Where
 // a push went on from a commit of the change, whoever pushed that counts as well
 // (attacks 33 and 34), back to where the change began.
-func (s *session) branchPushers(ctx context.Context, projectID int64, branch string, heads []string, of map[string]bool) gate.Fact[[]gate.Account] {
+func (s *session) branchPushers(ctx context.Context, m mergeRequest, heads []string, of map[string]bool) gate.Fact[[]gate.Account] {
+	projectID, branch := m.SourceProjectID, m.SourceBranch
+	key, final := s.settled(m)
+	if ids, ok := s.memory.pushers.get(key); ok && final {
+		return s.accounts(ctx, slices.Clone(ids))
+	}
 	var ids []int64
 	var missing string
 	err := s.pushesTo(projectID).search(ctx, s, func(rows []push) bool {
@@ -88,6 +93,9 @@ func (s *session) branchPushers(ctx context.Context, projectID int64, branch str
 	if missing != "" {
 		return gate.Unknown[[]gate.Account](fmt.Sprintf("GitLab's events do not tell who pushed %s to %s",
 			gate.ShortCommit(missing), branch))
+	}
+	if final {
+		s.memory.pushers.put(key, slices.Clone(ids), maxRemembered)
 	}
 	return s.accounts(ctx, ids)
 }

@@ -77,7 +77,8 @@ func (s *session) readRef(ctx context.Context, ref string) gate.Fact[gate.RefFac
 }
 
 // readTagger is who pushed the tag to where it is now: the tag object's own tagger
-// is a name that anyone can write, and GitLab does not show it.
+// is a name that anyone can write, and GitLab does not show it. Absent is GitLab's
+// silence: events expire, and pushes of many tags leave none.
 func (s *session) readTagger(ctx context.Context, t tag) gate.Fact[gate.Account] {
 	var newest *push
 	err := s.pushesTo(s.repo.ID).search(ctx, s, func(rows []push) bool {
@@ -93,7 +94,7 @@ func (s *session) readTagger(ctx context.Context, t tag) gate.Fact[gate.Account]
 	case err != nil:
 		return unknown[gate.Account](err)
 	case newest == nil || (newest.Data.To != t.Target && newest.Data.To != t.Commit.ID):
-		return gate.Unknown[gate.Account]("GitLab's events do not tell who pushed tag " + t.Name)
+		return gate.Absent[gate.Account]("GitLab's events do not tell who pushed tag " + t.Name)
 	}
 	return s.accountFact(ctx, newest.AuthorID)
 }
