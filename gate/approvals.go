@@ -265,9 +265,11 @@ func (j *judge) makers() (Authors, string) {
 	case ok:
 		a.add(tagger, "made the tag")
 		return a, a.unread
-	case r.IsTag() && r.Workload.Event != "push" && ref.Tagger.IsUnknown():
-		// A run that the tag's push started names its pusher as the actor; any other
-		// run leaves the tagger open.
+	case ref.Tagger.IsUnknown():
+		return a, "its tagger: " + ref.Tagger.Why()
+	case r.IsTag() && r.Workload.Event != "push":
+		// The forge does not tell who made the tag. A run that the tag's push started
+		// names its pusher as the actor; any other run leaves the tagger open.
 		return a, "its tagger: " + ref.Tagger.Why()
 	}
 	return a, ""

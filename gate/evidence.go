@@ -59,7 +59,8 @@ type RefFacts struct {
 	Commit string `json:"commit"` // tags peeled
 	// TagObject is the annotated tag's own SHA, "" for a lightweight tag or a branch.
 	TagObject string `json:"tag_object,omitempty"`
-	// Tagger is who made the tag, as far as the forge tells.
+	// Tagger is who made the tag; absent for a branch, and where the forge, fully read,
+	// does not tell.
 	Tagger Fact[Account] `json:"tagger"`
 }
 

@@ -208,6 +208,11 @@ func TestApprovals(t *testing.T) {
 	r.waits("unknown tagger of a dispatched run", with(pr(1, "ana"), approve("bo"),
 		stream(func(s *gate.Stream) { s.Events = []string{"workflow_dispatch"} }),
 		request(func(q *gate.Request) { q.Workload.Event = "workflow_dispatch" })), gate.CheckIndependent, "its tagger")
+	r.waits("unread tagger of a pushed tag", with(pr(1, "ana"), approve("bo"), evidence(func(e *gate.Evidence) {
+		f, _ := e.Ref.Get()
+		f.Tagger = gate.Unknown[gate.Account]("500")
+		e.Ref = gate.Known(f)
+	})), gate.CheckIndependent, "its tagger")
 	r.ends("denied by somebody with write", with(pr(1, "ana"), approve("bo"), deny("cy")), gate.CheckHold, gate.StateDenied, "denied by @cy")
 	r.grant("a reader's denial is none", with(pr(1, "ana"), approve("bo"), deny("gus")))
 	r.waits("on hold", with(pr(1, "ana"), approve("bo"), func(c *release) {

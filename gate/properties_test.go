@@ -99,9 +99,6 @@ func TestUnknownNeverGrants(t *testing.T) {
 		before := gate.Decide(c, now)
 		all := unknowns(c.Evidence)
 		for path, e := range all {
-			if pusherStandsIn(c, path) {
-				continue
-			}
 			worse := c
 			worse.Evidence = e
 			neverGrants(t, before.Outcome, "unknown "+path, worse)
@@ -113,16 +110,8 @@ func TestUnknownNeverGrants(t *testing.T) {
 		all = unknowns(worse.Evidence)
 		second := rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, "second")
 		worse.Evidence = all[second]
-		if !pusherStandsIn(c, second) {
-			neverGrants(t, between.Outcome, "unknown "+path+" and "+second, worse)
-		}
+		neverGrants(t, between.Outcome, "unknown "+path+" and "+second, worse)
 	})
-}
-
-// pusherStandsIn is the one exception: where the push of the tag started the run, its
-// actor pushed the tag, and a forge that does not name the tagger hides nobody.
-func pusherStandsIn(c release, path string) bool {
-	return path == ".Ref.Tagger" && c.Request.Workload.Event == "push"
 }
 
 // An approval, or the comment that gave it, that goes away never grants.

@@ -105,7 +105,7 @@ func newRelease() release {
 		Evidence: gate.Evidence{
 			ReadAt:     now.Add(-time.Second),
 			Repository: gate.Known(gate.RepositoryFacts{ID: repo, Owner: owner, FullName: "acme/widget", DefaultBranch: "main"}),
-			Ref:        gate.Known(gate.RefFacts{Ref: w.Ref, Commit: head}),
+			Ref:        gate.Known(gate.RefFacts{Ref: w.Ref, Commit: head, Tagger: gate.Absent[gate.Account]("lightweight tag")}),
 			Commit:     gate.Known(commitBy(head, "eve")),
 			Branch:     gate.Known(gate.BranchFacts{Name: "main", Head: head, Protection: gate.Known(protected)}),
 			Changes:    gate.Known([]gate.Change{}),

@@ -22,7 +22,7 @@ func (r release) evidence() gate.Evidence {
 			ID: Repository(), Owner: Acme(), FullName: "acme/app", DefaultBranch: "main",
 			URL: "https://github.example/acme/app",
 		}),
-		Ref:           gate.Known(gate.RefFacts{Ref: Ref, Commit: Commit, Tagger: gate.Unknown[gate.Account]("lightweight tag")}),
+		Ref:           gate.Known(gate.RefFacts{Ref: Ref, Commit: Commit, Tagger: gate.Absent[gate.Account]("lightweight tag")}),
 		Commit:        gate.Known(mergeCommit()),
 		Branch:        gate.Known(gate.BranchFacts{Name: "main", Head: Commit, Protection: gate.Known(protection())}),
 		TagProtection: gate.Absent[gate.Protection]("no rule applies"),
