@@ -1,20 +1,25 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/policy"
 	"github.com/countersign/countersign/gate/release"
 )
 
 func policyCommand() *cobra.Command {
-	return group("policy", "Put repositories' policies in force", adoptCommand())
+	return group("policy", "Put repositories' policies in force, and show them", adoptCommand(), showPolicyCommand())
 }
 
 func adoptCommand() *cobra.Command {
@@ -45,10 +50,19 @@ release has to cover every change since. It is on record with your name.`,
 	return cmd
 }
 
-func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption, error) {
-	id, err := gate.ParseRepositoryID(repository)
+// repositoryFlag reads the value of --repository.
+func repositoryFlag(value string) (gate.RepositoryID, error) {
+	id, err := gate.ParseRepositoryID(value)
 	if err != nil {
-		return gate.Adoption{}, &gate.Error{Kind: gate.Invalid, Code: gate.CodeConfig, Text: err.Error(), Fix: "use the numeric id that the forge's API shows"}
+		return id, &gate.Error{Kind: gate.Invalid, Code: gate.CodeConfig, Text: err.Error(), Fix: "use the numeric id that the forge's API shows"}
+	}
+	return id, nil
+}
+
+func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption, error) {
+	id, err := repositoryFlag(repository)
+	if err != nil {
+		return gate.Adoption{}, err
 	}
 	c, err := config.Load(path)
 	if err != nil {
@@ -76,4 +90,100 @@ func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: newID, Owner: owner(),
 	})
 	return g.Adopt(cmd.Context(), id, baseline, me.Username)
+}
+
+// policyOutput is what is in force for a repository, as --json prints it.
+type policyOutput struct {
+	Adoption gate.Adoption      `json:"adoption"`
+	Mode     gate.Mode          `json:"mode"`
+	Releases []policy.Explained `json:"releases"`
+}
+
+func showPolicyCommand() *cobra.Command {
+	var path, repository string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "show", Args: cobra.NoArgs,
+		Short: "Show the policy in force for a repository, by whom and since when",
+		Long: `Show the policy in force for a repository: the version that was adopted, by whom and
+since when, and what each of its releases comes to, defaults included.`,
+		Example: "  countersignd policy show --repository github:1296269",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out, err := inForce(cmd.Context(), path, repository)
+			if out.Adoption.ID == "" {
+				return err
+			}
+			if err == nil && asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(out)
+			}
+			if !asJSON {
+				printPolicy(cmd.OutOrStdout(), out) // who adopted what this version cannot read is worth knowing
+			}
+			return err
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().StringVar(&repository, "repository", "", "forge:number, such as github:1296269")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cobra.CheckErr(cmd.MarkFlagRequired("repository"))
+	return cmd
+}
+
+// inForce reads the adopted policy of a repository from the database; no forge is asked.
+func inForce(ctx context.Context, path, repository string) (policyOutput, error) {
+	var out policyOutput
+	id, err := repositoryFlag(repository)
+	if err != nil {
+		return out, err
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		return out, err
+	}
+	at := slices.IndexFunc(c.Forges, func(f config.Forge) bool { return f.Name == id.Forge })
+	if at < 0 {
+		return out, &gate.Error{
+			Kind: gate.NotFound, Code: gate.CodeForgeUnknown, Text: "no forge of this name is configured",
+			Expected: "one under forges", Got: string(id.Forge), Fix: "name the repository as forge:number, by the forge's name in the configuration",
+		}
+	}
+	keys, err := keyring(c, nil)
+	if err != nil {
+		return out, err
+	}
+	shelf, err := openStore(ctx, c)
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = shelf.Close() }() // only read
+	if out.Adoption, err = shelf.InForce(ctx, id); err != nil {
+		return out, err
+	}
+	a := out.Adoption
+	p, releases, err := policy.Explain(a.File, policy.Origin{
+		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: c.Forges[at].Kind,
+		DefaultBranch: a.DefaultBranch, Keys: keys.Lineages(a.Repository, a.Owner),
+	})
+	out.Mode, out.Releases = p.Mode, releases
+	return out, err
+}
+
+func printPolicy(w io.Writer, out policyOutput) {
+	a := out.Adoption
+	fmt.Fprintf(w, "%s (%s)\n", a.Name, a.Repository)
+	fmt.Fprintf(w, "  in force since  %s\n  adopted by      %s\n", a.At.UTC().Format(time.RFC3339), a.By)
+	fmt.Fprintf(w, "  file            %s of %s\n  policy digest   %s\n  baseline        %s\n", policy.Path, a.Commit, a.Digest, a.Baseline)
+	if out.Mode != "" {
+		fmt.Fprintf(w, "  mode            %s\n", out.Mode)
+	}
+	for _, r := range out.Releases {
+		fmt.Fprintf(w, "\n%s\n", r.Name)
+		for _, v := range r.Values {
+			fmt.Fprintf(w, "  %-20s  %s", v.Field, v.Value)
+			if !v.Written {
+				fmt.Fprint(w, "  (default)")
+			}
+			fmt.Fprintln(w)
+		}
+	}
 }
