@@ -58,6 +58,7 @@ func (s *session) pieces(ctx context.Context, h history, o *owners, branch strin
 			m.own = append(m.own, sha)
 		}
 	}
+	s.compareTops(ctx, h, o.found)
 	for iid, a := range s.learnPeople(ctx, o.commits(h), o.found) {
 		if m := o.found[iid]; m != nil {
 			m.approvers = a

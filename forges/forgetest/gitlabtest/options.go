@@ -28,6 +28,9 @@ type Options struct {
 	// their resolvers (source: app/graphql/resolvers/repositories/commit_resolver.rb;
 	// the version that brought them is unverified).
 	WithoutRepositoryCommit bool
+	// WithoutBlobMode leaves Blob.mode out of the GraphQL schema, as on versions before
+	// it (source: app/graphql/types/tree/blob_type.rb; which one brought it is unverified).
+	WithoutBlobMode bool
 	// WithoutTrailers leaves trailers and extended_trailers empty in single
 	// commits and merge request commits. Whether they are filled there without
 	// ?trailers=true is unverified.

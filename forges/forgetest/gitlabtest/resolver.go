@@ -3,6 +3,7 @@ package gitlabtest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -110,9 +111,11 @@ func (c *call) repositoryRecord(p *project) *record {
 			if ref == "" {
 				ref = p.defaultBranch
 			}
-			return &record{typ: "Tree", fields: map[string]func(map[string]any) any{
+			fields := map[string]func(map[string]any) any{
 				"lastCommit": func(map[string]any) any { return c.commitRecord(p, c.lastTouching(p, ref, text(args["path"]))) },
-			}}
+			}
+			maps.Copy(fields, topOf(c.resolve(p, ref)))
+			return &record{typ: "Tree", fields: fields}
 		},
 		"commit": func(args map[string]any) any { return c.commitRecord(p, c.resolve(p, text(args["ref"]))) },
 		"commits": func(args map[string]any) any {

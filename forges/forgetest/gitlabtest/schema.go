@@ -8,11 +8,17 @@ import "strings"
 // merge_request_type.rb, user_interface; resolvers/repositories/commit_resolver.rb
 // and commits_resolver.rb). Commit has an author account and no committer account.
 func schemaOf(opts Options) string {
+	out := schemaText
 	if opts.WithoutRepositoryCommit {
-		return strings.Replace(schemaText, newerRepositoryFields, "", 1)
+		out = strings.Replace(out, newerRepositoryFields, "", 1)
 	}
-	return schemaText
+	if opts.WithoutBlobMode {
+		out = strings.Replace(out, blobMode, "", 1)
+	}
+	return out
 }
+
+const blobMode = " mode: String"
 
 const newerRepositoryFields = `
   commit(ref: String!): Commit
@@ -56,7 +62,20 @@ type Repository {
   tree(path: String, ref: String, recursive: Boolean): Tree` + newerRepositoryFields + `
 }
 
-type Tree { lastCommit: Commit }
+type Tree {
+  lastCommit: Commit
+  trees(first: Int, after: String): TreeEntryConnection!
+  submodules(first: Int, after: String): SubmoduleConnection!
+  blobs(first: Int, after: String): BlobConnection!
+}
+
+type TreeEntryConnection { nodes: [TreeEntry] pageInfo: PageInfo! }
+type SubmoduleConnection { nodes: [Submodule] pageInfo: PageInfo! }
+type BlobConnection { nodes: [Blob] pageInfo: PageInfo! }
+
+type TreeEntry { id: ID! name: String! path: String! sha: String! }
+type Submodule { id: ID! name: String! path: String! sha: String! }
+type Blob { id: ID! name: String! path: String! sha: String!` + blobMode + ` }
 
 type CommitConnection { nodes: [Commit] edges: [CommitEdge] pageInfo: PageInfo! }
 type CommitEdge { cursor: String! node: Commit }
