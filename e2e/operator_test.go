@@ -103,6 +103,8 @@ func (s *story) operate(ts *testscript.TestScript, args ...string) (code int, st
 	if err != nil && !errors.As(err, &exit) {
 		ts.Fatalf("countersignd %v: %v", args, err)
 	}
+	_, err = s.Log.Write(errs.Bytes())
+	ts.Check(err)
 	all := out.String() + errs.String()
 	for _, trace := range []string{"goroutine ", "panic", ".go:", "%!", "DATA RACE"} {
 		if strings.Contains(all, trace) {

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"database/sql"
 	"flag"
 	"fmt"
 	"os"
@@ -194,14 +195,15 @@ func prepare(env *testscript.Env, forge string, db store.Config) (*story, error)
 // holds checks what no story may break, however it went: the database's invariants,
 // no data race, no panic, and no secret in the log.
 func (s *story) holds(tb testing.TB) {
+	b, err := os.ReadFile(s.log)
+	if err != nil {
+		tb.Error(err)
+	}
 	if _, err := os.Stat(s.db.Path); s.db.Engine == store.Postgres || err == nil {
 		if err := storetest.CheckInvariants(context.Background(), s.db, nil); err != nil {
 			tb.Errorf("the database: %v", err)
 		}
-	}
-	b, err := os.ReadFile(s.log)
-	if err != nil {
-		tb.Error(err)
+		s.counted(tb, strings.Count(string(b), "signing worker ready"))
 	}
 	for _, bad := range []string{"DATA RACE", "panic:", "goroutine "} {
 		if _, trace, found := strings.Cut(string(b), bad); found {
@@ -210,5 +212,30 @@ func (s *story) holds(tb testing.TB) {
 	}
 	if name, told := s.tells(string(b)); told {
 		tb.Errorf("the daemon's log tells the secret of %s", name)
+	}
+}
+
+// counted holds the module's own count of signatures against the intents (I4): beside
+// those there is one self-test of the one key for each worker.
+func (s *story) counted(tb testing.TB, workers int) {
+	if s.fault == nil {
+		return
+	}
+	driver, dsn := "sqlite", "file:"+s.db.Path+"?mode=ro"
+	if s.db.Engine == store.Postgres {
+		driver, dsn = "pgx", s.db.DSN
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		tb.Error(err)
+		return
+	}
+	defer func() { _ = db.Close() }() // it was only read
+	var intents int
+	if err := db.QueryRowContext(context.Background(), `SELECT COUNT(*) FROM intents`).Scan(&intents); err != nil {
+		tb.Errorf("count the intents: %v", err)
+	}
+	if signed := s.fault.Calls(tb, "C_Sign"); signed > intents+workers {
+		tb.Errorf("the HSM signed %d times for %d intents and %d self-tests", signed, intents, workers)
 	}
 }
