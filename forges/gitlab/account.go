@@ -66,6 +66,16 @@ func (s *session) accountFact(ctx context.Context, id int64) gate.Fact[gate.Acco
 	return gate.Known(a)
 }
 
+// presentSelf takes the gate's own account from GraphQL, which spares a look.
+func (s *session) presentSelf(u *graphUser) {
+	if u == nil {
+		return
+	}
+	if id, err := gidOf("User", u.ID); err == nil {
+		_, _ = s.self.get("", func() (account, error) { return account{ID: id, Username: u.Username}, nil })
+	}
+}
+
 // readSelf is the gate's own account.
 func (s *session) readSelf(ctx context.Context) (account, error) {
 	a, err := s.self.get("", func() (account, error) { return fetch[account](ctx, s, "user", nil) })

@@ -222,8 +222,8 @@ func TestCallsPerRelease(t *testing.T) {
 		method     forgetest.MergeMethod
 		cold, warm int
 	}{
-		{"merge", forgetest.MergeCommit, 200, 200},
-		{"squash", forgetest.Squash, 200, 200},
+		{"merge", forgetest.MergeCommit, 44, 31},
+		{"squash", forgetest.Squash, 49, 31},
 	} {
 		s := newStory(t, row.method)
 		cold, first := s.live("cold"), s.tally.String()

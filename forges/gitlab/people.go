@@ -144,7 +144,8 @@ type graphCommit struct {
 }
 
 type graphRepository struct {
-	Project *struct {
+	CurrentUser *graphUser `json:"currentUser"`
+	Project     *struct {
 		ID            string              `json:"id"`
 		MergeRequests *graphMergeRequests `json:"mergeRequests"`
 		Repository    map[string]struct {
@@ -195,7 +196,7 @@ func (s *session) askAuthors(ctx context.Context, batch []commit, iids []string,
 	variables := map[string]any{"path": p.PathWithNamespace}
 	if len(iids) > 0 {
 		variables["iids"] = iids
-		q.WriteString("query($path: ID!, $iids: [String!]) { project(fullPath: $path) { id " + gatherFields + " repository {")
+		q.WriteString("query($path: ID!, $iids: [String!]) { currentUser { id username } project(fullPath: $path) { id " + gatherFields + " repository {")
 	} else {
 		q.WriteString("query($path: ID!) { project(fullPath: $path) { id repository {")
 	}
@@ -216,6 +217,7 @@ func (s *session) askAuthors(ctx context.Context, batch []commit, iids []string,
 	}
 	if answer.Project.MergeRequests != nil && out != nil {
 		s.presentAll(*answer.Project.MergeRequests, out)
+		s.presentSelf(answer.CurrentUser)
 	}
 	rows := map[string]graphCommit{}
 	for i, c := range batch {

@@ -60,8 +60,9 @@ func (s *session) facts(p project) gate.RepositoryFacts {
 
 const policyPath = ".countersign.yaml"
 
-// PolicyFile reads the policy at the head of the default branch: first which
-// commit that is, then the file at that very commit.
+// PolicyFile reads the policy at the head of the default branch. GitLab finds the commit
+// and reads the file at that very commit, and names it (API docs: repository files, ref
+// HEAD; source: lib/api/files.rb, assign_file_vars!). No tag can take HEAD's place.
 func (f *Forge) PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.PolicyFile, error) {
 	s := f.session(r)
 	p, err := s.readProject(ctx)
@@ -75,17 +76,16 @@ func (f *Forge) PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.Polic
 	if err != nil {
 		return gate.PolicyFile{}, unreadable(err)
 	}
-	head, err := s.readBranch(ctx, p.DefaultBranch)
-	if err != nil {
-		return gate.PolicyFile{}, unreadable(err)
-	}
 	var file struct {
 		Content  string `json:"content"`
 		Encoding string `json:"encoding"`
 		CommitID string `json:"commit_id"`
 	}
-	_, err = s.do(ctx, http.MethodGet, s.path("/repository/files/%s", policyPath), url.Values{"ref": {head.Commit.ID}}, &file)
+	_, err = s.do(ctx, http.MethodGet, s.path("/repository/files/%s", policyPath), url.Values{"ref": {"HEAD"}}, &file)
 	if isNotFound(err) {
+		if _, err := s.readBranch(ctx, p.DefaultBranch); err != nil { // where there is no branch, no file says anything
+			return gate.PolicyFile{}, unreadable(err)
+		}
 		return gate.PolicyFile{}, &gate.Error{
 			Kind: gate.NotFound, Code: gate.CodePolicyMissing, Err: err,
 			Text: fmt.Sprintf("%s has no %s on %s", p.PathWithNamespace, policyPath, p.DefaultBranch),
@@ -96,10 +96,10 @@ func (f *Forge) PolicyFile(ctx context.Context, r gate.RepositoryID) (gate.Polic
 		return gate.PolicyFile{}, unreadable(err)
 	}
 	content, err := base64.StdEncoding.DecodeString(file.Content)
-	if err != nil || file.Encoding != "base64" || file.CommitID != head.Commit.ID {
+	if err != nil || file.Encoding != "base64" || !isSHA(file.CommitID) {
 		return gate.PolicyFile{}, unreadable(fmt.Errorf("%s as %q at %q: %w", policyPath, file.Encoding, file.CommitID, errUnexpected))
 	}
-	return gate.PolicyFile{Repository: s.facts(p), Commit: head.Commit.ID, Path: policyPath, Content: content}, nil
+	return gate.PolicyFile{Repository: s.facts(p), Commit: file.CommitID, Path: policyPath, Content: content}, nil
 }
 
 // unreadable keeps the kind: asking again may be enough.

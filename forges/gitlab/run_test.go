@@ -106,7 +106,7 @@ func TestPolicyFile(t *testing.T) {
 		t.Errorf("policy file: %+v, %v", f, err)
 	}
 	for path, code := range map[string]gate.Code{
-		"/repository/files/": gate.CodePolicyMissing, "/repository/branches/": gate.CodePolicyUnreadable,
+		"/repository/files/": gate.CodePolicyMissing, "/repository/": gate.CodePolicyUnreadable,
 	} {
 		restore := s.Fail(forgetest.Fault{Path: path, Status: 404})
 		if _, err := s.forge.PolicyFile(context.Background(), s.id()); gate.CodeOf(err) != code {
