@@ -79,7 +79,7 @@ func judgingShapes() []shape {
 			word("bypass", "Whether actors that may bypass the protection are reported, or keep a release waiting.", "report", string(gate.Report), string(gate.Deny)),
 		),
 		word("separation", "each-change: nobody covers a change of their own. outsider: the approver wrote nothing of all that is released.", "each-change", string(gate.EachChange), string(gate.Outsider)),
-		shape{name: "reviews_count", kind: aBoolean, doc: "Whether a review before the merge covers its change.", def: "true"},
+		{name: "reviews_count", kind: aBoolean, doc: "Whether a review before the merge covers its change.", def: "true"},
 		atMost(maxGroups, list("approvals", "Groups of approvers. One person fills one group.", "one person with write", "approvals: [{from: [write], count: 1}]", group("", "",
 			must(list("from", "The rights in the repository, one of which an approver must have. On GitLab write is Developer, maintain is Maintainer, admin is Owner.", "", "", shape{kind: aText, words: []string{"write", "maintain", "admin"}})),
 			shape{name: "count", kind: aNumber, low: 1, high: maxCount, doc: "How many people.", def: "1"},

@@ -35,7 +35,7 @@ func comparable(s gate.Stream) stream {
 	}
 	out.Stream.Tags, out.Stream.NotTags, out.Stream.Branches = nil, nil, nil
 	out.Stream.Paths, out.Stream.Shared, out.Stream.Refs = nil, nil, nil
-	out.Stream.Rules, out.Stream.Window = nil, nil // have tests of their own
+	out.Rules, out.Window = nil, nil // have tests of their own
 	return out
 }
 
