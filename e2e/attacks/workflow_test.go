@@ -113,9 +113,8 @@ func TestWorkflows(t *testing.T) {
 			again := s.ask(s.job("ana", mainRef, at(old)), files("old")).opened()
 			again.waits(gate.CheckCoverage, "is in no change, and was not released before")
 		}},
-		{name: "attack 17: a policy that asks for hosted runners is refused, not ignored", play: func(s *stage) {
-			s.adopts(policyFile("identity: {runner: github-hosted}")).refused(gate.CodePolicyInvalid, "identity")
-		}},
+		{name: "attack 17: a self-hosted runner", on: "github", policy: "identity: {runner: github-hosted}", play: selfHosted},
+		{name: "attack 17: a self-hosted runner", on: "gitlab", policy: "identity: {runner: gitlab-hosted}", play: selfHosted},
 		{name: "attack 18: a sibling job of the pipeline", on: "gitlab", play: func(s *stage) {
 			s.widget()
 			j := s.job("ana", "refs/tags/v1.0.0", named("test"))
@@ -142,4 +141,12 @@ func TestWorkflows(t *testing.T) {
 			s.ask(j).refused(gate.CodeNotPermitted, "GOFLAGS")
 		}},
 	})
+}
+
+// selfHosted asks from a runner that is the attacker's own, and then from the forge's.
+func selfHosted(s *stage) {
+	s.widget()
+	s.ask(s.job("ana", "refs/tags/v1.0.0", func(j *forgetest.JobSpec) { j.Runner = "self-hosted" })).opened().
+		ends(gate.StateDenied, gate.CheckIdentity, "the job's runner is self-hosted")
+	s.ask(s.job("ana", "refs/tags/v1.0.0")).opened().holds(gate.CheckIdentity)
 }
