@@ -364,3 +364,24 @@ func TestLogLongerThanAPage(t *testing.T) {
 	}
 	authors(t, c, []forgetest.Person{w.ana}, []forgetest.Person{w.bo, w.cy})
 }
+
+// TestOldSideBranch merges a branch that was made long before the last release: GitHub's
+// history of that does not reach back to it, so that a comparison has to tell the range.
+func TestOldSideBranch(t *testing.T) {
+	w := newTeam(t, githubtest.Options{})
+	old, head := w.open(w.bo, "old")
+	at := w.root
+	for range 110 {
+		at = w.Commit(w.repo, forgetest.CommitSpec{Author: w.ana, Message: "Go on", Parents: []string{at}, Files: map[string][]byte{"x": []byte(at)}})
+	}
+	w.Push(w.repo, w.ana, mainRef, at)
+	w.root = at // released
+	merge := w.Merge(old, w.cy, forgetest.MergeCommit)
+	compared := false
+	w.Observe(func(e githubtest.Exchange) { compared = compared || strings.Contains(e.Request.URL.Path, "/compare/") })
+	all := w.changes()
+	if len(all) != 1 || len(all[0].Commits) != 2 || all[0].Head != head || !byForge(all[0], merge) || !compared {
+		t.Errorf("changes: got %d, the first with %d commits, compared=%t; want the old branch and its merge alone", len(all), len(all[0].Commits), compared)
+	}
+	authors(t, all[0], []forgetest.Person{w.bo}, []forgetest.Person{w.ana, w.cy})
+}

@@ -134,7 +134,7 @@ func TestTokenThatIsNotMinted(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
-	w := newTeam(t, githubtest.Options{RateLimit: 5})
+	w := newTeam(t, githubtest.Options{RateLimit: 2})
 	_ = w.evidence() // uses the limit up
 	e := w.evidence()
 	if b, ok := e.Branch.Get(); ok && !b.Protection.IsUnknown() { // GraphQL has a limit of its own
@@ -209,6 +209,21 @@ func TestPostEdges(t *testing.T) {
 			t.Errorf("got %q, %v", again, err)
 		}
 	})
+	t.Run("where GitHub takes no more statuses the newest may do", func(t *testing.T) {
+		p := gate.Post{Target: gate.PostStatus, Commit: w.root, Context: "full", State: gate.PostPending, Title: "waiting", URL: "https://gate.example/r1"}
+		id, err := post(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Fail(forgetest.Fault{Path: "/statuses/", Method: http.MethodPost, Status: 422})()
+		if again, err := post(p); err != nil || again != id {
+			t.Errorf("the same: got %q, %v; want %q", again, err, id)
+		}
+		p.State = gate.PostSuccess
+		if again, err := post(p); err == nil {
+			t.Errorf("another: expected an error, got %q", again)
+		}
+	})
 	t.Run("a check run that is gone is made again", func(t *testing.T) {
 		p := gate.Post{Target: gate.PostCheck, Key: "k", Commit: w.root, Context: "c", State: gate.PostFailure, Title: "denied", Body: "why", Known: "4711"}
 		if id, err := post(p); err != nil || id == "4711" {
@@ -266,5 +281,26 @@ func TestPolicyFileOfAnotherKind(t *testing.T) {
 		if gate.CodeOf(err) != gate.CodePolicyUnreadable || f.Content != nil {
 			t.Errorf("%s: got %q, %v; want %s", name, f.Content, err, gate.CodePolicyUnreadable)
 		}
+	}
+}
+
+func TestPolicyFileWhoseTextIsNotItsBytes(t *testing.T) {
+	w := newTeam(t, githubtest.Options{})
+	const text = "version: 1 # caf\xe9\n" // Latin-1: GraphQL has no text for it, REST has the bytes
+	for name, content := range map[string]string{"UTF-8": policyText, "other bytes": text} {
+		w.Push(w.repo, w.ana, mainRef, w.Commit(w.repo, forgetest.CommitSpec{
+			Author: w.ana, Message: name, Files: map[string][]byte{".countersign.yaml": []byte(content)},
+		}))
+		f, err := w.forge.PolicyFile(t.Context(), w.id())
+		if err != nil || string(f.Content) != content || f.Commit != w.Head(w.repo, mainRef) {
+			t.Errorf("%s: got %q at %s, %v", name, f.Content, f.Commit, err)
+		}
+	}
+	w.rewrite(`"text":"version: 1`, `"text":"version: 2`)
+	w.Push(w.repo, w.ana, mainRef, w.Commit(w.repo, forgetest.CommitSpec{
+		Author: w.ana, Message: "Again", Files: map[string][]byte{".countersign.yaml": []byte(policyText)},
+	}))
+	if f, err := w.forge.PolicyFile(t.Context(), w.id()); err != nil || string(f.Content) != policyText {
+		t.Errorf("text that does not hash to its blob: got %q, %v; want the file by REST", f.Content, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
 
 	"github.com/countersign/countersign/gate"
 )
@@ -71,7 +70,7 @@ func (e *entryNode) content() []byte {
 	if e.Mode != regular && e.Mode != executable || o == nil || o.Text == nil || o.Truncated == nil || *o.Truncated || o.ByteSize != len(*o.Text) {
 		return nil
 	}
-	var sum hash.Hash = sha1.New() //nolint:gosec // as above
+	sum := sha1.New() //nolint:gosec // as above
 	if len(o.OID) == hex.EncodedLen(sha256.Size) {
 		sum = sha256.New()
 	}

@@ -32,25 +32,16 @@ func (rd *reading) walk(ctx context.Context) ([]commitNode, bool, error) {
 	for _, n := range s.since.History.Nodes {
 		stop[n.OID] = true
 	}
-	nodes := map[string]commitNode{}
-	var order []string
-	page := s.head.History
-	for {
-		for _, n := range page.Nodes {
-			if err := n.check(); err != nil {
-				return nil, false, err
-			}
-			if _, has := nodes[n.OID]; has {
-				return nil, false, fmt.Errorf("history of %s: GitHub listed %s twice", gate.ShortCommit(s.head.OID), gate.ShortCommit(n.OID))
-			}
-			nodes[n.OID] = n
-			order = append(order, n.OID)
+	listed := &listing{nodes: map[string]commitNode{}}
+	for page := s.head.History; ; {
+		if err := listed.add(page.Nodes); err != nil {
+			return nil, false, err
 		}
-		in, closed := reachable(s.head.OID, nodes, stop)
+		in, closed := reachable(s.head.OID, listed.nodes, stop)
 		if closed {
-			return inOrder(order, nodes, in), len(in) == size, nil
+			return listed.oldestFirst(in), len(in) == size, nil
 		}
-		if !page.PageInfo.HasNextPage || len(order) > size+walkSlack {
+		if !page.PageInfo.HasNextPage || len(listed.order) > size+walkSlack {
 			return nil, false, nil
 		}
 		var err error
@@ -58,6 +49,36 @@ func (rd *reading) walk(ctx context.Context) ([]commitNode, bool, error) {
 			return nil, false, err
 		}
 	}
+}
+
+// listing is a history as far as it was read, newest first.
+type listing struct {
+	nodes map[string]commitNode
+	order []string
+}
+
+func (l *listing) add(page []commitNode) error {
+	for _, n := range page {
+		if err := n.check(); err != nil {
+			return err
+		}
+		if _, has := l.nodes[n.OID]; has {
+			return fmt.Errorf("history: GitHub listed %s twice", gate.ShortCommit(n.OID))
+		}
+		l.nodes[n.OID] = n
+		l.order = append(l.order, n.OID)
+	}
+	return nil
+}
+
+func (l *listing) oldestFirst(in map[string]bool) []commitNode {
+	out := []commitNode{}
+	for _, sha := range slices.Backward(l.order) {
+		if in[sha] {
+			out = append(out, l.nodes[sha])
+		}
+	}
+	return out
 }
 
 // moreHistory is the page after a cursor; its total has to be that of the pages before.
@@ -95,16 +116,6 @@ func reachable(head string, nodes map[string]commitNode, stop map[string]bool) (
 		todo = append(todo, n.rest().parents()...)
 	}
 	return in, true
-}
-
-func inOrder(newestFirst []string, nodes map[string]commitNode, in map[string]bool) []commitNode {
-	out := []commitNode{}
-	for _, sha := range slices.Backward(newestFirst) {
-		if in[sha] {
-			out = append(out, nodes[sha])
-		}
-	}
-	return out
 }
 
 // newCommits is the change set: reachable from the request's commit, and from none of

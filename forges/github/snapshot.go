@@ -190,9 +190,9 @@ func (rd *reading) firstSince() string {
 // is no longer so (a comment was deleted, say) it asks without.
 func (rd *reading) take(ctx context.Context) error {
 	h := rd.forge.memory.hints(rd.request, rd.firstSince(), rd.needs.Comments)
-	snap, err := rd.repository.snapshot(ctx, rd.request, rd.firstSince(), h)
+	snap, err := rd.snapshot(ctx, rd.request, rd.firstSince(), h)
 	if err != nil && !h.empty() && statusOf(err) < 300 {
-		snap, err = rd.repository.snapshot(ctx, rd.request, rd.firstSince(), hints{})
+		snap, err = rd.snapshot(ctx, rd.request, rd.firstSince(), hints{})
 	}
 	if err != nil {
 		return err
