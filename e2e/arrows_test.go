@@ -38,7 +38,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"hsm":                  {"gate"},
 	"web":                  {"gate", "gate/api", "gate/attest", "gate/canonical", "gate/workload"},
 	"config":               {"gate"},
-	"cmd/countersign":      {"gate", "gate/api", "gate/canonical", "gate/verify", "gate/attest"},
+	"cmd/countersign":      {"gate", "gate/api", "gate/canonical", "gate/verify", "gate/attest", "gate/policy"},
 	"cmd/countersignd":     {"gate", "gate/...", "forges", "forges/github", "forges/gitlab", "hsm", "web", "config"},
 	"cmd/countersign-demo": {"gate", "gate/...", "forges/forgetest", "e2e/stage"},
 

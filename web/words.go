@@ -96,6 +96,10 @@ func checkTitle(n gate.CheckName) string {
 		return "Policy in force"
 	case gate.CheckRef:
 		return "Tag or branch unmoved"
+	case gate.CheckRules:
+		return "The policy's own rules"
+	case gate.CheckWindow:
+		return "Within release hours"
 	case gate.CheckBranch:
 		return "On a release branch"
 	case gate.CheckProtection:

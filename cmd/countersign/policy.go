@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/policy"
+)
+
+// boundKey stands for the key that only the server knows, where the file names none.
+const boundKey = "the one bound to the repository"
+
+// policyFlags are what a file does not say about where it lies.
+type policyFlags struct {
+	forge  string
+	branch string
+}
+
+// reading is a policy file as one forge reads it.
+type reading struct {
+	Forge    gate.ForgeKind     `json:"forge"`
+	Mode     gate.Mode          `json:"mode"`
+	Releases []policy.Explained `json:"releases"`
+}
+
+func (a *app) policyCommand() *cobra.Command {
+	var flags policyFlags
+	lint := &cobra.Command{
+		Use: "lint [file]", Args: cobra.MaximumNArgs(1),
+		Short:   "Check a policy file without a server",
+		Long:    "Check a policy file as the gate reads it. The first mistake is shown with its line and column;\nthe exit code is then 2.",
+		Example: "  countersign policy lint .countersign.yaml",
+		RunE: func(_ *cobra.Command, files []string) error {
+			path, read, err := readings(files, flags)
+			if err != nil {
+				return err
+			}
+			return a.linted(path, read)
+		},
+	}
+	explain := &cobra.Command{
+		Use: "explain [file]", Args: cobra.MaximumNArgs(1),
+		Short:   "Show what a policy file comes to, defaults included",
+		Example: "  countersign policy explain .countersign.yaml",
+		RunE: func(_ *cobra.Command, files []string) error {
+			path, read, err := readings(files, flags)
+			if err != nil {
+				return err
+			}
+			return a.explained(path, read)
+		},
+	}
+	cmd := &cobra.Command{
+		Use: "policy", Short: "Check and explain a repository's policy file", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVar(&flags.forge, "forge", "", "github or gitlab (default: each that the file is for)")
+	cmd.PersistentFlags().StringVar(&flags.branch, "default-branch", "main", "the repository's default branch")
+	cmd.AddCommand(lint, explain)
+	return cmd
+}
+
+// readings reads the file for the forge that the flags name, or for each forge that it
+// is for. A file that no forge reads is refused as the forge refuses it that reads on the
+// furthest: one is for GitHub where nothing else shows.
+func readings(files []string, flags policyFlags) (string, []reading, error) {
+	path := policy.Path
+	if len(files) == 1 {
+		path = files[0]
+	}
+	kinds := []gate.ForgeKind{gate.GitHub, gate.GitLab}
+	switch flags.forge {
+	case "":
+	case string(gate.GitHub), string(gate.GitLab):
+		kinds = []gate.ForgeKind{gate.ForgeKind(flags.forge)}
+	default:
+		return path, nil, usage("--forge does not fit", "github or gitlab", fmt.Sprintf("%.64q", flags.forge), "leave it out to have both tried")
+	}
+	file, err := readPolicy(path)
+	if err != nil {
+		return path, nil, usage("the policy file cannot be read", path, err.Error(), "name it: countersign policy lint .countersign.yaml")
+	}
+	var out []reading
+	var refused []error
+	for _, kind := range kinds {
+		p, releases, err := policy.Explain(file, policy.Origin{
+			Repository: gate.RepositoryID{Forge: gate.ForgeID(kind), ID: 1}, Commit: strings.Repeat("0", 40),
+			Path: path, DefaultBranch: flags.branch, Kind: kind, Keys: []string{boundKey},
+		})
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		out = append(out, reading{kind, p.Mode, releases})
+	}
+	if len(out) == 0 {
+		return path, nil, shownBelow(furthest(refused))
+	}
+	return path, out, nil
+}
+
+// furthest prefers a refusal over that of a forge which the file is not for.
+func furthest(refused []error) error {
+	for _, err := range refused {
+		var e *gate.Error
+		if errors.As(err, &e) && !strings.Contains(e.Text, "the release names no") {
+			return err
+		}
+	}
+	return refused[0]
+}
+
+// shownBelow moves the file's line and the caret from the title, which is one line, to
+// what came.
+func shownBelow(err error) error {
+	var e *gate.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	title, excerpt, found := strings.Cut(e.Text, "\n")
+	if !found {
+		return err
+	}
+	return &gate.Error{Kind: e.Kind, Code: e.Code, Text: title, Expected: e.Expected, Got: e.Got + "\n" + excerpt, Fix: e.Fix}
+}
+
+// readPolicy reads one byte more than a policy may have, for the reader to refuse.
+func readPolicy(path string) ([]byte, error) {
+	f, err := os.Open(path) // the user names it
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return io.ReadAll(io.LimitReader(f, policy.MaxFile+1))
+}
+
+func (a *app) linted(path string, read []reading) error {
+	if a.flags.json {
+		return a.printJSON(struct {
+			OK     bool             `json:"ok"`
+			Forges []gate.ForgeKind `json:"forges"`
+		}{true, forges(read)})
+	}
+	var names []string
+	for _, k := range forges(read) {
+		names = append(names, string(k))
+	}
+	return a.print(fmt.Sprintf("%s reads well, for %s; streams: %d\n", plain(path), strings.Join(names, " and "), len(read[0].Releases)))
+}
+
+func forges(read []reading) []gate.ForgeKind {
+	var out []gate.ForgeKind
+	for _, r := range read {
+		out = append(out, r.Forge)
+	}
+	return out
+}
+
+func (a *app) explained(path string, read []reading) error {
+	if a.flags.json {
+		return a.printJSON(struct {
+			Forges []reading `json:"forges"`
+		}{read})
+	}
+	var out strings.Builder
+	for _, r := range read {
+		fmt.Fprintf(&out, "%s on %s, mode %s\n", plain(path), r.Forge, r.Mode)
+		for _, s := range r.Releases {
+			fmt.Fprintf(&out, "\n%s\n", s.Name)
+			for _, v := range s.Values {
+				from := "written"
+				if !v.Written {
+					from = "default"
+				}
+				fmt.Fprintf(&out, "  %-7s  %-20s  %s\n", from, v.Field, plain(v.Value))
+			}
+		}
+	}
+	return a.print(out.String())
+}
