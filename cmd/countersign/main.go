@@ -26,7 +26,7 @@ func Main() int {
 // environment ("NAME=value"). It returns the exit code; see [Exit].
 func Run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
 	a := newApp(environ(env), stdout, stderr)
-	root := a.root() //nolint:contextcheck // cobra hands ctx to the command that runs
+	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
