@@ -5,7 +5,7 @@ GO    ?= go
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SQLC  := $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: help demo test build deps openapi lint generate check-generated interop bench fuzz clean
+.PHONY: help demo test build deps openapi lint generate check-generated interop attacks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -41,6 +41,9 @@ interop: deps build ## hold cosign and openssl against what a real release left 
 	rm -rf demo-out
 	$(BIN)/countersign-demo --bin $(BIN) --out demo-out --once --quiet
 	scripts/interop/run demo-out/github demo-out/gitlab
+
+attacks: ## play the attack catalogue and print its table
+	$(GO) run ./e2e/attacks/table
 
 bench: ## benchmarks; compare ratios of one run, not single figures
 	$(GO) test -run '^$$' -bench . -benchmem ./...
