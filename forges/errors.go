@@ -49,11 +49,11 @@ func Classify(op string, status int, err error) *gate.Error {
 	case status < 400:
 		e.Kind, e.Code = gate.Unavailable, gate.CodeForgeUnexpected
 		e.Text += "the forge answered what its description does not say"
-		e.Fix = "it is tried again; if this stays, run countersignd doctor"
+		e.Fix = "it is tried again; if this stays, the operator finds the cause in the server's log"
 	default:
 		e.Kind, e.Code = gate.Internal, gate.CodeForgeUnexpected
 		e.Text += fmt.Sprintf("the forge answered %d", status)
-		e.Fix = "run countersignd doctor"
+		e.Fix = "report it, with the line of the server's log"
 	}
 	return e
 }

@@ -37,7 +37,7 @@ func Codes() []CodeInfo {
 		{CodeRepositoryUnknown, "No credential of this server reaches the repository.", "Have the app or bot installed on it."},
 		{CodePolicyMissing, "The repository holds no `.countersign.yaml` on its default branch.", "Commit the minimal file that the message shows, then have it adopted."},
 		{CodePolicyInvalid, "The policy file does not parse.", "Mend it at the line and column shown."},
-		{CodePolicyUnreadable, "The forge did not let the policy file be read.", "Try again; if it stays, the operator runs countersignd doctor."},
+		{CodePolicyUnreadable, "The forge did not let the policy file be read.", "Try again; if it stays, the operator finds the cause in the server's log."},
 		{CodeStreamUnknown, "No stream of the policy fits the ask, or more than one does.", "Name the stream, or release from the workflow and ref that the policy names."},
 		{CodePolicyNotAdopted, "No version of the repository's policy is in force yet.", "An administrator adopts the first version: countersignd policy adopt."},
 		{CodeRequestUnknown, "There is no such request, or none that may be shown here.", "Compare the id. Releases of private repositories are shown in their pull or merge requests only."},

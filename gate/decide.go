@@ -72,7 +72,7 @@ func unread(name CheckName, what, why string) Check {
 	return Check{
 		Name: name, Outcome: Waiting, Unread: true,
 		Reason: fmt.Sprintf("%s could not be read: %s", what, why),
-		Fix:    "nothing to do: it is read again until the request expires; if this stays, run countersignd doctor",
+		Fix:    "nothing to do: it is read again until the request expires; if this stays, the operator finds the cause in the server's log",
 	}
 }
 

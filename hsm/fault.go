@@ -33,7 +33,7 @@ func keyFault(code gate.Code, p KeyPin, token, problem, fix string) error {
 func unavailable(text string, err error) error {
 	return &gate.Error{
 		Kind: gate.Unavailable, Code: gate.CodeKeyUnavailable, Text: text,
-		Fix: "nothing to do: it is tried again; if this stays, the operator runs countersignd doctor", Err: err,
+		Fix: "nothing to do: it is tried again; if this stays, the operator finds the cause in the server's log", Err: err,
 	}
 }
 

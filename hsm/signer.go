@@ -179,7 +179,7 @@ func (s *Signer) outage() error {
 	why := s.health.why()
 	e := &gate.Error{
 		Kind: gate.Unavailable, Code: gate.CodeKeyUnavailable, Text: "the HSM cannot be reached", Err: why,
-		Fix: "nothing to do: it is tried again; if this stays, the operator runs countersignd doctor",
+		Fix: "nothing to do: it is tried again; if this stays, the operator finds the cause in the server's log",
 	}
 	if s.health.halted() != nil {
 		e.Code, e.Text = gate.CodePIN, "the HSM refused its PIN"

@@ -103,7 +103,7 @@ func (r *repository) job(ctx context.Context, attempt []string, w gate.Workload)
 func unexpected(op, text string) *gate.Error {
 	return &gate.Error{
 		Kind: gate.Unavailable, Code: gate.CodeForgeUnexpected, Text: op + ": " + text,
-		Fix: "it is tried again; if this stays, run countersignd doctor",
+		Fix: "it is tried again; if this stays, the operator finds the cause in the server's log",
 	}
 }
 
