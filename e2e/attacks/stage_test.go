@@ -82,7 +82,7 @@ func newStage(t *testing.T, forgeName string, r row) *stage {
 		s.gl = gitlabtest.New(r.gitlab)
 		s.World = s.gl
 	} else {
-		r.github.Now = s.clock.now
+		r.github.Now, r.github.Key = s.clock.now, issuerKey()
 		s.gh = githubtest.New(r.github)
 		s.World = s.gh
 	}
@@ -103,7 +103,7 @@ func newStage(t *testing.T, forgeName string, r row) *stage {
 	return s
 }
 
-// issuerKey is one for all GitLabs here: making one takes longer than most rows.
+// issuerKey is one for all doubles here: making one takes longer than most rows.
 var issuerKey = sync.OnceValue(func() *rsa.PrivateKey { //nolint:gochecknoglobals // made once, never changed
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 // get returns the key, made at the first call.
 func (l *lazyKey) get() *rsa.PrivateKey {
 	l.once.Do(func() {
+		if l.key != nil {
+			return
+		}
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			panic(fmt.Sprintf("make an RSA key for the GitHub double: %v", err))

@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"crypto/rsa"
 	"maps"
 	"time"
 )
@@ -12,6 +13,9 @@ type Options struct {
 	Now func() time.Time
 	// Permissions are those of the App; [DefaultPermissions] where nil.
 	Permissions map[string]string
+	// Key signs ID tokens and is the App's; fresh RSA keys of 2048 bits where nil. Many
+	// servers of one test share one, since making one takes longer than most tests.
+	Key *rsa.PrivateKey
 	// RateLimit is the number of API requests an installation has per hour; 5,000 where 0.
 	RateLimit int
 	// Switches turn on the other side of what nobody has verified on a live GitHub.

@@ -56,6 +56,7 @@ func New(opts Options) *Server {
 		repositories: map[int64]*repository{}, redirects: map[string]int64{},
 		installations: map[int64]*installation{}, tokens: map[string]*token{},
 	}
+	s.keys.app.key, s.keys.oidc.key = opts.Key, opts.Key
 	s.router = newRouter(routes())
 	s.graph = newGraphQL()
 	s.addFixedAccounts()
