@@ -63,7 +63,7 @@ func (g *Gate) settle(ctx context.Context, rec gate.Record, c gate.Case, d gate.
 		if judged.Thread == (gate.Thread{}) {
 			judged.Thread = threadOf(rec.Request, c.Evidence)
 		}
-		judged.Posts = g.tell(rec, before, d, to, judged.Thread, c)
+		judged.Posts = g.tell(rec, before, d, to, judged.Thread, c, g.several(ctx, rec, judged.Thread))
 	}
 	id := rec.Request.ID
 	rec, err := g.Store.RecordDecision(ctx, judged)

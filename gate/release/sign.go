@@ -39,10 +39,10 @@ func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant
 		return nil
 	case err != nil:
 		g.Log.ErrorContext(ctx, "signing refused for good", "request", rec.Request.ID, "error", err)
-		_, err = g.Store.FailSigning(ctx, rec, failure(err), g.tell(rec, d, d, gate.StateFailed, rec.Thread, c))
+		_, err = g.Store.FailSigning(ctx, rec, failure(err), g.tell(rec, d, d, gate.StateFailed, rec.Thread, c, false))
 		return err
 	}
-	_, err = g.Store.CompleteSigning(ctx, rec, sigs, g.tell(rec, d, d, gate.StateSigned, rec.Thread, c))
+	_, err = g.Store.CompleteSigning(ctx, rec, sigs, g.tell(rec, d, d, gate.StateSigned, rec.Thread, c, false))
 	if err != nil {
 		return fmt.Errorf("complete signing of %s: %w", id, err)
 	}

@@ -1,14 +1,19 @@
 package release
 
 import (
+	"context"
+	"slices"
+
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/voice"
 )
 
 // tell makes the posts for a record that a decision left in state to. before is the
-// decision in effect until then: reactions answer only what is new since.
-func (g *Gate) tell(rec gate.Record, before, d gate.Decision, to gate.State, thread gate.Thread, c gate.Case) []gate.Post {
+// decision in effect until then: reactions answer only what is new since. Several says
+// that others wait in the same thread.
+func (g *Gate) tell(rec gate.Record, before, d gate.Decision, to gate.State, thread gate.Thread, c gate.Case, several bool) []gate.Post {
 	v := g.viewOf(rec, d, to, c)
+	v.Several = several
 	base := gate.Post{
 		Request: rec.Request.ID, Repository: rec.Request.Repository, Commit: rec.Request.Commit,
 		Context: "countersign/" + rec.Request.Stream, URL: v.ReleaseURL, Thread: thread, Made: g.Now(),
@@ -21,6 +26,22 @@ func (g *Gate) tell(rec gate.Record, before, d gate.Decision, to gate.State, thr
 		posts = append(posts, g.openThread(base, v))
 	}
 	return append(posts, g.answers(before, d, c.Evidence)...)
+}
+
+// several reports whether commands in the thread need a code. Where that cannot be
+// looked up the comment still shows the code, as it always does.
+func (g *Gate) several(ctx context.Context, rec gate.Record, thread gate.Thread) bool {
+	if thread == (gate.Thread{}) {
+		return false
+	}
+	open, err := g.Store.OpenRequests(ctx, rec.Request.Repository)
+	if err != nil {
+		g.Log.WarnContext(ctx, "other requests of the thread not looked up", "request", rec.Request.ID, "error", err)
+		return false
+	}
+	return slices.ContainsFunc(open, func(o gate.Record) bool {
+		return o.Thread == thread && o.Request.ID != rec.Request.ID && !done(o.State)
+	})
 }
 
 func (g *Gate) viewOf(rec gate.Record, d gate.Decision, to gate.State, c gate.Case) voice.View {
