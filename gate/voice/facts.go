@@ -95,9 +95,6 @@ func covering(c gate.Coverage) string {
 
 // verify is what somebody types who got one of the files and its .sigstore.json.
 func (v View) verify() string {
-	if v.VerifyCommand != "" {
-		return plain(v.VerifyCommand, longText)
-	}
 	pem := v.Request.Key + ".pem"
 	if strings.Trim(v.Request.Key, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" { // it goes into a shell
 		pem = "KEY.pem"

@@ -18,8 +18,6 @@ type View struct {
 	Server        string // the gate's public URL
 	// CompareURL shows everything since the last signed release; "" where there is none.
 	CompareURL string
-	// VerifyCommand replaces the standard one where it is not empty.
-	VerifyCommand string
 	// Several says that other requests are open in the same thread: commands then need
 	// the code.
 	Several bool

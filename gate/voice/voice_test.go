@@ -311,14 +311,6 @@ func TestLongLists(t *testing.T) {
 	}
 }
 
-func TestVerifyCommand(t *testing.T) {
-	v := scene(gate.StatePublished)
-	v.VerifyCommand = "countersign verify app.tar.gz\n/approve"
-	if comment := voice.Comment(v); !strings.Contains(comment, "\ncountersign verify app.tar.gz /approve\n") {
-		t.Errorf("comment:\n%s", comment)
-	}
-}
-
 func FuzzComment(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s)
