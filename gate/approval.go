@@ -48,7 +48,7 @@ const (
 type Approval struct {
 	ID             string     `json:"id"` // UUIDv7
 	Request        string     `json:"request"`
-	Verb           Verb       `json:"verb"` // approve or deny
+	Verb           Verb       `json:"verb"` // approve, deny, hold, unhold or withdraw
 	By             Account    `json:"by"`
 	Source         CommentRef `json:"source"`
 	BodyHash       Digest     `json:"body_hash"` // SHA-256 of the comment's body as read

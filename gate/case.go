@@ -17,15 +17,17 @@ type Case struct {
 	Approvals []Approval
 	// Denials are the people's refusals: one ends the request.
 	Denials []Approval
-	// Holds keep it waiting.
-	Holds []Hold
+	// Holds are the statements to hold and unhold it, oldest first.
+	Holds []Approval
 	Key   KeyFacts
-}
-
-// Hold is somebody's "not yet".
-type Hold struct {
-	By    Account   `json:"by"`
-	Since time.Time `json:"since"`
+	// Owners are the code owners, compiled from Evidence.Owners; nil where none were read.
+	Owners Owners
+	// Seen are the kept snapshots of the branch that held at some time of the stream's
+	// Settle before now, oldest first.
+	Seen []Snapshot
+	// Newer is a newer version of the policy that is not in force yet; the zero Proposal
+	// where there is none.
+	Newer Proposal
 }
 
 // Outcome is what a check or a decision says.
@@ -75,10 +77,12 @@ const (
 	CheckRepository  CheckName = "repository"
 	CheckPolicy      CheckName = "policy"
 	CheckRef         CheckName = "ref"
-	CheckRules       CheckName = "rules" // only where the stream has rules
+	CheckCI          CheckName = "checks" // only where the stream names CI checks
+	CheckRules       CheckName = "rules"  // only where the stream has rules
 	CheckBranch      CheckName = "branch"
 	CheckProtection  CheckName = "protection"
 	CheckCoverage    CheckName = "coverage"
+	CheckOwners      CheckName = "owners" // only where the stream asks for code owners
 	CheckApprovals   CheckName = "approvals"
 	CheckIndependent CheckName = "independent"
 	CheckHold        CheckName = "hold"

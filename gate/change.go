@@ -22,8 +22,13 @@ type Change struct {
 	// Pushers are everyone who pushed to the change's head, or, for a direct push,
 	// to the base.
 	Pushers Fact[[]Account] `json:"pushers"`
-	// Initiators are the humans who set an agent or bot to the work.
+	// Initiators are the humans whom the forge names beside the opener of a change that a
+	// machine opened: its assignees.
 	Initiators []Account `json:"initiators,omitempty"`
+	// Merger is who had the change merged, by a click or by switching automatic merging
+	// on; absent where it never was merged or the forge, fully read, does not tell. Who
+	// merges what no person wrote answers for it (attack 89).
+	Merger Fact[Account] `json:"merger"`
 	// Reviews are the latest verdict per reviewer.
 	Reviews Fact[[]Review] `json:"reviews"`
 	// Paths are the files the change touches; read only where the policy needs them.
@@ -55,7 +60,8 @@ const (
 	PartCommitter Part = "committer"
 	PartCoAuthor  Part = "co-author"
 	PartPusher    Part = "pushed to it"
-	PartInitiator Part = "started the agent"
+	PartInitiator Part = "in charge of the machine that opened it"
+	PartMerger    Part = "merged what no person wrote"
 )
 
 // Person is one name on a commit.

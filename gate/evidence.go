@@ -18,6 +18,20 @@ type Needs struct {
 	Accounts []AccountID
 	// Candidates asks for everyone who could approve, to name them to people.
 	Candidates bool
+	// Teams are those whose membership counts, as the policy spells them: GitHub
+	// "organisation/team" or "team" of the owner's organisation, GitLab a group's path.
+	Teams []string
+	// Checks are the names of the CI checks that must have passed on the request's commit.
+	Checks []string
+	// Owners asks for the code owners' file as of Since[0], from before the change set
+	// (attack 77).
+	Owners bool
+	// NoReviews spares the reviews: the policy does not count them.
+	NoReviews bool
+	// Thread asks for every comment made in it since ThreadSince: a delivery may have
+	// been lost, a denial among them (attack 60). The zero Thread asks for none.
+	Thread      Thread
+	ThreadSince time.Time
 }
 
 // Evidence is everything read from the forge for one decision, as one immutable
@@ -41,6 +55,29 @@ type Evidence struct {
 	Comments   map[CommentRef]Fact[Comment] `json:"-"`
 	Roles      map[AccountID]Fact[Member]   `json:"-"`
 	Candidates Fact[[]Member]               `json:"candidates"`
+
+	// Checks are the checks of Needs.Checks that the commit has, however they ended.
+	Checks Fact[[]CommitCheck] `json:"checks"`
+	// Owners is the code owners' file; absent where there is none.
+	Owners Fact[OwnersFile] `json:"owners"`
+	// Thread are the comments of Needs.Thread, oldest first, complete.
+	Thread Fact[[]Comment] `json:"-"`
+}
+
+// CommitCheck is one CI check of a commit, in its newest run.
+type CommitCheck struct {
+	Name   string `json:"name"`   // check run, status context, or GitLab job or status name
+	Done   bool   `json:"done"`   // it ended
+	Passed bool   `json:"passed"` // it ended well; skipped and neutral are not well
+	// By is the app or account that reported it; display only.
+	By string `json:"by"`
+}
+
+// OwnersFile is a CODEOWNERS file as of one commit.
+type OwnersFile struct {
+	Path    string `json:"path"`
+	Commit  string `json:"commit"`
+	Content []byte `json:"content"`
 }
 
 // RepositoryFacts is the repository as it is now.
@@ -106,4 +143,7 @@ type Member struct {
 	Role    Role    `json:"role"`
 	// Active is false for a suspended, blocked or deleted account.
 	Active bool `json:"active"`
+	// Teams are those of Needs.Teams, spelled as there, of which the account is an active
+	// member (attack 53). Not read where Needs names none.
+	Teams Fact[[]string] `json:"teams"`
 }

@@ -26,6 +26,16 @@ type Policy struct {
 	// Baseline is the commit adopted with the first version: the first release covers
 	// what came after it.
 	Baseline string
+	// Aliases are other spellings of "/countersign approve", such as "/approve-release".
+	Aliases []string
+}
+
+// Owners tells who owns a file. Compiled by gate/policy from an [OwnersFile].
+type Owners interface {
+	// Of lists a path's owners as the file spells them: "@login", "@organisation/team".
+	Of(path string) []string
+	// Teams lists every team that the file names.
+	Teams() []string
 }
 
 // Mode says whether a grant leads to signatures.
@@ -49,16 +59,32 @@ type Stream struct {
 	// Workflow is GitHub's workflow path from the repository's root
 	// (.github/workflows/release.yml); Job is GitLab's job name.
 	Workflow string
-	Job      string
-	Events   []string // allowed events or pipeline sources
+	// Job on GitHub narrows to one job of the workflow; "" for any there (attack 18).
+	Job string
+	// Uses is the reusable workflow in which the asking job has to run; nil for none.
+	Uses *ReusableWorkflow
+	// Finish is the workflow, from the repository's root, that may collect what Workflow
+	// asked for; "" for Workflow alone.
+	Finish string
+	Events []string // allowed events or pipeline sources
 	// Refs are the full refs from which a run may ask; any where empty (attack 13).
 	Refs []Matcher
 	// Runner and Environment are those that the job must have; "" for any (attack 17).
 	Runner      string // as in [Workload]
 	Environment string
 
-	MinReviews   int // approving reviews that the branch protection must ask for
-	Bypass       Rule
+	MinReviews int // approving reviews that the branch protection must ask for
+	Bypass     Rule
+	Push       Rule // how accounts that may push without a review count (attack 29)
+	// Settle is how long a branch's protection has to have held after it was seen weaker
+	// (attack 25).
+	Settle time.Duration
+	// Checks are the CI checks that must have passed on the commit.
+	Checks []string
+	// Owners asks for an approval or review by an owner of every file that has owners.
+	Owners bool
+	// Bind says what an approval may be bound to.
+	Bind         Bind
 	Separation   Separation
 	ReviewsCount bool // forge reviews at the final head, before the merge, cover a change
 	Approvals    []ApprovalGroup
@@ -86,9 +112,28 @@ const (
 	Outsider   Separation = "outsider"    // the approver wrote nothing of the whole set
 )
 
-// ApprovalGroup asks for Count people, each with at least one of From.
+// ReusableWorkflow is a workflow of any repository, at one commit.
+type ReusableWorkflow struct {
+	Path   string // owner/name/.github/workflows/sign.yml
+	Commit string
+}
+
+// Bind is what an approval may be bound to.
+type Bind string
+
+// Binds.
+const (
+	BindRequest Bind = "request" // the release request; the default
+	// BindCommit also counts an approving review of the release's own PR/MR at its final
+	// head (attack 54).
+	BindCommit Bind = "commit"
+)
+
+// ApprovalGroup asks for Count people, each with one of the rights From or in one of
+// Teams.
 type ApprovalGroup struct {
 	From  []Role
+	Teams []string
 	Count int
 }
 

@@ -22,6 +22,9 @@ type Post struct {
 	Comment CommentRef `json:"comment"`           // reaction
 	// Reaction is "eyes", "rocket" or "confused".
 	Reaction string `json:"reaction,omitempty"`
+	// Deployment and Leave are a deployment's; Body then is at most 1,024 characters.
+	Deployment Deployment `json:"deployment"`
+	Leave      Leave      `json:"leave,omitempty"`
 	// Known is the forge's own id of what an earlier post with the same target and key
 	// made; "" the first time.
 	Known string    `json:"known,omitempty"`
@@ -39,6 +42,8 @@ const (
 	PostReply    PostTarget = "reply"   // a new comment, once
 	PostReaction PostTarget = "reaction"
 	PostThread   PostTarget = "thread" // open (or find) the release issue for a commit; answers its number
+	// PostDeployment answers a job that waits for the gate; only GitHub has them.
+	PostDeployment PostTarget = "deployment"
 )
 
 // PostState is a status's state in neutral words.
@@ -72,4 +77,8 @@ type Ring struct {
 	// Commit is set where something about one commit changed; otherwise everything
 	// open of the repository is looked at again.
 	Commit string
+	// Change is set where a PR/MR was opened or its head changed: the number.
+	Change int64
+	// Deployment is set where a job asks the gate's leave to use an environment.
+	Deployment *Deployment
 }

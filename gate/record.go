@@ -44,7 +44,17 @@ type Heard struct {
 	// DueRequests and DueRepositories are looked at again at once.
 	DueRequests     []string
 	DueRepositories []RepositoryID
-	Posts           []Post
+	// Deployments are remembered, each (repository, run, environment) once.
+	Deployments []Deployment
+	// Changes are PRs/MRs whose effect on the policy is to be looked at.
+	Changes []ChangeRef
+	Posts   []Post
+}
+
+// ChangeRef names a PR/MR.
+type ChangeRef struct {
+	Repository RepositoryID
+	Number     int64
 }
 
 // Judged is one decision to store.
@@ -57,6 +67,9 @@ type Judged struct {
 	// Unchanged marks a decision that says what the effective one says: nothing but Look
 	// is stored, no decision row and no leaf.
 	Unchanged bool
+	// Snapshots are the protections read, kept where they differ from the newest kept one of
+	// their ref.
+	Snapshots []Snapshot
 	// Look is when to look again without a delivery; the zero time for never.
 	Look time.Time
 }
@@ -75,7 +88,7 @@ type Adoption struct {
 	// leaves to it was read that way.
 	DefaultBranch string    `json:"default_branch"`
 	Digest        Digest    `json:"digest"` // policy digest
-	By            string    `json:"by"`     // administrator, as the operating system names them
+	By            string    `json:"by"`     // administrator, as the operating system names them; or who covered it
 	At            time.Time `json:"at"`
 }
 

@@ -116,3 +116,47 @@ type Outbox interface {
 	// DeferPost gives the lease back until after.
 	DeferPost(ctx context.Context, p gate.Post, after time.Time, why string) error
 }
+
+// Watcher is what a forge tells about policies that are not in force yet.
+type Watcher interface {
+	// PolicyChange reads a PR/MR and the policy file at its head. Errors of kind
+	// Unavailable may be tried again; NotFound where there is no such PR/MR.
+	PolicyChange(ctx context.Context, r gate.RepositoryID, number int64) (gate.PolicyChange, error)
+}
+
+// Courier finds deliveries that were lost on the way and has them delivered again
+// (attack 60). Only GitHub keeps a list of them; elsewhere threads are read again.
+type Courier interface {
+	// Redeliver asks for the failed deliveries since a time, each once per call, at most
+	// 100, and reports how many. A delivery that later succeeded is not asked for.
+	Redeliver(ctx context.Context, since time.Time) (int, error)
+}
+
+// Watching is what is kept about policies, protections and waiting jobs over time.
+type Watching interface {
+	// ClaimWatched leases one repository with an adopted policy that is due to be looked at:
+	// because a delivery rang for it, or because its last look is older than every.
+	ClaimWatched(ctx context.Context, owner string, every, lease time.Duration) (gate.Watched, bool, error)
+	// RecordWatched ends the lease and keeps the proposal; the zero Proposal keeps none. A
+	// changed proposal makes the repository's open requests due.
+	RecordWatched(ctx context.Context, r gate.RepositoryID, p gate.Proposal) error
+	// Proposal is the kept proposal of a repository; ok is false where there is none.
+	Proposal(ctx context.Context, r gate.RepositoryID) (p gate.Proposal, ok bool, err error)
+	// Snapshots lists the kept protections of a ref that held at or after since, oldest first.
+	Snapshots(ctx context.Context, r gate.RepositoryID, ref string, since time.Time) ([]gate.Snapshot, error)
+	// Deployments lists the jobs of a run that wait for the gate and were given no verdict.
+	Deployments(ctx context.Context, r gate.RepositoryID, runID int64) ([]gate.Deployment, error)
+}
+
+// Hearing stores what was heard without a delivery.
+type Hearing interface {
+	// Hear stores statements found in a thread, due requests and posts, as FinishDelivery
+	// does. Statements whose comment is on record are left out.
+	Hear(ctx context.Context, heard gate.Heard) error
+	// ClaimChange leases one PR/MR whose effect on the policy is to be looked at.
+	ClaimChange(ctx context.Context, owner string, lease time.Duration) (gate.ChangeRef, bool, error)
+	// FinishChange ends it and stores its posts.
+	FinishChange(ctx context.Context, c gate.ChangeRef, posts []gate.Post) error
+	// DeferChange gives the lease back until after.
+	DeferChange(ctx context.Context, c gate.ChangeRef, after time.Time, why string) error
+}

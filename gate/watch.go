@@ -1,0 +1,69 @@
+package gate
+
+import "time"
+
+// Snapshot is a branch's protection as it was once read. Snapshots over time show what
+// was switched off and on again (attack 25).
+type Snapshot struct {
+	Repository RepositoryID `json:"repository"`
+	Ref        string       `json:"ref"` // full ref
+	At         time.Time    `json:"at"`
+	// Until is when the next, different one was read; the zero time while it holds.
+	Until time.Time `json:"until"`
+	// Protection is absent where the branch was not protected; never unknown.
+	Protection Fact[Protection] `json:"protection"`
+}
+
+// Deployment is a CI job that waits for the gate before it may use an environment
+// (GitHub's custom deployment protection rule).
+type Deployment struct {
+	Repository  RepositoryID `json:"repository"`
+	RunID       int64        `json:"run_id"`
+	Environment string       `json:"environment"`
+	Requested   time.Time    `json:"requested"`
+}
+
+// Leave is what a post answers to a deployment that waits.
+type Leave string
+
+// Leaves. The zero value only reports progress.
+const (
+	LeaveGiven   Leave = "approved"
+	LeaveRefused Leave = "rejected"
+)
+
+// PolicyChange is a PR/MR, and what it would make of the policy file.
+type PolicyChange struct {
+	Number int64  `json:"number"`
+	Head   string `json:"head"`
+	// Touches is false where the change leaves the policy file as it is: nothing else is
+	// then read.
+	Touches bool `json:"touches"`
+	// Deleted is true where it takes the file away.
+	Deleted bool   `json:"deleted"`
+	Content []byte `json:"content"` // at Head
+	// Fork is true where Head lies in another repository: some forges take no status there.
+	Fork bool `json:"fork"`
+	Open bool `json:"open"`
+}
+
+// Proposal is a newer version of a repository's policy than the one in force, and why it
+// is not in force yet.
+type Proposal struct {
+	Repository RepositoryID `json:"repository"`
+	Commit     string       `json:"commit"` // of the default branch, when read
+	Digest     Digest       `json:"digest"` // SHA-256 of the file
+	Seen       time.Time    `json:"seen"`   // when this content was first read
+	// Covered is when it was first found to be covered by somebody who did not write it;
+	// the zero time while it is not. The cool-down counts from then.
+	Covered time.Time `json:"covered"`
+	By      []Account `json:"by"` // who covered it
+	// Why says to people what it waits for, or why it never can be adopted.
+	Why string `json:"why"`
+}
+
+// Watched is a repository whose policy is due to be looked at.
+type Watched struct {
+	Adoption Adoption
+	Proposal Proposal // the zero Proposal where none is known
+}
