@@ -11,7 +11,7 @@ import (
 // One person counts once.
 func (j *judge) sortApprovals() {
 	seen := map[AccountID]bool{}
-	for _, a := range j.c.Approvals {
+	for _, a := range slices.Concat(j.c.Approvals, j.reviewsOfRelease()) {
 		why, unread := j.objection(a)
 		if why == "" {
 			why, unread = j.wroteIt(a.By)
@@ -50,11 +50,46 @@ func (j *judge) wroteIt(who Account) (why string, unread bool) {
 	return "", false
 }
 
+// reviewsOfRelease are the reviews of the release's own PR/MR at its final head that the
+// policy takes for approvals (attack 54). They name no comment.
+func (j *judge) reviewsOfRelease() []Approval {
+	if j.stream.Bind != BindCommit {
+		return nil
+	}
+	r := j.c.Request
+	var out []Approval
+	for _, c := range j.set {
+		if c.Direct() || c.MergeCommit != r.Commit && c.Head != r.Commit {
+			continue
+		}
+		for _, v := range j.reviews(c.Change) {
+			a := Approval{
+				ID: "review/" + v.By.ID.String(), Request: r.ID, Verb: VerbApprove, By: v.By, Created: v.At,
+				Commit: r.Commit, ManifestDigest: r.Manifest.Digest(), PolicyDigest: r.PolicyDigest,
+				Reason: "review of " + ShortCommit(v.Commit),
+			}
+			if ref, ok := j.c.Evidence.Ref.Get(); ok {
+				a.TagObject = ref.TagObject
+			}
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// isReview reports whether an approval is a review of the release's own PR/MR: only
+// reviewsOfRelease makes such ones, a statement always has a comment.
+func (a Approval) isReview() bool {
+	return a.Source == CommentRef{} && strings.HasPrefix(a.ID, "review/")
+}
+
 // objection says why an approval does not count, and whether that is only because
 // something could not be read.
 func (j *judge) objection(a Approval) (string, bool) {
 	r := j.c.Request
 	switch {
+	case a.isReview():
+		return j.memberObjection(a.By)
 	case a.Verb != VerbApprove:
 		return fmt.Sprintf("it says %q, not approve", a.Verb), false
 	case a.Request != r.ID:
@@ -71,14 +106,12 @@ func (j *judge) objection(a Approval) (string, bool) {
 	return j.memberObjection(a.By)
 }
 
-// denialObjection says why a denial does not count. Unlike an approval it is bound to
-// nothing but the request: whatever moved since, a "no" stays a "no".
+// denialObjection says why a denial does not count: somebody who may not approve may not
+// deny either. Unlike an approval it is bound to nothing but the request: whatever moved
+// since, a "no" stays a "no".
 func (j *judge) denialObjection(d Approval) (string, bool) {
 	if d.Verb != VerbDeny || d.Request != j.c.Request.ID {
 		return "it denies another request", false
-	}
-	if why, unread := j.commentObjection(d); why != "" {
-		return why, unread
 	}
 	return j.memberObjection(d.By)
 }
@@ -123,28 +156,46 @@ func (j *judge) memberObjection(by Account) (string, bool) {
 	case m.Account.ID != by.ID:
 		return fmt.Sprintf("@%s is now another account", by.Login), false
 	}
-	if why := j.ineligible(m); why != "" {
-		return why, false
-	}
-	return "", false
+	return j.ineligible(m)
 }
 
-// ineligible says why a member may approve nothing under this stream.
-func (j *judge) ineligible(m Member) string {
+// memberOf is a person's right and teams as of now; nobody's where they were not read.
+func (j *judge) memberOf(id AccountID) Member {
+	m, ok := j.c.Evidence.Roles[id].Get()
+	if !ok || m.Account.ID != id {
+		return Member{}
+	}
+	return m
+}
+
+// ineligible says why a member may approve nothing under this stream, and whether that is
+// only because their teams could not be read.
+func (j *judge) ineligible(m Member) (why string, unread bool) {
 	switch {
 	case !m.Account.Human:
-		return fmt.Sprintf("@%s is no person's account", m.Account.Login)
+		return fmt.Sprintf("@%s is no person's account", m.Account.Login), false
 	case !m.Active:
-		return fmt.Sprintf("@%s is not active", m.Account.Login)
-	case !slices.ContainsFunc(j.stream.Approvals, func(g ApprovalGroup) bool { return g.admits(m.Role) }):
-		return fmt.Sprintf("@%s has %s, approving needs %s", m.Account.Login, m.Role, j.groups())
+		return fmt.Sprintf("@%s is not active", m.Account.Login), false
+	case slices.ContainsFunc(j.stream.Approvals, func(g ApprovalGroup) bool { return g.admits(m) }):
+		return "", false
+	case j.namesTeams() && m.Teams.IsUnknown():
+		return fmt.Sprintf("the teams of @%s could not be read: %s", m.Account.Login, m.Teams.Why()), true
 	}
-	return ""
+	return fmt.Sprintf("@%s has %s, approving needs %s", m.Account.Login, m.Role, j.groups()), false
 }
 
-// admits reports whether a role is at least one of the group's. No right admits nobody.
-func (g ApprovalGroup) admits(r Role) bool {
-	return slices.ContainsFunc(g.From, func(from Role) bool { return from != RoleNone && r >= from })
+func (j *judge) namesTeams() bool {
+	return slices.ContainsFunc(j.stream.Approvals, func(g ApprovalGroup) bool { return len(g.Teams) > 0 })
+}
+
+// admits reports whether a member has at least one of the group's rights, or is in one
+// of its teams and may at least read what it approves. No right admits nobody.
+func (g ApprovalGroup) admits(m Member) bool {
+	if slices.ContainsFunc(g.From, func(from Role) bool { return from != RoleNone && m.Role >= from }) {
+		return true
+	}
+	teams, _ := m.Teams.Get()
+	return m.Role >= RoleRead && slices.ContainsFunc(g.Teams, func(t string) bool { return slices.Contains(teams, t) })
 }
 
 func (j *judge) groups() string {
@@ -153,51 +204,64 @@ func (j *judge) groups() string {
 		for _, r := range g.From {
 			out = append(out, r.String())
 		}
+		for _, t := range g.Teams {
+			out = append(out, "a place in team "+t)
+		}
 	}
 	return orNone(strings.Join(slices.Compact(out), " or "))
 }
 
 func (j *judge) approvals() Check {
-	free := slices.Clone(j.counted)
-	var names []string
-	for _, g := range j.orderedGroups() {
-		for range g.Count {
-			i := slices.IndexFunc(free, func(a Approval) bool {
-				m, _ := j.c.Evidence.Roles[a.By.ID].Get()
-				return g.admits(m.Role)
-			})
-			if i < 0 {
-				return j.moreApprovals()
-			}
-			names = append(names, "@"+free[i].By.Login)
-			free = slices.Delete(free, i, i+1)
-		}
-	}
-	if len(names) == 0 {
+	if len(j.stream.Approvals) == 0 {
 		return Check{
 			Name: CheckApprovals, Outcome: Waiting, Reason: "the policy names no approvers",
 			Fix: "give the stream an approvals entry",
 		}
 	}
+	if !j.fillGroups() {
+		return j.moreApprovals()
+	}
+	var names []string
+	for _, a := range j.counted {
+		names = append(names, "@"+a.By.Login)
+	}
 	return granted(CheckApprovals, "approved by %s", strings.Join(names, ", "))
 }
 
-// orderedGroups puts the groups that ask for the highest right first and hands
-// them the first fit; roles are one ladder, so this fills all groups whenever
-// they can be filled once the approvals stand in rising order of right too.
-func (j *judge) orderedGroups() []ApprovalGroup {
-	groups := slices.Clone(j.stream.Approvals)
-	lowest := func(g ApprovalGroup) Role {
-		low := RoleNone
-		for _, r := range g.From {
-			if r != RoleNone && (low == RoleNone || r < low) {
-				low = r
+// fillGroups reports whether the approvals fill every group, one person one place. It
+// looks for a matching of places and people (Kuhn's augmenting paths), so that nobody
+// who could fill two groups stands in the way of another.
+func (j *judge) fillGroups() bool {
+	var places []ApprovalGroup
+	for _, g := range j.stream.Approvals {
+		if g.Count > len(j.counted) {
+			return false
+		}
+		for range g.Count {
+			places = append(places, g)
+		}
+	}
+	held := map[int]int{} // by which place each counted approval is taken
+	var fill func(place int, tried map[int]bool) bool
+	fill = func(place int, tried map[int]bool) bool {
+		for i, a := range j.counted {
+			if tried[i] || !places[place].admits(j.memberOf(a.By.ID)) {
+				continue
+			}
+			tried[i] = true
+			if other, taken := held[i]; !taken || fill(other, tried) {
+				held[i] = place
+				return true
 			}
 		}
-		return low
+		return false
 	}
-	slices.SortStableFunc(groups, func(a, b ApprovalGroup) int { return int(lowest(b)) - int(lowest(a)) })
-	return groups
+	for place := range places {
+		if !fill(place, map[int]bool{}) {
+			return false
+		}
+	}
+	return len(places) > 0
 }
 
 func (j *judge) moreApprovals() Check {
@@ -207,6 +271,9 @@ func (j *judge) moreApprovals() Check {
 		Fix:    "comment /countersign approve, as somebody with " + j.groups(),
 	}
 	for _, i := range j.ignored {
+		if i.Approval.Verb != VerbApprove {
+			continue
+		}
 		c.Reason += fmt.Sprintf("; that of @%s does not count: %s", i.Approval.By.Login, i.Why)
 		c.Unread = c.Unread || i.Unread
 	}
@@ -291,7 +358,7 @@ func (j *judge) candidates() ([]Account, []Ineligible) {
 }
 
 func (j *judge) cannotHelp(m Member) string {
-	if why := j.ineligible(m); why != "" {
+	if why, _ := j.ineligible(m); why != "" {
 		return why
 	}
 	if slices.ContainsFunc(j.counted, func(a Approval) bool { return a.By.ID == m.Account.ID }) {

@@ -114,8 +114,10 @@ type Decision struct {
 	Outcome  Outcome    `json:"outcome"`
 	Checks   []Check    `json:"checks"`
 	Coverage []Coverage `json:"coverage"`
-	// Counted are the approvals that count; Ignored those that do not, with why.
+	// Counted are the approvals that count; Heeded the denials, holds and unholds that do;
+	// Ignored are the statements that do not, with why.
 	Counted []Approval `json:"counted"`
+	Heeded  []Approval `json:"heeded,omitempty"`
 	Ignored []Ignored  `json:"ignored"`
 	// CanApprove and CannotApprove say who could help now, as far as the forge tells.
 	CanApprove    []Account    `json:"can_approve"`
@@ -157,7 +159,7 @@ type CoveredBy struct {
 	How     string  `json:"how"` // "release approval" or "review of 3f2c1e9"
 }
 
-// Ignored is an approval that does not count.
+// Ignored is a statement that does not count.
 type Ignored struct {
 	Approval Approval `json:"approval"`
 	Why      string   `json:"why"`

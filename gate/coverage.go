@@ -93,12 +93,40 @@ func (j *judge) coverOne(change weighed) Coverage {
 	if len(authors.unlinked) > 0 {
 		needed = j.asked() + 1
 	}
-	cov.Covered = authors.unread == "" && len(cov.By) >= needed
+	short := needed - len(cov.By)
+	alone := change.byMachine() && len(cov.By) > 0 && !j.second(change, cov, outside)
+	if alone {
+		short = max(short, 1)
+	}
+	cov.Covered = authors.unread == "" && short <= 0
 	cov.Unread = authors.unread != ""
 	if !cov.Covered {
-		cov.Missing = missing(authors, needed-len(cov.By))
+		cov.Missing = missing(authors, short)
+		if alone && authors.unread == "" {
+			cov.Missing += fmt.Sprintf(" (beside @%s, because a machine opened it)", cov.By[0].Account.Login)
+		}
 	}
 	return cov
+}
+
+// byMachine reports whether a machine opened the change, or pushed it directly. Nobody can
+// tell who told the machine to, so one person alone never lets its work pass (attack 89).
+func (c Change) byMachine() bool {
+	if opener, ok := c.Opener.Get(); ok && !c.Direct() {
+		return !opener.Human
+	}
+	pushers, _ := c.Pushers.Get()
+	return c.Direct() && slices.ContainsFunc(pushers, func(p Account) bool { return !p.Human })
+}
+
+// second reports whether two people stand for a machine's change: two who cover it, or
+// one who does and another who had it merged.
+func (j *judge) second(change weighed, cov Coverage, outside func(AccountID) bool) bool {
+	if len(cov.By) > 1 {
+		return true
+	}
+	merger, ok := change.Merger.Get()
+	return ok && merger.Human && merger.ID.numbered() && merger.ID != cov.By[0].Account.ID && outside(merger.ID)
 }
 
 // cover adds a person once, however many ways they cover the change (attack 55).
@@ -174,6 +202,13 @@ func (j *judge) reachesCommit(changes []Change) bool {
 	return false
 }
 
+// older reports whether a branch is asked to be released as it was before its newest
+// release: an old run that was run again (attack 16). Released lists the newest first.
+func (j *judge) older() bool {
+	i := slices.Index(j.c.Released, j.c.Request.Commit)
+	return i > 0 && !j.c.Request.IsTag() && j.c.Released[0] != j.c.Request.Commit
+}
+
 func (j *judge) covered() Check {
 	f := j.c.Evidence.Changes
 	const what = "what changed since the last signed release"
@@ -181,6 +216,13 @@ func (j *judge) covered() Check {
 	switch {
 	case !ok:
 		return unread(CheckCoverage, what, f.Why())
+	case j.older():
+		commit := ShortCommit(j.c.Request.Commit)
+		return Check{
+			Name: CheckCoverage, Outcome: Denied, Ends: StateDenied, Expected: "the newest release's commit, or a later one", Got: commit,
+			Reason: commit + " was released before, and later ones since",
+			Fix:    "release the branch's newest commit, or make a tag for an old one",
+		}
 	case !j.reachesCommit(changes):
 		return unread(CheckCoverage, what, ShortCommit(j.c.Request.Commit)+" is in no change, and was not released before")
 	}

@@ -14,13 +14,15 @@ func Decide(c Case, at time.Time) Decision {
 	j := judge{c: c, stream: stream, at: at}
 	j.weigh()
 	j.sortApprovals()
+	j.heed()
 	j.coverage = j.cover()
 	d := Decision{
 		At: at, Request: c.Request.ID, PolicyDigest: c.Policy.Digest,
-		Coverage: j.coverage, Counted: j.counted, Ignored: j.ignored,
+		Coverage: j.coverage, Counted: j.counted, Heeded: j.heeded, Ignored: j.ignored,
 		Checks: slices.Concat(
-			[]Check{j.identity(), j.run(), j.repository(), j.policy(), j.ref()}, j.rules(),
-			[]Check{j.branch(), j.protection(), j.covered(), j.approvals(), j.independent(), j.hold()}, j.window(),
+			[]Check{j.identity(), j.run(), j.repository(), j.policy(), j.ref()}, j.ci(), j.rules(),
+			[]Check{j.branch(), j.protection(), j.covered()}, j.owners(),
+			[]Check{j.approvals(), j.independent(), j.hold()}, j.window(),
 			[]Check{j.key(), j.time(), j.fresh()},
 		),
 		Protection: j.protections(),
@@ -61,6 +63,8 @@ type judge struct {
 	counted  []Approval
 	ignored  []Ignored
 	coverage []Coverage
+
+	denied, maybeDenied, held, heeded []Approval
 }
 
 func granted(name CheckName, format string, args ...any) Check {
@@ -126,34 +130,6 @@ func (j *judge) identity() Check {
 	return j.workflow()
 }
 
-// workflow pins what runs: the file, from the very commit that is released, and no
-// reusable workflow in between (attacks 13, 14 and 18).
-func (j *judge) workflow() Check {
-	w, s := j.c.Request.Workload, j.stream
-	if w.WorkflowCommit != w.Commit {
-		return mismatch(CheckIdentity, "the workflow's commit", w.Commit, w.WorkflowCommit,
-			"run the workflow as the released commit has it")
-	}
-	if w.Kind == GitLab {
-		if got := j.c.Request.Run.Job; s.Job == "" || got != s.Job {
-			return mismatch(CheckIdentity, "the job", orNone(s.Job), got, "ask from the job that the policy names")
-		}
-		return granted(CheckIdentity, "job %s of %s", s.Job, w.RepositoryName)
-	}
-	want := w.RepositoryName + "/" + s.Workflow
-	switch {
-	case s.Workflow == "" || w.Workflow != want:
-		return mismatch(CheckIdentity, "the workflow", want, w.Workflow, "ask from the workflow that the policy names")
-	case !strings.HasPrefix(w.JobWorkflow, want+"@"):
-		return mismatch(CheckIdentity, "the job's workflow", want, w.JobWorkflow,
-			"ask from a job of the workflow itself, not from a reusable one")
-	case w.JobWorkflowCommit != w.Commit:
-		return mismatch(CheckIdentity, "the job workflow's commit", w.Commit, w.JobWorkflowCommit,
-			"run the workflow as the released commit has it")
-	}
-	return granted(CheckIdentity, "%s on %s", s.Workflow, w.Event)
-}
-
 func (j *judge) run() Check {
 	w, run := j.c.Request.Workload, j.c.Request.Run
 	const fix = "ask from a job that is running"
@@ -197,7 +173,11 @@ func (j *judge) policy() Check {
 			Fix:    "adopt a policy with mode: enforce",
 		}
 	}
-	return granted(CheckPolicy, "stream %s of the policy in force", j.stream.Name)
+	c := granted(CheckPolicy, "stream %s of the policy in force", j.stream.Name)
+	if n := j.c.Newer; n.Commit != "" {
+		c.Reason += fmt.Sprintf("; a newer version, of %s, is not in force: %s", ShortCommit(n.Commit), n.Why)
+	}
+	return c
 }
 
 func (j *judge) ref() Check {
@@ -260,35 +240,6 @@ func (j *judge) branch() Check {
 		return unread(CheckBranch, "the branch of "+ShortCommit(r.Commit), b.Name+" is none that the policy names")
 	}
 	return granted(CheckBranch, "%s is on %s", ShortCommit(r.Commit), b.Name)
-}
-
-func (j *judge) hold() Check {
-	var missed *Check
-	for _, d := range j.c.Denials {
-		why, unknown := j.denialObjection(d)
-		switch {
-		case unknown:
-			c := unread(CheckHold, "the denial by @"+d.By.Login, why)
-			missed = &c
-		case why == "":
-			return Check{
-				Name: CheckHold, Outcome: Denied, Ends: StateDenied,
-				Reason: fmt.Sprintf("denied by @%s: %s", d.By.Login, d.Reason),
-				Fix:    "settle it with @" + d.By.Login + ", then start the release workflow again",
-			}
-		} // somebody who may not approve may not deny either
-	}
-	if missed != nil {
-		return *missed
-	}
-	if len(j.c.Holds) > 0 {
-		h := j.c.Holds[0]
-		return Check{
-			Name: CheckHold, Outcome: Waiting, Reason: "on hold by @" + h.By.Login,
-			Fix: "@" + h.By.Login + " or an approver comments /countersign unhold",
-		}
-	}
-	return granted(CheckHold, "nobody denied it or put it on hold")
 }
 
 func (j *judge) key() Check {

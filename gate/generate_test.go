@@ -217,7 +217,8 @@ func (d draws) forge() step {
 			e.ReadAt = now.Add(-time.Minute)
 		}
 		if d.seldom("on hold") {
-			c.Holds = []gate.Hold{{By: who("dee"), Since: now}}
+			c.Holds = []gate.Approval{{ID: "hold", Verb: gate.VerbHold, Request: c.Request.ID, By: who("dee"), Created: now}}
+			c.Evidence.Roles[who("dee").ID] = gate.Known(cast["dee"])
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestTeamHistories(t *testing.T) {
 	r.grant("somebody outside the squash approves", with(squash, approve("cy")))
 
 	// A release-PR bot opens and writes the release commit.
-	bot := []step{pr(1, "ana", reviewed("cy")), pr(2, "rel"), evidence(func(e *gate.Evidence) {
+	bot := []step{pr(1, "ana", reviewed("cy")), pr(2, "rel", mergedBy("ana")), evidence(func(e *gate.Evidence) {
 		e.Commit = gate.Known(commitBy(head, "rel"))
 	})}
 	r.grant("release-PR bot", with(append(bot, approve("bo"))...))
@@ -216,7 +216,8 @@ func TestApprovals(t *testing.T) {
 	r.ends("denied by somebody with write", with(pr(1, "ana"), approve("bo"), deny("cy")), gate.CheckHold, gate.StateDenied, "denied by @cy")
 	r.grant("a reader's denial is none", with(pr(1, "ana"), approve("bo"), deny("gus")))
 	r.waits("on hold", with(pr(1, "ana"), approve("bo"), func(c *release) {
-		c.Holds = []gate.Hold{{By: who("dee"), Since: now}}
+		c.Holds = []gate.Approval{{ID: "hold", Verb: gate.VerbHold, Request: c.Request.ID, By: who("dee"), Created: now}}
+		c.Evidence.Roles[who("dee").ID] = gate.Known(cast["dee"])
 	}), gate.CheckHold, "on hold by @dee")
 }
 

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,19 +13,31 @@ func (j *judge) protection() Check {
 	if !ok {
 		return unread(CheckProtection, "the branch's protection", "the branch is not known")
 	}
+	if c, bad := j.weakness(b); bad {
+		return c
+	}
+	if c, bad := j.unsettled(b); bad {
+		return c
+	}
+	p, _ := b.Protection.Get()
+	return granted(CheckProtection, "%s is protected (%s)%s", b.Name, strings.Join(p.Sources, ", "), j.notes(p))
+}
+
+// weakness finds what a branch's protection lacks.
+func (j *judge) weakness(b BranchFacts) (Check, bool) {
 	p, ok := b.Protection.Get()
 	switch {
 	case b.Protection.IsAbsent():
-		return unprotected(b.Name, "it is not protected", "protect it: reviews before merging, no force pushes, no deletion")
+		return unprotected(b.Name, "it is not protected", "protect it: reviews before merging, no force pushes, no deletion"), true
 	case !ok:
-		return unread(CheckProtection, "the protection of "+b.Name, b.Protection.Why())
+		return unread(CheckProtection, "the protection of "+b.Name, b.Protection.Why()), true
 	}
-	for _, f := range []func(string, Protection) (Check, bool){j.forbidden, j.admins, j.reviewsAsked, j.bypass} {
+	for _, f := range []func(string, Protection) (Check, bool){j.forbidden, j.admins, j.reviewsAsked, j.bypass, j.pushes} {
 		if c, bad := f(b.Name, p); bad {
-			return c
+			return c, true
 		}
 	}
-	return granted(CheckProtection, "%s is protected (%s)%s", b.Name, strings.Join(p.Sources, ", "), j.notes(p))
+	return Check{}, false
 }
 
 func unprotected(branch, reason, fix string) Check {
@@ -97,6 +110,29 @@ func (j *judge) bypass(branch string, p Protection) (Check, bool) {
 	return Check{}, false
 }
 
+// pushes judges who may push without a review; what they push needs cover like any change
+// (attacks 27 and 29).
+func (j *judge) pushes(branch string, p Protection) (Check, bool) {
+	if j.stream.Push != Deny {
+		return Check{}, false
+	}
+	who, ok := p.Push.Get()
+	switch {
+	case p.Push.IsAbsent():
+		return Check{}, false
+	case !ok:
+		return unread(CheckProtection, "who may push to "+branch+" without a review", p.Push.Why()), true
+	case mayPush(who):
+		return unprotected(branch, strings.Join(who, ", ")+" may push without a review",
+			"take the right to push away in its protection, or let the policy say push: report"), true
+	}
+	return Check{}, false
+}
+
+func mayPush(who []string) bool {
+	return slices.ContainsFunc(who, func(w string) bool { return w != "nobody" })
+}
+
 // notes report what the policy lets pass and people should still see.
 func (j *judge) notes(p Protection) string {
 	var out []string
@@ -104,6 +140,9 @@ func (j *judge) notes(p Protection) string {
 		out = append(out, "may be bypassed by "+strings.Join(actors, ", "))
 	} else if p.Bypass.IsUnknown() {
 		out = append(out, "who may bypass it is unknown: "+p.Bypass.Why())
+	}
+	if who, _ := p.Push.Get(); mayPush(who) {
+		out = append(out, strings.Join(who, ", ")+" may push without a review")
 	}
 	if j.c.Request.IsTag() && j.c.Evidence.TagProtection.IsAbsent() {
 		out = append(out, "tag "+j.c.Request.ShortRef()+" is not protected")

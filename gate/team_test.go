@@ -136,7 +136,7 @@ func with(steps ...step) release {
 		if len(last.Commits) > 0 {
 			last.Commits = append(slices.Clone(last.Commits), gate.Commit{SHA: c.Request.Commit, ByForge: true})
 		}
-	} else {
+	} else if len(c.Released) == 0 {
 		c.Released = []string{c.Request.Commit}
 	}
 	return c

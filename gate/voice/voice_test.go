@@ -108,7 +108,9 @@ func scenes() map[string]voice.View {
 		"waiting-unread": scene(gate.StateWaiting, func(c *gate.Case) {
 			c.Evidence.Changes = gate.Unknown[[]gate.Change]("GitHub answered 502")
 		}),
-		"waiting-hold":  scene(gate.StateWaiting, func(c *gate.Case) { c.Holds = []gate.Hold{{By: gatetest.Bo(), Since: noon}} }),
+		"waiting-hold": scene(gate.StateWaiting, func(c *gate.Case) {
+			c.Holds = []gate.Approval{{ID: "hold", Verb: gate.VerbHold, Request: c.Request.ID, By: gatetest.Bo(), Created: noon}}
+		}),
 		"waiting-audit": scene(gate.StateWaiting, func(c *gate.Case) { c.Policy.Mode = gate.Audit }),
 		"granted":       scene(gate.StateGranted),
 		"signing":       scene(gate.StateSigning),
