@@ -197,9 +197,7 @@ func listDeliveries(c *call) reply {
 		all = all[at:]
 	}
 	want := c.query.Get("status")
-	all = slices.DeleteFunc(all, func(d *delivery) bool {
-		return want != "" && (want == "success") != (d.status >= 200 && d.status < 300)
-	})
+	all = slices.DeleteFunc(all, func(d *delivery) bool { return !d.classified(want) })
 	per := c.pageSize()
 	items := []obj{}
 	for _, d := range all[:min(per, len(all))] {

@@ -159,6 +159,7 @@ func (x *scenario) rows() []endpointRow {
 		{request: fmt.Sprintf("GET /repositories/%d", x.repo.ID)},
 		{request: fmt.Sprintf("GET /repositories/%d/installation", x.repo.ID), app: true},
 	}
+	rows = append(rows, x.deployRows()...)
 	for i := range rows {
 		if rows[i].want == 0 {
 			rows[i].want = http.StatusOK

@@ -27,7 +27,7 @@ const (
 func (s *Server) IDToken(j forgetest.Job, audience string, overrides map[string]any) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	claims := s.claims(s.repository(j.Repository), s.job(j), audience)
+	claims := s.claims(s.repository(j.Repository), s.job(j).runs(), audience)
 	maps.Copy(claims, overrides)
 	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
 	return s.signClaims(claims)
@@ -171,7 +171,7 @@ func (c *call) runnerToken(path string) reply {
 		return notFound()
 	}
 	y := r.jobs[jobID]
-	if c.r.Header.Get("Authorization") != "Bearer "+y.secret || !y.done.IsZero() {
+	if c.r.Header.Get("Authorization") != "Bearer "+y.secret || !y.done.IsZero() || y.waits() {
 		return problem(http.StatusUnauthorized, "The request token is not that of a running job")
 	}
 	audience := c.query.Get("audience")

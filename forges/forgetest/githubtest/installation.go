@@ -132,7 +132,7 @@ func (s *Server) installationJSON(in *installation) obj {
 
 func appEvents() []string {
 	return []string{
-		"branch_protection_rule", "check_run", "create", "delete", "issue_comment", "issues", "member",
+		"branch_protection_rule", "check_run", "create", "delete", "deployment_protection_rule", "issue_comment", "issues", "member",
 		"pull_request", "pull_request_review", "push", "repository", "repository_ruleset", "workflow_job", "workflow_run",
 	}
 }

@@ -43,6 +43,9 @@ type Switches struct {
 	// NoUserForBotCommits makes GraphQL GitActor.user null for a bot's e-mail. The field's
 	// type is User, but answers with a bot's login and ID have been seen in the wild.
 	NoUserForBotCommits bool
+	// PendingOmitsCustomRules leaves custom protection rules out of a run's pending
+	// deployments; their description speaks of "protection rules" without saying which.
+	PendingOmitsCustomRules bool
 }
 
 // DefaultPermissions are the App permissions of a fresh [Server]: the least that the

@@ -36,6 +36,8 @@ type repository struct {
 	runs        map[int64]*run
 	jobs        map[int64]*job
 	runNumber   int64
+	// environments are those that the App guards.
+	environments []*environment
 }
 
 // AddRepository makes a private repository with one root commit on main, and

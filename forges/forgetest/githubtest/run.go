@@ -36,9 +36,11 @@ type job struct {
 	attempt *attempt
 	check   *checkRun
 	spec    forgetest.JobSpec
-	secret  string // the runner's ACTIONS_ID_TOKEN_REQUEST_TOKEN
-	started time.Time
-	done    time.Time
+	// deployment is the wait for a guarded environment, nil where there was none.
+	deployment *deployment
+	secret     string // the runner's ACTIONS_ID_TOKEN_REQUEST_TOKEN
+	started    time.Time
+	done       time.Time
 }
 
 // StartJob starts a workflow run with one job, in progress. GitHub-hosted unless the
@@ -102,7 +104,9 @@ func (s *Server) startJob(r *repository, x *run, a *attempt, spec forgetest.JobS
 	a.jobs = append(a.jobs, y)
 	r.jobs[y.id] = y
 	r.checks = append(r.checks, y.check)
-	s.emit(r, "workflow_job", "in_progress", s.accounts[a.triggering], obj{"workflow_job": s.jobJSON(r, y)})
+	if !s.hold(r, y) {
+		s.emit(r, "workflow_job", "in_progress", s.accounts[a.triggering], obj{"workflow_job": s.jobJSON(r, y)})
+	}
 	return forgetest.Job{Repository: s.reference(r), Spec: spec, RunID: x.id, ID: y.id}
 }
 
@@ -110,9 +114,12 @@ func (s *Server) startJob(r *repository, x *run, a *attempt, spec forgetest.JobS
 func (s *Server) FinishJob(j forgetest.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, y := s.repository(j.Repository), s.job(j)
+	s.endJob(s.repository(j.Repository), s.job(j).runs(), "success")
+}
+
+func (s *Server) endJob(r *repository, y *job, conclusion string) {
 	y.done = s.now()
-	y.check.status, y.check.conclusion, y.check.completed = "completed", "success", y.done
+	y.check.status, y.check.conclusion, y.check.completed = "completed", conclusion, y.done
 	s.emit(r, "workflow_job", "completed", s.accounts[y.attempt.triggering], obj{"workflow_job": s.jobJSON(r, y)})
 	for _, sibling := range y.attempt.jobs {
 		if sibling.done.IsZero() {
@@ -145,13 +152,6 @@ func branchOf(ref string) string {
 	return short
 }
 
-func progress(done time.Time) (status string, conclusion any) {
-	if done.IsZero() {
-		return "in_progress", nil
-	}
-	return "completed", "success"
-}
-
 // runJSON is `components.schemas.workflow-run`; without an attempt, of the latest one.
 func (s *Server) runJSON(r *repository, x *run, a *attempt) obj {
 	self := s.repoAPI(r, "/actions/runs/%d", x.id)
@@ -160,7 +160,7 @@ func (s *Server) runJSON(r *repository, x *run, a *attempt) obj {
 		a = x.attempts[len(x.attempts)-1]
 	}
 	if a != nil {
-		status, conclusion = progress(a.done)
+		status, conclusion = a.progress()
 		number, triggering, started = a.number, a.triggering, a.started
 	}
 	var previous any
@@ -201,7 +201,7 @@ func (s *Server) workflowJSON(r *repository, x *run) obj {
 
 // jobJSON is `components.schemas.job`.
 func (s *Server) jobJSON(r *repository, y *job) obj {
-	status, conclusion := progress(y.done)
+	status, conclusion := y.progress()
 	labels := []string{"ubuntu-latest"}
 	if y.spec.Runner != "" {
 		labels = []string{y.spec.Runner}
