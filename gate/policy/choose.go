@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/gate"
@@ -23,6 +24,10 @@ func Choose(p gate.Policy, w gate.Workload, run gate.RunFacts, stream string) (g
 		if fitsRef(s, w.Ref) && fitsJob(s, w, run) {
 			fit = append(fit, s)
 		}
+	}
+	// A stream that pins a reusable workflow says more than one that does not.
+	if pinned := slices.DeleteFunc(slices.Clone(fit), func(s gate.Stream) bool { return s.Uses == nil }); len(pinned) > 0 {
+		fit = pinned
 	}
 	got := gate.ShortRef(w.Ref) + " by " + who(w, run)
 	switch len(fit) {
@@ -54,7 +59,20 @@ func fitsJob(s gate.Stream, w gate.Workload, run gate.RunFacts) bool {
 	if w.Kind == gate.GitLab {
 		return s.Job != "" && s.Job == run.Job
 	}
-	return s.Workflow != "" && w.Workflow == w.RepositoryName+"/"+s.Workflow
+	switch {
+	case s.Workflow == "" && s.Uses == nil, s.Workflow != "" && w.Workflow != w.RepositoryName+"/"+s.Workflow:
+		return false
+	case s.Uses != nil && !fitsReusable(*s.Uses, w):
+		return false
+	}
+	// GitHub calls a job of a reusable workflow "caller / job".
+	return s.Job == "" || run.Job == s.Job || s.Uses != nil && strings.HasSuffix(run.Job, " / "+s.Job)
+}
+
+// fitsReusable compares the file and its commit with what the job runs in.
+func fitsReusable(u gate.ReusableWorkflow, w gate.Workload) bool {
+	path, ref, _ := strings.Cut(w.JobWorkflow, "@")
+	return path == u.Path && (w.JobWorkflowCommit == u.Commit || w.JobWorkflowCommit == "" && ref == u.Commit)
 }
 
 func matches(ms []gate.Matcher, s string) bool {
@@ -70,7 +88,14 @@ func who(w gate.Workload, run gate.RunFacts) string {
 	if w.Kind == gate.GitLab {
 		return "job " + run.Job
 	}
-	return strings.TrimPrefix(w.Workflow, w.RepositoryName+"/")
+	out := strings.TrimPrefix(w.Workflow, w.RepositoryName+"/")
+	if path, _, _ := strings.Cut(w.JobWorkflow, "@"); path != "" && path != w.Workflow {
+		out += " with " + path + "@" + orElse(w.JobWorkflowCommit, "an unknown commit")
+	}
+	if run.Job != "" {
+		out = "job " + run.Job + " of " + out
+	}
+	return out
 }
 
 func names(streams []gate.Stream) string {
@@ -85,13 +110,24 @@ func names(streams []gate.Stream) string {
 func describe(streams []gate.Stream, kind gate.ForgeKind) string {
 	var out []string
 	for _, s := range streams {
-		by := s.Workflow
-		if kind == gate.GitLab {
-			by = "job " + s.Job
+		by := "job " + s.Job
+		if kind == gate.GitHub {
+			by = byWorkflow(s)
 		}
 		out = append(out, fmt.Sprintf("%s (tags %s, branches %s, by %s)", s.Name, spelled(s.Tags), spelled(s.Branches), by))
 	}
 	return strings.Join(out, "; ")
+}
+
+func byWorkflow(s gate.Stream) string {
+	by := s.Workflow
+	if s.Uses != nil {
+		by = strings.TrimPrefix(by+" with "+s.Uses.Path+"@"+s.Uses.Commit, " with ")
+	}
+	if s.Job != "" {
+		by = "job " + s.Job + " of " + by
+	}
+	return by
 }
 
 func spelled(ms []gate.Matcher) string {

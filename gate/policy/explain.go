@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,12 +58,14 @@ func Explain(file []byte, where Origin) (gate.Policy, []Explained, error) {
 
 // inForce are the values of a stream, in the order of [Fields].
 func inForce(s gate.Stream, kind gate.ForgeKind) []Value {
-	by := Value{Field: "workflow", Value: s.Workflow}
-	if kind == gate.GitLab {
-		by = Value{Field: "job", Value: s.Job}
+	by := []Value{{Field: "job", Value: s.Job}}
+	if kind == gate.GitHub {
+		by = []Value{
+			{Field: "workflow", Value: orElse(s.Workflow, "any of the repository")}, {Field: "uses", Value: spelledUses(s.Uses)},
+			{Field: "job", Value: orElse(s.Job, "any")}, {Field: "finish", Value: orElse(s.Finish, "none")},
+		}
 	}
-	return []Value{
-		{Field: "name", Value: s.Name}, {Field: "description", Value: orElse(s.Description, "none")}, by,
+	return slices.Concat([]Value{{Field: "name", Value: s.Name}, {Field: "description", Value: orElse(s.Description, "none")}}, by, []Value{
 		{Field: "tags", Value: listed(s.Tags, "none")}, {Field: "not_tags", Value: listed(s.NotTags, "none")},
 		{Field: "branches", Value: listed(s.Branches, "none")},
 		{Field: "paths", Value: listed(s.Paths, "all files")}, {Field: "shared", Value: listed(s.Shared, "none")},
@@ -70,11 +73,21 @@ func inForce(s gate.Stream, kind gate.ForgeKind) []Value {
 		{Field: "identity.runner", Value: orElse(s.Runner, "any")}, {Field: "identity.environment", Value: orElse(s.Environment, "any")},
 		{Field: "branch.min_reviews", Value: strconv.Itoa(s.MinReviews)},
 		{Field: "branch.force_push", Value: "deny"}, {Field: "branch.admins", Value: "enforced"}, {Field: "branch.bypass", Value: string(s.Bypass)},
+		{Field: "branch.push", Value: string(s.Push)}, {Field: "branch.settle", Value: spelledTime(s.Settle)},
+		{Field: "checks", Value: orElse(strings.Join(s.Checks, ", "), "none")}, {Field: "codeowners", Value: strconv.FormatBool(s.Owners)},
 		{Field: "separation", Value: string(s.Separation)}, {Field: "reviews_count", Value: strconv.FormatBool(s.ReviewsCount)},
+		{Field: "bind", Value: string(s.Bind)},
 		{Field: "approvals", Value: groups(s.Approvals)}, {Field: "rules", Value: spelledRules(s.Rules)},
 		{Field: "window", Value: spelledWindow(s.Window)},
 		{Field: "key", Value: s.Key}, {Field: "expires", Value: spelledTime(s.Expires)},
+	})
+}
+
+func spelledUses(u *gate.ReusableWorkflow) string {
+	if u == nil {
+		return "none"
 	}
+	return u.Path + "@" + u.Commit
 }
 
 func orElse(s, otherwise string) string {
@@ -98,6 +111,9 @@ func groups(gs []gate.ApprovalGroup) string {
 		var from []string
 		for _, r := range g.From {
 			from = append(from, r.String())
+		}
+		for _, t := range g.Teams {
+			from = append(from, teamPrefix+t)
 		}
 		out = append(out, fmt.Sprintf("%d with %s", g.Count, strings.Join(from, " or ")))
 	}

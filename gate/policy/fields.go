@@ -3,8 +3,8 @@ package policy
 import "github.com/countersign/countersign/gate"
 
 // Fields of the format that this version does not read yet; it refuses them.
-func laterInFile() later    { return later{"break_glass", "chatops"} }
-func laterInRelease() later { return later{"uses", "finish", "checks", "bind", "formats"} }
+func laterInFile() later    { return later{"break_glass"} }
+func laterInRelease() later { return later{"formats"} }
 
 func text(name, doc, def, example string) shape {
 	return shape{name: name, kind: aText, doc: doc, def: def, example: example}
@@ -34,11 +34,14 @@ func pattern() shape { return atMost(maxGlob, shape{kind: aText}) }
 func fileShape() shape {
 	release := group("", "What may be released, by which job, with whose approval.",
 		append(append(namingShapes(), identityShapes()...), append(judgingShapes(), signingShapes()...)...)...)
-	release.anyOf = []string{"workflow", "job"}
+	release.anyOf = []string{"workflow", "uses", "job"}
 	return group("", "What a repository may release, and whose approval it takes.",
 		must(shape{name: "version", kind: aNumber, doc: "The version of the file's format.", low: Version, high: Version}),
 		word("mode", "enforce signs what is granted; audit judges and reports, and signs nothing.", "enforce", string(gate.Enforce), string(gate.Audit)),
 		must(atMost(maxStreams, list("releases", "The streams of releases. Each has its own name.", "", "", release))),
+		group("chatops", "How people speak to the gate.",
+			must(atMost(maxAliases, list("aliases", "Other spellings of /countersign approve in comments.", "", "", matching("^/[a-z0-9-]{2,40}$", atMost(maxAlias+1, shape{kind: aText}))))),
+		),
 	)
 }
 
@@ -47,7 +50,9 @@ func namingShapes() []shape {
 		matching("^[a-z0-9][a-z0-9._-]{0,62}$", text("name", "What the stream is called; part of what is signed.", defaultName, "name: stable")),
 		atMost(maxText, text("description", "What people read about it.", "", "description: Public downloads")),
 		text("workflow", "GitHub: the workflow file that may ask, of .github/workflows. It must run from the very commit that is released.", "", "workflow: release.yml"),
-		text("job", "GitLab: the job of .gitlab-ci.yml that may ask. One file may have both for both forges.", "", "job: release"),
+		matching(usesPattern, text("uses", "GitHub: the reusable workflow in which the job that asks has to run, pinned to a full commit. With workflow, that one has to call it; without, any workflow of the repository may.", "", "uses: acme/ci/.github/workflows/sign.yml@3f2c1e9a5b8e4f7291a0c3d4e5f607180a1b2c3d")),
+		text("job", "GitLab: the job of .gitlab-ci.yml that may ask. GitHub: the one job of the workflow that may, by the name that its check has; any job where it is left out. One file may serve both forges.", "", "job: release"),
+		text("finish", "GitHub: the workflow file that may collect what workflow asked for, in a run of its own.", "", "finish: finish.yml"),
 		list("tags", "Globs of tags that may be released.", defaultTags, `tags: ["v[0-9]*"]`, pattern()),
 		list("not_tags", "Globs of tags that may not, though tags fits.", "", `not_tags: ["*-rc*"]`, pattern()),
 		list("branches", "Globs of branches: what is released must lie on one of them, and that one is judged for its protection.", "the default branch and "+defaultHotfix, `branches: [main, "release/*"]`, pattern()),
@@ -77,11 +82,16 @@ func judgingShapes() []shape {
 			word("force_push", "Always in force; a file may say so.", "deny", "deny"),
 			word("admins", "Always in force; a file may say so.", "enforced", "enforced"),
 			word("bypass", "Whether actors that may bypass the protection are reported, or keep a release waiting.", "report", string(gate.Report), string(gate.Deny)),
+			word("push", "Whether accounts that may push to the branch without a review are reported, or keep a release waiting.", "report", string(gate.Report), string(gate.Deny)),
+			text("settle", "How long the protection has to have held after it was seen weaker, in hours, minutes and seconds, at most 168h.", "1h", "branch: {settle: 24h}"),
 		),
+		atMost(maxChecks, list("checks", "CI checks that must have passed on the commit that is released: names of check runs, statuses, or GitLab jobs. The gate's own, countersign/…, are none.", "", "checks: [build, test]", atMost(maxText, shape{kind: aText}))),
+		{name: "codeowners", kind: aBoolean, doc: "Whether every changed file that has code owners needs an approval or review by one of them who did not write the change. The file that names them is the one from before the changes.", def: "false"},
 		word("separation", "each-change: nobody covers a change of their own. outsider: the approver wrote nothing of all that is released.", "each-change", string(gate.EachChange), string(gate.Outsider)),
 		{name: "reviews_count", kind: aBoolean, doc: "Whether a review before the merge covers its change.", def: "true"},
+		word("bind", "request: approvals are of one request, given in a comment. commit: an approving review of the release's own pull or merge request, at its final head, counts as one too.", "request", string(gate.BindRequest), string(gate.BindCommit)),
 		atMost(maxGroups, list("approvals", "Groups of approvers. One person fills one group.", "one person with write", "approvals: [{from: [write], count: 1}]", group("", "",
-			must(list("from", "The rights in the repository, one of which an approver must have. On GitLab write is Developer, maintain is Maintainer, admin is Owner.", "", "", shape{kind: aText, words: []string{"write", "maintain", "admin"}})),
+			must(list("from", "What an approver must have, one of these: a right in the repository, write, maintain or admin (on GitLab Developer, Maintainer, Owner), or a place in a team: team:security of the owner's organisation, team:acme/security, or on GitLab a group's full path.", "", "approvals: [{from: [maintain, \"team:security\"]}]", matching(fromPattern, shape{kind: aText}))),
 			shape{name: "count", kind: aNumber, low: 1, high: maxCount, doc: "How many people.", def: "1"},
 		))),
 		atMost(MaxRules, list("rules", "Expressions in CEL that must all be true; see below.", "", `rules: [{expr: 'subjects.all(s, s.name.startsWith("acme_"))', message: Only acme_* files may be signed}]`, group("", "",

@@ -15,25 +15,23 @@ const (
 	maxReviews = 10
 	maxCount   = 20
 	maxGroups  = 5
+	maxChecks  = 20
+	ownStatus  = "countersign/" // how the gate's own statuses begin
 )
 
 // judging reads what protection and which approvals a release needs.
-func (r *reader) judging(f map[string]field, s *gate.Stream) {
+func (r *reader) judging(f map[string]field, where Origin, s *gate.Stream) {
 	if b, ok := f["branch"]; ok {
-		sub := r.fields("branch", b.value, nil, "min_reviews", "force_push", "admins", "bypass")
-		if m, ok := sub["min_reviews"]; ok {
-			s.MinReviews = r.number("min_reviews", m.value, 0, maxReviews)
-		}
-		// Both are checked of every branch anyway: a file may say so, and nothing weaker.
-		if x, ok := sub["force_push"]; ok {
-			r.word("force_push", x.value, "deny")
-		}
-		if x, ok := sub["admins"]; ok {
-			r.word("admins", x.value, "enforced")
-		}
-		if b, ok := sub["bypass"]; ok {
-			s.Bypass = gate.Rule(r.word("bypass", b.value, string(gate.Report), string(gate.Deny)))
-		}
+		r.branch(b, s)
+	}
+	if x, ok := f["checks"]; ok {
+		s.Checks = r.checks(x)
+	}
+	if x, ok := f["codeowners"]; ok {
+		s.Owners = r.boolean("codeowners", x.value)
+	}
+	if x, ok := f["bind"]; ok {
+		s.Bind = gate.Bind(r.word("bind", x.value, string(gate.BindRequest), string(gate.BindCommit)))
 	}
 	if x, ok := f["separation"]; ok {
 		s.Separation = gate.Separation(r.word("separation", x.value, string(gate.EachChange), string(gate.Outsider)))
@@ -42,7 +40,7 @@ func (r *reader) judging(f map[string]field, s *gate.Stream) {
 		s.ReviewsCount = r.boolean("reviews_count", x.value)
 	}
 	if x, ok := f["approvals"]; ok {
-		s.Approvals = r.approvals(x)
+		s.Approvals = r.approvals(x, where)
 	}
 	if x, ok := f["rules"]; ok {
 		s.Rules = r.rules(x)
@@ -52,63 +50,55 @@ func (r *reader) judging(f map[string]field, s *gate.Stream) {
 	}
 }
 
-func (r *reader) approvals(f field) []gate.ApprovalGroup {
-	var out []gate.ApprovalGroup
+// branch reads what the branch's protection must hold.
+func (r *reader) branch(f field, s *gate.Stream) {
+	sub := r.fields("branch", f.value, nil, "min_reviews", "force_push", "admins", "bypass", "push", "settle")
+	if m, ok := sub["min_reviews"]; ok {
+		s.MinReviews = r.number("min_reviews", m.value, 0, maxReviews)
+	}
+	// Both are checked of every branch anyway: a file may say so, and nothing weaker.
+	if x, ok := sub["force_push"]; ok {
+		r.word("force_push", x.value, "deny")
+	}
+	if x, ok := sub["admins"]; ok {
+		r.word("admins", x.value, "enforced")
+	}
+	for _, x := range []struct {
+		name string
+		into *gate.Rule
+	}{{"bypass", &s.Bypass}, {"push", &s.Push}} {
+		if w, ok := sub[x.name]; ok {
+			*x.into = gate.Rule(r.word(x.name, w.value, string(gate.Report), string(gate.Deny)))
+		}
+	}
+	if x, ok := sub["settle"]; ok {
+		s.Settle = r.duration(x, 0, maxSettle, "0s asks for no time at all")
+	}
+}
+
+// checks reads the names of CI checks. The gate's own statuses are none: a release would
+// wait for itself.
+func (r *reader) checks(f field) []string {
+	var out []string
 	entries := r.list(f)
-	if len(entries) > maxGroups {
-		r.bad(f.value, "too many groups of approvals", fmt.Sprintf("at most %d", maxGroups), fmt.Sprint(len(entries)), "merge some")
+	if len(entries) > maxChecks {
+		r.bad(f.value, "too many checks", fmt.Sprintf("at most %d", maxChecks), fmt.Sprint(len(entries)), "name the one that needs the others")
 	}
 	for _, n := range entries {
-		sub := r.fields("a group of approvals", n, nil, "from", "count")
-		g := gate.ApprovalGroup{Count: 1}
-		if from, ok := sub["from"]; ok {
-			g.From = r.roles(from)
-		} else {
-			r.bad(n, "the group does not say from whom", "from: [write]", "nothing", "name the right that approvers need")
+		c := r.text("a check", n)
+		switch {
+		case r.err != nil:
+			return nil
+		case len(c) > maxText || strings.ContainsAny(c, "\r\n"):
+			r.bad(n, "check "+quoted(c)+" is no check's name", fmt.Sprintf("one line of at most %d bytes", maxText), quoted(c), "write the name as the forge shows it")
+		case strings.HasPrefix(c, ownStatus):
+			r.bad(n, "check "+quoted(c)+" is the gate's own", "checks of your CI", quoted(c), "leave it out: what the gate itself says of a commit is no evidence")
+		case slices.Contains(out, c):
+			r.bad(n, "check "+quoted(c)+" stands twice", "every check once", quoted(c), "keep one of them")
 		}
-		if count, ok := sub["count"]; ok {
-			g.Count = r.number("count", count.value, 1, maxCount)
-		}
-		out = append(out, g)
+		out = append(out, c)
 	}
 	return out
-}
-
-// roles: reading alone may never approve, or everybody could approve a public
-// repository's releases.
-func (r *reader) roles(f field) []gate.Role {
-	named := map[string]gate.Role{"write": gate.RoleWrite, "maintain": gate.RoleMaintain, "admin": gate.RoleAdmin}
-	var out []gate.Role
-	for _, n := range r.list(f) {
-		if isTeam(n) {
-			r.bad(n, "approvals from a team are not supported by this version yet", "write, maintain or admin", "a team", "name a right in the repository")
-			return nil
-		}
-		s := r.text("an approver", n)
-		role, ok := named[s]
-		if !ok {
-			r.bad(n, "approvers "+quoted(s)+" are not known", "write, maintain or admin", quoted(s),
-				"name a right in the repository; on GitLab write is Developer, maintain is Maintainer, admin is Owner")
-			return nil
-		}
-		if slices.Contains(out, role) {
-			r.bad(n, quoted(s)+" stands twice", "every right once", quoted(s), "keep one of them")
-		}
-		out = append(out, role)
-	}
-	return out
-}
-
-// isTeam recognises team:name, which the parser takes for a mapping inside brackets.
-func isTeam(n ast.Node) bool {
-	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 1 {
-		n = m.Values[0]
-	}
-	if v, ok := n.(*ast.MappingValueNode); ok {
-		return v.Key.String() == "team"
-	}
-	s, ok := n.(*ast.StringNode)
-	return ok && strings.HasPrefix(s.Value, "team:")
 }
 
 // signing reads the key and how long a request stays open.
@@ -128,12 +118,17 @@ func (r *reader) signing(f map[string]field, n ast.Node, where Origin, s *gate.S
 	if !ok {
 		return
 	}
-	text := r.text("expires", expires.value)
+	s.Expires = r.duration(expires, minExpires, maxExpires, "seven days are 168h")
+}
+
+// duration reads a time of hours, minutes and seconds.
+func (r *reader) duration(f field, low, high time.Duration, fix string) time.Duration {
+	text := r.text(f.name, f.value)
 	d, err := time.ParseDuration(text)
-	if r.err == nil && (err != nil || d < minExpires || d > maxExpires) {
-		r.bad(expires.value, "expires "+quoted(text)+" is no such time", "hours or minutes such as 168h or 90m, at most 2160h", quoted(text), "seven days are 168h")
+	if r.err == nil && (err != nil || d < low || d > high) {
+		r.bad(f.value, f.name+" "+quoted(text)+" is no such time", "hours or minutes such as "+spelledTime(high)+" or 90m, at most "+spelledTime(high), quoted(text), fix)
 	}
-	s.Expires = d
+	return d
 }
 
 // lineage: a key is named by its lineage, never by a version, so that it can be

@@ -2,30 +2,50 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/gate"
 )
 
 // Needs is what to read for one decision about req under stream. Since are the
 // commits of the stream's signed releases and the baseline; approvals are all
-// statements of the request, denials too: their comments are read again.
-func Needs(stream gate.Stream, req gate.Request, since []string, approvals []gate.Approval) gate.Needs {
-	n := gate.Needs{Branches: stream.Branches, Paths: len(stream.Paths) > 0, Candidates: true}
+// statements of the request, denials too: their comments are read again. Teams are
+// whose members count beside those that the stream names: where it asks for code
+// owners, gate.Owners.Teams of the file, once that was read.
+func Needs(stream gate.Stream, req gate.Request, since []string, approvals []gate.Approval, teams ...string) gate.Needs {
+	n := gate.Needs{
+		Branches: stream.Branches, Paths: len(stream.Paths) > 0 || stream.Owners, Candidates: true,
+		Checks: stream.Checks, Owners: stream.Owners,
+		// Under bind: commit the reviews of the release's own PR/MR are approvals.
+		NoReviews: !stream.ReviewsCount && stream.Bind != gate.BindCommit,
+	}
+	for _, g := range stream.Approvals {
+		n.Teams = add(n.Teams, g.Teams...)
+	}
+	for _, t := range teams {
+		n.Teams = add(n.Teams, strings.TrimPrefix(t, "@"))
+	}
 	for _, commit := range since {
-		if commit != "" && !slices.Contains(n.Since, commit) {
-			n.Since = append(n.Since, commit)
+		if commit != "" {
+			n.Since = add(n.Since, commit)
 		}
 	}
 	for _, a := range approvals {
 		if a.Request != req.ID {
 			continue
 		}
-		if !slices.Contains(n.Comments, a.Source) {
-			n.Comments = append(n.Comments, a.Source)
-		}
-		if !slices.Contains(n.Accounts, a.By.ID) {
-			n.Accounts = append(n.Accounts, a.By.ID)
-		}
+		n.Comments = add(n.Comments, a.Source)
+		n.Accounts = add(n.Accounts, a.By.ID)
 	}
 	return n
+}
+
+// add appends what a list lacks.
+func add[T comparable](list []T, more ...T) []T {
+	for _, x := range more {
+		if !slices.Contains(list, x) {
+			list = append(list, x)
+		}
+	}
+	return list
 }

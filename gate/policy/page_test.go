@@ -115,7 +115,7 @@ func TestPage(t *testing.T) {
 		fmt.Fprintf(&b, "- `%s`: %s\n", f.Path, f.Doc)
 	}
 	b.WriteString("\nNor does this version adopt a new version of the file by an approval in its pull or merge\n" +
-		"request, replay past releases against it, or hold it to floors of the server or the\norganisation.\n")
+		"request, or replay past releases against it.\n")
 	if *update {
 		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)

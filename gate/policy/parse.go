@@ -20,6 +20,10 @@ type Origin struct {
 	Kind          gate.ForgeKind
 	// Keys are the lineages bound to the repository.
 	Keys []string
+	// OwnerIsUser is true where a person's account owns the repository: it has no teams.
+	OwnerIsUser bool
+	// Floors are what the operator asks of this repository, whatever its file says.
+	Floors []Floor
 }
 
 // maxStreams is how many releases: entries a file may have.
@@ -52,7 +56,7 @@ func Parse(file []byte, where Origin) (gate.Policy, error) {
 }
 
 func (r *reader) policy(body ast.Node, where Origin) gate.Policy {
-	top := r.fields("the file", body, laterInFile(), "version", "mode", "releases")
+	top := r.fields("the file", body, laterInFile(), "version", "mode", "releases", "chatops")
 	p := gate.Policy{Mode: gate.Enforce}
 	if v, ok := top["version"]; ok {
 		r.number("version", v.value, Version, Version)
@@ -61,6 +65,9 @@ func (r *reader) policy(body ast.Node, where Origin) gate.Policy {
 	}
 	if mode, ok := top["mode"]; ok {
 		p.Mode = gate.Mode(r.word("mode", mode.value, string(gate.Enforce), string(gate.Audit)))
+	}
+	if chat, ok := top["chatops"]; ok {
+		p.Aliases = r.chatops(chat)
 	}
 	releases, ok := top["releases"]
 	if !ok {

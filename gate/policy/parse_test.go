@@ -63,7 +63,7 @@ func TestMinimalFile(t *testing.T) {
 			t.Fatalf("%s: mode %q, %d streams", kind, p.Mode, len(p.Streams))
 		}
 		want := stream{Tags: "v*", Branches: "main release/*", Stream: gate.Stream{
-			Name: "release", Bypass: gate.Report, Separation: gate.EachChange, ReviewsCount: true,
+			Name: "release", Bypass: gate.Report, Push: gate.Report, Settle: time.Hour, Bind: gate.BindRequest, Separation: gate.EachChange, ReviewsCount: true,
 			Approvals: []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Count: 1}},
 			Key:       "acme-release", Expires: 168 * time.Hour,
 		}}
@@ -94,6 +94,7 @@ func TestSources(t *testing.T) {
 const everything = `# yaml-language-server: $schema=https://sign.example.org/schema/policy.v1.json
 version: 1
 mode: audit
+chatops: {aliases: ["/approve-release", /ship-it]}
 releases:
   - name: stable
     description: Public downloads
@@ -103,15 +104,20 @@ releases:
     paths: ["server/**"]
     shared: [".github/**", "go.mod"]
     workflow: .github/workflows/release.yml
+    uses: acme/ci/.github/workflows/sign.yml@3f2c1e9a3f2c1e9a3f2c1e9a3f2c1e9a3f2c1e9a
     job: release
+    finish: finish.yml
     from: {events: [push, release], refs: ["refs/tags/v*", refs/heads/main]}
     identity: {runner: github-hosted, environment: release}
-    branch: {min_reviews: 1, force_push: deny, admins: enforced, bypass: deny}
+    branch: {min_reviews: 1, force_push: deny, admins: enforced, bypass: deny, push: deny, settle: 24h}
+    checks: [build, test / unit]
+    codeowners: true
     separation: outsider
     reviews_count: false
+    bind: commit
     approvals:
       - {from: [write], count: 2}
-      - from: [maintain, admin]
+      - from: [admin, team:security, "team:acme/release-managers"]
     rules:
       - expr: subjects.all(s, s.name.startsWith("acme_"))
         message: Only acme_* files may be signed
@@ -130,14 +136,19 @@ func TestEveryField(t *testing.T) {
 	if p.Mode != gate.Audit || len(p.Streams) != 2 {
 		t.Fatalf("mode %q, %d streams", p.Mode, len(p.Streams))
 	}
+	if diff := cmp.Diff([]string{"/approve-release", "/ship-it"}, p.Aliases); diff != "" {
+		t.Errorf("aliases (-want +got):\n%s", diff)
+	}
 	want := stream{
 		Tags: "v[0-9]*", NotTags: "*-rc*", Branches: "main release/*", Paths: "server/**", Shared: ".github/** go.mod",
 		Refs: "refs/tags/v* refs/heads/main",
 		Stream: gate.Stream{
 			Name: "stable", Description: "Public downloads", Workflow: ".github/workflows/release.yml", Job: "release",
+			Uses: &gate.ReusableWorkflow{Path: "acme/ci/.github/workflows/sign.yml", Commit: commit}, Finish: ".github/workflows/finish.yml",
 			Events: []string{"push", "release"}, Runner: "github-hosted", Environment: "release", MinReviews: 1, Bypass: gate.Deny, Separation: gate.Outsider,
+			Push: gate.Deny, Settle: 24 * time.Hour, Checks: []string{"build", "test / unit"}, Owners: true, Bind: gate.BindCommit,
 			Approvals: []gate.ApprovalGroup{
-				{From: []gate.Role{gate.RoleWrite}, Count: 2}, {From: []gate.Role{gate.RoleMaintain, gate.RoleAdmin}, Count: 1},
+				{From: []gate.Role{gate.RoleWrite}, Count: 2}, {From: []gate.Role{gate.RoleAdmin}, Teams: []string{"security", "acme/release-managers"}, Count: 1},
 			},
 			Key: "acme-stable", Expires: 90 * time.Minute,
 		},
@@ -224,6 +235,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(everything))
 	f.Add([]byte("a: &b c\nd: *b"))
 	f.Add([]byte("version: 1\nreleases: [{workflow: x.yml, tags: ['{a,b}']}]"))
+	f.Add([]byte(entry("approvals: [{from: [team:a, 'team:b/c']}]")))
+	f.Add([]byte(entry("uses: a/b/.github/workflows/c.yml@" + commit + "\n    finish: d.yml\n    branch: {push: deny, settle: 0s}")))
+	f.Add([]byte("version: 1\nchatops: {aliases: [/go]}\nreleases: [{workflow: x.yml, checks: [a], codeowners: true, bind: commit}]"))
 	f.Add([]byte("? [a]\n: b"))
 	f.Add([]byte(rule("subjects.exists(s, s.name.matches('^a+$')) || actor.id in [1, 2]")))
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -235,8 +249,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, s := range p.Streams {
-			if s.Name == "" || s.Workflow == "" || s.Key == "" || len(s.Tags) == 0 || len(s.Branches) == 0 || len(s.Events) == 0 ||
-				len(s.Approvals) == 0 || s.Expires <= 0 || len(s.Approvals[0].From) == 0 || s.Approvals[0].Count < 1 {
+			if s.Name == "" || s.Workflow == "" && s.Uses == nil || s.Key == "" || len(s.Tags) == 0 || len(s.Branches) == 0 || len(s.Events) == 0 ||
+				len(s.Approvals) == 0 || s.Expires <= 0 || len(s.Approvals[0].From)+len(s.Approvals[0].Teams) == 0 || s.Approvals[0].Count < 1 ||
+				s.Bind == "" || s.Push == "" || s.Bypass == "" || s.Settle < 0 || s.Uses != nil && len(s.Uses.Commit) != 40 {
 				t.Errorf("%q: a stream without its rules: %+v", file, s)
 			}
 		}

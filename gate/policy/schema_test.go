@@ -58,7 +58,7 @@ func TestSchemaAccepts(t *testing.T) {
 		}
 		file := entry(f.Example)
 		switch f.Path {
-		case "releases[].workflow":
+		case "releases[].workflow", "releases[].uses":
 			file = "version: 1\nreleases:\n  - " + f.Example + "\n"
 		case "releases[].shared":
 			file = entry(`paths: ["server/**"]` + "\n    " + f.Example)
@@ -73,13 +73,16 @@ func TestSchemaAccepts(t *testing.T) {
 func TestSchemaRefuses(t *testing.T) {
 	s := schema(t)
 	for _, line := range []string{
-		"tag: [v*]", "tags: v*", "tags: []", "name: Stable", "finish: x.yml", "approvals: [{count: 2}]", "approvals: [{from: [read]}]",
+		"tag: [v*]", "tags: v*", "tags: []", "name: Stable", "formats: [dsse]", "uses: a/b/.github/workflows/c.yml@v1", "bind: tag", "branch: {push: allow}", "checks: []", "approvals: [{from: [readers]}]", "approvals: [{count: 2}]", "approvals: [{from: [read]}]",
 		"branch: {force_push: allow}", "branch: {min_reviews: 11}", "identity: {runner: ubuntu}", "from: {refs: [main]}", "from: {events: [pull_request]}",
 		"rules: [{message: x}]", "window: {days: [mon]}", "window: {days: [monday], tz: UTC}", `window: {hours: "8:00-9:00", tz: UTC}`, "key: a/2", "from: {}",
 	} {
 		if validate(t, s, entry(line)) == nil {
 			t.Errorf("the schema accepts %s", line)
 		}
+	}
+	if validate(t, s, "version: 1\nchatops: {aliases: [lgtm]}\nreleases:\n  - workflow: x.yml\n") == nil {
+		t.Error("the schema accepts an alias that is no command")
 	}
 	if validate(t, s, "version: 1\nreleases:\n  - name: x\n") == nil {
 		t.Error("the schema accepts a release that nobody may ask for")
@@ -91,6 +94,7 @@ func TestSchemaRefuses(t *testing.T) {
 func TestSchemaHasTheReadersFields(t *testing.T) {
 	for at, file := range map[string]string{
 		"":                        "zzz: 1\n",
+		"chatops.":                "version: 1\nchatops: {zzz: 1}\n",
 		"releases[].":             entry("zzz: 1"),
 		"releases[].from.":        entry("from: {zzz: 1}"),
 		"releases[].identity.":    entry("identity: {zzz: 1}"),

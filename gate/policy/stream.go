@@ -17,6 +17,8 @@ const (
 	defaultTags    = "v*"
 	defaultHotfix  = "release/*" // beside the default branch
 	defaultExpires = 7 * 24 * time.Hour
+	defaultSettle  = time.Hour
+	maxSettle      = 7 * 24 * time.Hour
 	minExpires     = time.Second
 	maxExpires     = 90 * 24 * time.Hour
 	maxText        = 200
@@ -26,20 +28,21 @@ const (
 func (r *reader) stream(n ast.Node, where Origin) gate.Stream {
 	f := r.fields("a release", n,
 		laterInRelease(),
-		"name", "description", "workflow", "job", "tags", "not_tags", "branches", "paths", "shared", "from", "identity", "branch",
-		"separation", "reviews_count", "approvals", "rules", "window", "key", "expires")
+		"name", "description", "workflow", "uses", "job", "finish", "tags", "not_tags", "branches", "paths", "shared", "from", "identity", "branch",
+		"checks", "codeowners", "separation", "reviews_count", "bind", "approvals", "rules", "window", "key", "expires")
 	if r.err != nil {
 		return gate.Stream{}
 	}
 	s := gate.Stream{
 		Name: defaultName, Tags: globs(defaultTags), Events: defaultEvents(where.Kind), Bypass: gate.Report,
+		Push: gate.Report, Settle: defaultSettle, Bind: gate.BindRequest,
 		Separation: gate.EachChange, ReviewsCount: true, Expires: defaultExpires,
 		Approvals: []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Count: 1}},
 	}
 	r.naming(f, &s)
 	r.runs(f, n, where, &s)
 	r.covers(f, n, where, &s)
-	r.judging(f, &s)
+	r.judging(f, where, &s)
 	r.signing(f, n, where, &s)
 	return s
 }
@@ -66,14 +69,20 @@ func (r *reader) runs(f map[string]field, n ast.Node, where Origin, s *gate.Stre
 	if w, ok := f["workflow"]; ok {
 		s.Workflow = r.workflow(w)
 	}
+	if u, ok := f["uses"]; ok {
+		s.Uses = r.uses(u)
+	}
+	if w, ok := f["finish"]; ok {
+		s.Finish = r.workflow(w)
+	}
 	if j, ok := f["job"]; ok {
 		s.Job = r.text("job", j.value)
 		if r.err == nil && (len(s.Job) > maxText || strings.ContainsAny(s.Job, "*?\r\n")) {
-			r.bad(j.value, "job "+quoted(s.Job)+" is no job's name", "the name of one job", quoted(s.Job), "write the name as it stands in .gitlab-ci.yml")
+			r.bad(j.value, "job "+quoted(s.Job)+" is no job's name", "the name of one job", quoted(s.Job), "write the name as it stands in .gitlab-ci.yml, or as GitHub shows the job's check")
 		}
 	}
 	switch {
-	case where.Kind == gate.GitHub && s.Workflow == "":
+	case where.Kind == gate.GitHub && s.Workflow == "" && s.Uses == nil:
 		r.bad(n, "the release names no workflow", "workflow: release.yml", "nothing", "name the workflow that asks for signatures")
 	case where.Kind == gate.GitLab && s.Job == "":
 		r.bad(n, "the release names no job", "job: release", "nothing", "name the job of .gitlab-ci.yml that asks for signatures")
@@ -87,7 +96,7 @@ func (r *reader) runs(f map[string]field, n ast.Node, where Origin, s *gate.Stre
 }
 
 func (r *reader) workflow(f field) string {
-	w := r.text("workflow", f.value)
+	w := r.text(f.name, f.value)
 	if !strings.Contains(w, "/") {
 		w = workflowFolder + w
 	}
@@ -97,7 +106,7 @@ func (r *reader) workflow(f field) string {
 		stem, isYML = strings.CutSuffix(name, ".yaml")
 	}
 	if r.err == nil && (!inFolder || !isYML || stem == "" || len(w) > maxText || strings.ContainsAny(name, "/@*?[]{}\\ \r\n\t")) {
-		r.bad(f.value, "workflow "+quoted(w)+" is no workflow file", "release.yml, or .github/workflows/release.yml", quoted(w),
+		r.bad(f.value, f.name+" "+quoted(w)+" is no workflow file", "release.yml, or .github/workflows/release.yml", quoted(w),
 			"name one file of .github/workflows")
 	}
 	return w
