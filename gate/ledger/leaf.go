@@ -33,6 +33,9 @@ const (
 	RequestOpened          Kind = "request-opened"
 	RequestJoined          Kind = "request-joined"
 	Approval               Kind = "approval" // a denial too: the document says which
+	Hold                   Kind = "hold"
+	Unhold                 Kind = "unhold"
+	Withdrawal             Kind = "withdrawal"
 	Decision               Kind = "decision"
 	Intents                Kind = "intents" // all of one signing attempt
 	Signature              Kind = "signature"

@@ -18,7 +18,8 @@ func (u *unit) addApprovals(ctx context.Context, approvals []gate.Approval) (fre
 			return false, internal("encode approval %s: %w", a.ID, err)
 		}
 		n, err := u.q.InsertApproval(ctx, db.InsertApprovalParams{
-			ID: a.ID, RequestID: a.Request, Verb: string(a.Verb), Source: source(a), Document: string(doc), HeardAt: u.at,
+			ID: a.ID, RequestID: a.Request, Verb: string(a.Verb), Source: source(a), Comment: commentOf(a),
+			Document: string(doc), HeardAt: u.at,
 		})
 		if err != nil {
 			return false, fmt.Errorf("store approval %s: %w", a.ID, err)
@@ -27,21 +28,60 @@ func (u *unit) addApprovals(ctx context.Context, approvals []gate.Approval) (fre
 			continue
 		}
 		fresh = true
-		if err := u.record(ledger.Approval, a.ID, approvalDoc{V: docVersion, Approval: a}); err != nil {
+		if err := u.record(statementKind(a.Verb), a.ID, approvalDoc{V: docVersion, Approval: a}); err != nil {
 			return false, err
 		}
 	}
 	return fresh, nil
 }
 
+// statementKind is what the leaf of a statement says.
+func statementKind(v gate.Verb) ledger.Kind {
+	switch v {
+	case gate.VerbHold:
+		return ledger.Hold
+	case gate.VerbUnhold:
+		return ledger.Unhold
+	case gate.VerbWithdraw:
+		return ledger.Withdrawal
+	case gate.VerbApprove, gate.VerbDeny, gate.VerbRetry, gate.VerbStatus, gate.VerbHelp:
+	}
+	return ledger.Approval
+}
+
 // source identifies a statement: one comment says one thing once. What was not said in
 // a comment is identified by its own id.
 func source(a gate.Approval) string {
-	c := a.Source
-	if c.ID == 0 {
+	comment := commentOf(a)
+	if comment == "" {
 		return a.ID
 	}
-	return fmt.Sprintf("%s %d %t %d %s %s", c.Repository, c.Thread.Number, c.Thread.Issue, c.ID, a.By.ID, a.Verb)
+	return fmt.Sprintf("%s %s %s", comment, a.By.ID, a.Verb)
+}
+
+// commentOf is where a statement was made; "" for one that was not made in a comment.
+func commentOf(a gate.Approval) string {
+	c := a.Source
+	if c.ID == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %t %d", c.Repository, c.Thread.Number, c.Thread.Issue, c.ID)
+}
+
+// unheard are the statements whose comment is not on record, for whatever request: a
+// comment that is read again in its thread must not speak for a later request.
+func (u *unit) unheard(ctx context.Context, all []gate.Approval) ([]gate.Approval, error) {
+	var out []gate.Approval
+	for _, a := range all {
+		n, err := u.q.OnRecord(ctx, commentOf(a))
+		if err != nil {
+			return nil, fmt.Errorf("look for the comment of statement %s: %w", a.ID, err)
+		}
+		if n == 0 {
+			out = append(out, a)
+		}
+	}
+	return out, nil
 }
 
 // Approvals lists the statements about a request in the order in which they were heard.
@@ -104,7 +144,7 @@ func (s *Store) Adopt(ctx context.Context, a gate.Adoption) error {
 				return err
 			}
 		}
-		return nil
+		return u.watch(ctx, a)
 	})
 }
 

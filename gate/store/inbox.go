@@ -65,17 +65,46 @@ func (s *Store) FinishDelivery(ctx context.Context, d gate.Delivery, heard gate.
 			return transition("delivery "+d.ID, "an open delivery", "one that is done or was never stored")
 		}
 		u.news = true // the next of its thread may go
-		if err := u.hear(ctx, heard); err != nil {
-			return err
-		}
-		return u.enqueue(ctx, heard.Posts)
+		return u.hear(ctx, heard)
 	})
 }
 
-// hear stores the statements and makes due what they and the delivery are about.
+// Hear stores what was heard without a delivery, in a thread that was read again, as
+// FinishDelivery does. Statements whose comment is on record, for whatever request, are
+// left out.
+func (s *Store) Hear(ctx context.Context, heard gate.Heard) error {
+	return s.transact(ctx, "store what was heard", func(ctx context.Context, u *unit) error {
+		var err error
+		fresh := heard
+		if fresh.Approvals, err = u.unheard(ctx, heard.Approvals); err != nil {
+			return err
+		}
+		return u.hear(ctx, fresh)
+	})
+}
+
+// hear stores everything that something heard leads to. Every transaction takes its locks
+// in this order: requests, watched policies, deployments, changes, the ledger's head.
+func (u *unit) hear(ctx context.Context, heard gate.Heard) error {
+	if err := u.hearRequests(ctx, heard); err != nil {
+		return err
+	}
+	if err := u.ringWatched(ctx, heard.DueRepositories); err != nil {
+		return err
+	}
+	if err := u.rememberDeployments(ctx, heard.Deployments); err != nil {
+		return err
+	}
+	if err := u.ringChanges(ctx, heard.Changes); err != nil {
+		return err
+	}
+	return u.enqueue(ctx, heard.Posts)
+}
+
+// hearRequests stores the statements and makes due what they and the delivery are about.
 // Requests are locked in the order of their ids, so that two deliveries that name the
 // same ones do not block each other.
-func (u *unit) hear(ctx context.Context, heard gate.Heard) error {
+func (u *unit) hearRequests(ctx context.Context, heard gate.Heard) error {
 	due := map[string][]gate.Approval{}
 	for _, a := range heard.Approvals {
 		due[a.Request] = append(due[a.Request], a)

@@ -32,24 +32,35 @@ func (u *unit) enqueue(ctx context.Context, posts []gate.Post) error {
 		if err != nil {
 			return internal("encode post %s: %w", p.ID, err)
 		}
-		if err := u.q.InsertPost(ctx, db.InsertPostParams{
+		if skip, err := u.answered(ctx, p); err != nil || skip {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		n, err := u.q.InsertPost(ctx, db.InsertPostParams{
 			ID: p.ID, RequestID: p.Request, Forge: string(p.Repository.Forge), RepositoryID: p.Repository.ID,
 			Target: string(p.Target), PostKey: p.Key, LatestOnly: flag(latestOnly(p.Target)), Threadless: flag(threadless),
-			Document: string(doc), DueAt: u.at, MadeAt: u.at,
-		}); err != nil {
+			Once: flag(once(p.Target)), Document: string(doc), DueAt: u.at, MadeAt: u.at,
+		})
+		if err != nil {
 			return fmt.Errorf("store post %s (%s): %w", p.ID, p.Target, err)
 		}
-		u.news = true
+		u.news = u.news || n == 1
 	}
 	return nil
 }
+
+// once reports whether a target and key are told one time in all, however often something
+// leads to it: a comment that is read again is not answered again.
+func once(t gate.PostTarget) bool { return t == gate.PostReply || t == gate.PostReaction }
 
 // latestOnly reports whether only the newest post of a target and key is worth
 // telling. Reactions and replies each say something of their own; a thread is
 // asked for by each request that needs one.
 func latestOnly(t gate.PostTarget) bool {
 	switch t {
-	case gate.PostStatus, gate.PostCheck, gate.PostComment:
+	case gate.PostStatus, gate.PostCheck, gate.PostComment, gate.PostDeployment:
 		return true
 	case gate.PostReply, gate.PostReaction, gate.PostThread:
 	}
@@ -164,6 +175,9 @@ func (s *Store) Posted(ctx context.Context, p gate.Post, known string) error {
 		}
 		if n == 0 {
 			again = transition("post "+p.ID, "an open post", "one that has ended")
+		}
+		if err := u.endDeployment(ctx, p); err != nil {
+			return err
 		}
 		u.news = true
 		if !ok {

@@ -128,23 +128,31 @@ func TestDeferredPostWaits(t *testing.T) {
 	})
 }
 
-func TestReactionsAndRepliesAreNeverDropped(t *testing.T) {
+// Each comment is answered once, whatever leads to the answer again: while it is on its
+// way, once it is there, and after the forge refused it for good.
+func TestReactionsAndRepliesGoOnce(t *testing.T) {
 	onBoth(t, func(w *world) {
-		thread := gate.Thread{Number: 3}
 		for _, target := range []gate.PostTarget{gate.PostReaction, gate.PostReply} {
+			answer := func(comment int) {
+				w.Helper()
+				p := post("r", target, fmt.Sprint("comment ", comment))
+				p.Thread = gate.Thread{Number: 3}
+				w.told(p, p)
+			}
 			for n := range 3 {
-				p := post("r", target, "comment 5")
-				p.Title, p.Thread = fmt.Sprint(n), thread
-				w.told(p)
+				answer(n)
+				answer(n)
 			}
 			for n := range 3 {
 				p := w.postDue(target)
-				if p.Title != fmt.Sprint(n) {
-					w.Errorf("expected %s %d, got %s", target, n, p.Title)
+				if want := fmt.Sprint("comment ", n); p.Key != want {
+					w.Errorf("expected the %s to %s, got %s", target, want, p.Key)
 				}
-				w.nothingToPost()
+				answer(n)
 				w.must(w.s.Posted(w.ctx, p, ""))
+				answer(n)
 			}
+			w.nothingToPost()
 		}
 	})
 }

@@ -103,6 +103,9 @@ func (s *Store) RecordDecision(ctx context.Context, j gate.Judged) (gate.Record,
 		if err != nil {
 			return err
 		}
+		if err := u.keepSnapshots(ctx, j.Snapshots); err != nil {
+			return err
+		}
 		rec, err = record(ctx, u.q, row)
 		return err
 	})

@@ -29,6 +29,7 @@ type Store struct {
 	now            func() time.Time
 	code           func() (string, error)
 	bell           *bell
+	held           *held
 	stop           func() // ends the listener and waits for it
 }
 
@@ -39,7 +40,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Store{engine: c.Engine, now: c.Now, code: c.Codes, bell: newBell(), stop: func() {}}
+	s := &Store{engine: c.Engine, now: c.Now, code: c.Codes, bell: newBell(), held: newHeld(), stop: func() {}}
 	if s.code == nil {
 		s.code = newCode
 	}

@@ -3,12 +3,15 @@ INSERT INTO decisions (request_id, version, outcome, state, document, made_at)
 VALUES (@request_id, @version, @outcome, @state, @document, @made_at);
 
 -- name: InsertApproval :execrows
-INSERT INTO approvals (id, request_id, verb, source, document, heard_at)
-VALUES (@id, @request_id, @verb, @source, @document, @heard_at)
+INSERT INTO approvals (id, request_id, verb, source, comment, document, heard_at)
+VALUES (@id, @request_id, @verb, @source, @comment, @document, @heard_at)
 ON CONFLICT (request_id, source) DO NOTHING;
 
 -- name: Approvals :many
 SELECT document FROM approvals WHERE request_id = @request_id ORDER BY seq;
+
+-- name: OnRecord :one
+SELECT COUNT(*) FROM approvals WHERE comment = @comment AND comment <> '';
 
 -- name: InsertAdoption :exec
 INSERT INTO adoptions (id, forge, repository_id, document, adopted_at)

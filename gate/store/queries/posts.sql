@@ -1,8 +1,15 @@
--- name: InsertPost :exec
-INSERT INTO posts (id, request_id, forge, repository_id, target, post_key, latest_only, threadless,
+-- name: InsertPost :execrows
+INSERT INTO posts (id, request_id, forge, repository_id, target, post_key, latest_only, threadless, once,
                    document, state, due_at, made_at)
-VALUES (@id, @request_id, @forge, @repository_id, @target, @post_key, @latest_only, @threadless,
-        @document, 'open', @due_at, @made_at);
+VALUES (@id, @request_id, @forge, @repository_id, @target, @post_key, @latest_only, @threadless, @once,
+        @document, 'open', @due_at, @made_at)
+ON CONFLICT (forge, repository_id, target, post_key) WHERE once = 1 DO NOTHING;
+
+-- name: OpenPostsOfKey :many
+SELECT document FROM posts
+WHERE forge = @forge AND repository_id = @repository_id AND target = @target AND post_key = @post_key
+  AND state = 'open'
+ORDER BY seq;
 
 -- A post waits for every earlier one of its target and key that is under way, and for every earlier one at all
 -- where each counts; where only the latest counts, the latest goes.
@@ -52,6 +59,28 @@ WHERE id = @id AND state = 'open';
 -- name: DeferPost :execrows
 UPDATE posts SET due_at = @due_at, why = @why, lease_owner = '', lease_until = 0
 WHERE id = @id AND state = 'open';
+
+-- name: RefusePost :one
+UPDATE posts SET due_at = @due_at, why = @why, refusals = refusals + 1, lease_owner = '', lease_until = 0
+WHERE id = @id AND state = 'open'
+RETURNING refusals;
+
+-- name: GiveUpPost :exec
+UPDATE posts SET state = 'given up', ended_at = @ended_at WHERE id = @id AND state = 'open';
+
+-- Without a thread, what was to be said in it cannot be.
+-- name: GiveUpThreadless :exec
+UPDATE posts SET state = 'given up', ended_at = @ended_at, why = @why, lease_owner = '', lease_until = 0
+WHERE request_id = @request_id AND state = 'open' AND threadless = 1;
+
+-- name: OpenThreadPosts :one
+SELECT COUNT(*) FROM posts WHERE request_id = @request_id AND state = 'open' AND target = 'thread';
+
+-- name: GivenUp :many
+SELECT * FROM posts WHERE state = 'given up' ORDER BY ended_at DESC, seq DESC LIMIT @most;
+
+-- name: GivenUpOf :many
+SELECT id FROM posts WHERE request_id = @request_id AND state = 'given up' ORDER BY seq;
 
 -- name: OpenPosts :one
 SELECT COUNT(*) FROM posts WHERE request_id = @request_id AND state = 'open';

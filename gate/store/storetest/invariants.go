@@ -77,7 +77,10 @@ func rules() []rule {
 		{"a request's decision is its latest", `
 			SELECT id FROM requests AS r WHERE decision <> COALESCE((SELECT document FROM decisions AS d
 				WHERE d.request_id = r.id ORDER BY version DESC LIMIT 1), '')`},
-		{"every approval has one leaf", leafCount("approvals", "id", "approval", "1")},
+		{"every statement has one leaf, which says what it is", `
+			SELECT a.id FROM approvals AS a WHERE 1 <> (SELECT COUNT(*) FROM leaves AS l WHERE l.leaf_id = a.id
+				AND l.kind = CASE a.verb WHEN 'hold' THEN 'hold' WHEN 'unhold' THEN 'unhold'
+					WHEN 'withdraw' THEN 'withdrawal' ELSE 'approval' END)`},
 		{"every adoption has one leaf", leafCount("adoptions", "id", "policy-adopted", "1")},
 		{"every signing attempt has its leaf of intents", leafCount("requests", "id", "intents", "x.signing")},
 		{"every signing attempt has intents, and only those", `

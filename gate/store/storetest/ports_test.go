@@ -12,4 +12,6 @@ var (
 	_ release.Book     = (*store.Store)(nil)
 	_ release.Signing  = (*store.Store)(nil)
 	_ release.Outbox   = (*store.Store)(nil)
+	_ release.Watching = (*store.Store)(nil)
+	_ release.Hearing  = (*store.Store)(nil)
 )

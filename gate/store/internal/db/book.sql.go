@@ -78,8 +78,8 @@ func (q *Queries) InsertAdoption(ctx context.Context, arg InsertAdoptionParams) 
 }
 
 const insertApproval = `-- name: InsertApproval :execrows
-INSERT INTO approvals (id, request_id, verb, source, document, heard_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO approvals (id, request_id, verb, source, comment, document, heard_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (request_id, source) DO NOTHING
 `
 
@@ -88,6 +88,7 @@ type InsertApprovalParams struct {
 	RequestID string
 	Verb      string
 	Source    string
+	Comment   string
 	Document  string
 	HeardAt   int64
 }
@@ -98,6 +99,7 @@ func (q *Queries) InsertApproval(ctx context.Context, arg InsertApprovalParams) 
 		arg.RequestID,
 		arg.Verb,
 		arg.Source,
+		arg.Comment,
 		arg.Document,
 		arg.HeardAt,
 	)
@@ -131,4 +133,15 @@ func (q *Queries) InsertDecision(ctx context.Context, arg InsertDecisionParams) 
 		arg.MadeAt,
 	)
 	return err
+}
+
+const onRecord = `-- name: OnRecord :one
+SELECT COUNT(*) FROM approvals WHERE comment = $1 AND comment <> ''
+`
+
+func (q *Queries) OnRecord(ctx context.Context, comment string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, onRecord, comment)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }

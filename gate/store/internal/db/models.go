@@ -30,6 +30,7 @@ type Approval struct {
 	Source    string
 	Document  string
 	HeardAt   int64
+	Comment   string
 }
 
 type Decision struct {
@@ -39,6 +40,17 @@ type Decision struct {
 	State     string
 	Document  string
 	MadeAt    int64
+}
+
+type Deployment struct {
+	Forge        string
+	RepositoryID int64
+	RunID        int64
+	Environment  string
+	RequestedAt  int64
+	Verdict      string
+	RequestID    string
+	EndedAt      int64
 }
 
 type Document struct {
@@ -101,6 +113,19 @@ type LedgerHead struct {
 	Size int64
 }
 
+type PolicyChange struct {
+	Forge        string
+	RepositoryID int64
+	Number       int64
+	DueAt        int64
+	Rung         int64
+	Heard        int64
+	Claim        int64
+	LeaseOwner   string
+	LeaseUntil   int64
+	Why          string
+}
+
 type Post struct {
 	Seq          int64
 	ID           string
@@ -120,6 +145,15 @@ type Post struct {
 	Why          string
 	MadeAt       int64
 	EndedAt      int64
+	Refusals     int32
+	Once         int32
+}
+
+type ProtectedRef struct {
+	Forge        string
+	RepositoryID int64
+	Ref          string
+	Changes      int64
 }
 
 type Request struct {
@@ -157,10 +191,34 @@ type Signature struct {
 	SignedAt  int64
 }
 
+type Snapshot struct {
+	Seq          int64
+	Forge        string
+	RepositoryID int64
+	Ref          string
+	ReadAt       int64
+	UntilAt      int64
+	Rules        string
+	Document     string
+}
+
 type TokenUse struct {
 	Issuer    string
 	TokenID   string
 	RequestID string
 	ExpiresAt int64
 	BoundAt   int64
+}
+
+type Watched struct {
+	Forge        string
+	RepositoryID int64
+	Proposal     string
+	LookedAt     int64
+	DueAt        int64
+	Rung         int64
+	Heard        int64
+	Claim        int64
+	LeaseOwner   string
+	LeaseUntil   int64
 }

@@ -93,11 +93,118 @@ func (q *Queries) EndPost(ctx context.Context, arg EndPostParams) (int64, error)
 	return result.RowsAffected()
 }
 
-const insertPost = `-- name: InsertPost :exec
-INSERT INTO posts (id, request_id, forge, repository_id, target, post_key, latest_only, threadless,
+const giveUpPost = `-- name: GiveUpPost :exec
+UPDATE posts SET state = 'given up', ended_at = $1 WHERE id = $2 AND state = 'open'
+`
+
+type GiveUpPostParams struct {
+	EndedAt int64
+	ID      string
+}
+
+func (q *Queries) GiveUpPost(ctx context.Context, arg GiveUpPostParams) error {
+	_, err := q.db.ExecContext(ctx, giveUpPost, arg.EndedAt, arg.ID)
+	return err
+}
+
+const giveUpThreadless = `-- name: GiveUpThreadless :exec
+UPDATE posts SET state = 'given up', ended_at = $1, why = $2, lease_owner = '', lease_until = 0
+WHERE request_id = $3 AND state = 'open' AND threadless = 1
+`
+
+type GiveUpThreadlessParams struct {
+	EndedAt   int64
+	Why       string
+	RequestID string
+}
+
+// Without a thread, what was to be said in it cannot be.
+func (q *Queries) GiveUpThreadless(ctx context.Context, arg GiveUpThreadlessParams) error {
+	_, err := q.db.ExecContext(ctx, giveUpThreadless, arg.EndedAt, arg.Why, arg.RequestID)
+	return err
+}
+
+const givenUp = `-- name: GivenUp :many
+SELECT seq, id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state, due_at, lease_owner, lease_until, tries, why, made_at, ended_at, refusals, once FROM posts WHERE state = 'given up' ORDER BY ended_at DESC, seq DESC LIMIT $1
+`
+
+func (q *Queries) GivenUp(ctx context.Context, most int32) ([]Post, error) {
+	rows, err := q.db.QueryContext(ctx, givenUp, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Post
+	for rows.Next() {
+		var i Post
+		if err := rows.Scan(
+			&i.Seq,
+			&i.ID,
+			&i.RequestID,
+			&i.Forge,
+			&i.RepositoryID,
+			&i.Target,
+			&i.PostKey,
+			&i.LatestOnly,
+			&i.Threadless,
+			&i.Document,
+			&i.State,
+			&i.DueAt,
+			&i.LeaseOwner,
+			&i.LeaseUntil,
+			&i.Tries,
+			&i.Why,
+			&i.MadeAt,
+			&i.EndedAt,
+			&i.Refusals,
+			&i.Once,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const givenUpOf = `-- name: GivenUpOf :many
+SELECT id FROM posts WHERE request_id = $1 AND state = 'given up' ORDER BY seq
+`
+
+func (q *Queries) GivenUpOf(ctx context.Context, requestID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, givenUpOf, requestID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const insertPost = `-- name: InsertPost :execrows
+INSERT INTO posts (id, request_id, forge, repository_id, target, post_key, latest_only, threadless, once,
                    document, state, due_at, made_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-        $9, 'open', $10, $11)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+        $10, 'open', $11, $12)
+ON CONFLICT (forge, repository_id, target, post_key) WHERE once = 1 DO NOTHING
 `
 
 type InsertPostParams struct {
@@ -109,13 +216,14 @@ type InsertPostParams struct {
 	PostKey      string
 	LatestOnly   int32
 	Threadless   int32
+	Once         int32
 	Document     string
 	DueAt        int64
 	MadeAt       int64
 }
 
-func (q *Queries) InsertPost(ctx context.Context, arg InsertPostParams) error {
-	_, err := q.db.ExecContext(ctx, insertPost,
+func (q *Queries) InsertPost(ctx context.Context, arg InsertPostParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertPost,
 		arg.ID,
 		arg.RequestID,
 		arg.Forge,
@@ -124,11 +232,15 @@ func (q *Queries) InsertPost(ctx context.Context, arg InsertPostParams) error {
 		arg.PostKey,
 		arg.LatestOnly,
 		arg.Threadless,
+		arg.Once,
 		arg.Document,
 		arg.DueAt,
 		arg.MadeAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const known = `-- name: Known :one
@@ -198,7 +310,7 @@ func (q *Queries) OlderPosts(ctx context.Context, arg OlderPostsParams) (int64, 
 }
 
 const openPostSkipLocked = `-- name: OpenPostSkipLocked :one
-SELECT seq, id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state, due_at, lease_owner, lease_until, tries, why, made_at, ended_at FROM posts AS p
+SELECT seq, id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state, due_at, lease_owner, lease_until, tries, why, made_at, ended_at, refusals, once FROM posts AS p
 WHERE p.state = 'open' AND p.due_at <= $1 AND p.lease_until <= $1
   AND (p.threadless = 0 OR EXISTS (
     SELECT 1 FROM requests AS r WHERE r.id = p.request_id AND r.thread_number > 0))
@@ -236,6 +348,8 @@ func (q *Queries) OpenPostSkipLocked(ctx context.Context, now int64) (Post, erro
 		&i.Why,
 		&i.MadeAt,
 		&i.EndedAt,
+		&i.Refusals,
+		&i.Once,
 	)
 	return i, err
 }
@@ -249,6 +363,78 @@ func (q *Queries) OpenPosts(ctx context.Context, requestID string) (int64, error
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const openPostsOfKey = `-- name: OpenPostsOfKey :many
+SELECT document FROM posts
+WHERE forge = $1 AND repository_id = $2 AND target = $3 AND post_key = $4
+  AND state = 'open'
+ORDER BY seq
+`
+
+type OpenPostsOfKeyParams struct {
+	Forge        string
+	RepositoryID int64
+	Target       string
+	PostKey      string
+}
+
+func (q *Queries) OpenPostsOfKey(ctx context.Context, arg OpenPostsOfKeyParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, openPostsOfKey,
+		arg.Forge,
+		arg.RepositoryID,
+		arg.Target,
+		arg.PostKey,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var document string
+		if err := rows.Scan(&document); err != nil {
+			return nil, err
+		}
+		items = append(items, document)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openThreadPosts = `-- name: OpenThreadPosts :one
+SELECT COUNT(*) FROM posts WHERE request_id = $1 AND state = 'open' AND target = 'thread'
+`
+
+func (q *Queries) OpenThreadPosts(ctx context.Context, requestID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, openThreadPosts, requestID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const refusePost = `-- name: RefusePost :one
+UPDATE posts SET due_at = $1, why = $2, refusals = refusals + 1, lease_owner = '', lease_until = 0
+WHERE id = $3 AND state = 'open'
+RETURNING refusals
+`
+
+type RefusePostParams struct {
+	DueAt int64
+	Why   string
+	ID    string
+}
+
+func (q *Queries) RefusePost(ctx context.Context, arg RefusePostParams) (int32, error) {
+	row := q.db.QueryRowContext(ctx, refusePost, arg.DueAt, arg.Why, arg.ID)
+	var refusals int32
+	err := row.Scan(&refusals)
+	return refusals, err
 }
 
 const remember = `-- name: Remember :exec
