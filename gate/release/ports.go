@@ -115,6 +115,9 @@ type Outbox interface {
 	Posted(ctx context.Context, p gate.Post, known string) error
 	// DeferPost gives the lease back until after.
 	DeferPost(ctx context.Context, p gate.Post, after time.Time, why string) error
+	// RefusePost is DeferPost for a post that the forge refused; after many refusals the
+	// post is given up and counts as told.
+	RefusePost(ctx context.Context, p gate.Post, after time.Time, why string) error
 }
 
 // Watcher is what a forge tells about policies that are not in force yet.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -86,17 +87,22 @@ func (g *Gate) PostNext(ctx context.Context) (bool, error) {
 	}
 	known, err := g.post(ctx, p)
 	if err != nil {
-		after := postRetry
-		if gate.KindOf(err) != gate.Unavailable {
-			after = postRefused
-		}
+		why := fmt.Sprint(gate.CodeOf(err))
 		g.Log.WarnContext(ctx, "post not made", "post", p.ID, "target", string(p.Target), "request", p.Request, "error", err)
-		return true, g.Store.DeferPost(ctx, p, g.Now().Add(after), fmt.Sprint(gate.CodeOf(err)))
+		broken := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		if broken || gate.KindOf(err) == gate.Unavailable {
+			return true, g.Store.DeferPost(ctx, p, g.Now().Add(postRetry), why)
+		}
+		return true, g.Store.RefusePost(ctx, p, g.Now().Add(postRefused), why)
 	}
 	return true, g.Store.Posted(ctx, p, known)
 }
 
+// post ends well before its lease: once another worker may tell the forge something newer,
+// nothing older is on its way any more.
 func (g *Gate) post(ctx context.Context, p gate.Post) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, postLease-postMargin)
+	defer cancel()
 	port, err := g.port(p.Repository.Forge)
 	if err != nil {
 		return "", err
@@ -109,4 +115,5 @@ func (g *Gate) post(ctx context.Context, p gate.Post) (string, error) {
 const (
 	postRetry   = 5 * time.Second
 	postRefused = 5 * time.Minute
+	postMargin  = 15 * time.Second // between the end of a post and that of its lease
 )

@@ -96,4 +96,6 @@ type adoptedDoc struct {
 type publishedDoc struct {
 	V       int    `json:"v"`
 	Request string `json:"request"`
+	// GivenUp is how many posts the forge refused for good.
+	GivenUp int `json:"given_up,omitempty"`
 }

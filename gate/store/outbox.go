@@ -245,11 +245,15 @@ func (u *unit) publishIfTold(ctx context.Context, row *db.Request) error {
 	if open > 0 {
 		return nil
 	}
+	untold, err := u.q.CountGivenUp(ctx, row.ID)
+	if err != nil {
+		return fmt.Errorf("count the posts of request %s that were given up: %w", row.ID, err)
+	}
 	row.State = string(gate.StatePublished)
 	if err := u.save(ctx, row); err != nil {
 		return err
 	}
-	return u.record(ledger.Published, row.ID, publishedDoc{V: docVersion, Request: row.ID})
+	return u.record(ledger.Published, row.ID, publishedDoc{V: docVersion, Request: row.ID, GivenUp: int(untold)})
 }
 
 // publishOther is publishIfTold for a request whose post was dropped in favour of another's.

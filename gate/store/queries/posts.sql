@@ -79,8 +79,8 @@ SELECT COUNT(*) FROM posts WHERE request_id = @request_id AND state = 'open' AND
 -- name: GivenUp :many
 SELECT * FROM posts WHERE state = 'given up' ORDER BY ended_at DESC, seq DESC LIMIT @most;
 
--- name: GivenUpOf :many
-SELECT id FROM posts WHERE request_id = @request_id AND state = 'given up' ORDER BY seq;
+-- name: CountGivenUp :one
+SELECT COUNT(*) FROM posts WHERE request_id = @request_id AND state = 'given up';
 
 -- name: OpenPosts :one
 SELECT COUNT(*) FROM posts WHERE request_id = @request_id AND state = 'open';

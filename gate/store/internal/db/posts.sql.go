@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const countGivenUp = `-- name: CountGivenUp :one
+SELECT COUNT(*) FROM posts WHERE request_id = $1 AND state = 'given up'
+`
+
+func (q *Queries) CountGivenUp(ctx context.Context, requestID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countGivenUp, requestID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deferPost = `-- name: DeferPost :execrows
 UPDATE posts SET due_at = $1, why = $2, lease_owner = '', lease_until = 0
 WHERE id = $3 AND state = 'open'
@@ -162,33 +173,6 @@ func (q *Queries) GivenUp(ctx context.Context, most int32) ([]Post, error) {
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const givenUpOf = `-- name: GivenUpOf :many
-SELECT id FROM posts WHERE request_id = $1 AND state = 'given up' ORDER BY seq
-`
-
-func (q *Queries) GivenUpOf(ctx context.Context, requestID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, givenUpOf, requestID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -110,3 +110,4 @@ UPDATE posts SET once = 1 WHERE seq IN (
     GROUP BY forge, repository_id, target, post_key);
 CREATE UNIQUE INDEX posts_once ON posts (forge, repository_id, target, post_key) WHERE once = 1;
 CREATE INDEX posts_given_up ON posts (ended_at) WHERE state = 'given up';
+CREATE INDEX posts_given_up_request ON posts (request_id) WHERE state = 'given up';
