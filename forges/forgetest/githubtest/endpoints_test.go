@@ -65,7 +65,12 @@ func everything(w *team) *scenario {
 	x := &scenario{team: w}
 	stop := receiver(w)
 	w.t.Cleanup(stop)
-	w.Protect(w.repo, forgetest.Protection{Ref: "refs/heads/main", Reviews: 1})
+	w.JoinTeam(w.repo, w.AddTeam(w.repo, "crew"), w.ana)
+	w.ProtectClassic(w.repo, githubtest.ClassicRule{
+		Protection: forgetest.Protection{Ref: "refs/heads/main", Reviews: 1},
+		Pushers:    &githubtest.Allowed{People: []forgetest.Person{w.ana}, Teams: []string{"crew"}, Apps: []string{"gate"}},
+		Bypass:     githubtest.Allowed{Teams: []string{"crew"}},
+	})
 	w.Protect(w.repo, forgetest.Protection{Ref: "refs/tags/v*"})
 	x.ruleset = w.AddRuleset(w.repo, githubtest.Ruleset{
 		Name: "all", Target: "branch", Enforcement: "active", Organization: true, Include: []string{"~DEFAULT_BRANCH"},
@@ -154,6 +159,10 @@ func (x *scenario) rows() []endpointRow {
 		{request: fmt.Sprintf("GET %s/actions/jobs/%d", repo, job.ID)},
 		{request: "GET " + repo + "/collaborators?permission=push"},
 		{request: "GET " + repo + "/collaborators/ana/permission"},
+		{request: "GET /orgs/acme/teams/crew"},
+		{request: "GET /orgs/acme/teams/crew/members?per_page=100"},
+		{request: "GET /orgs/acme/teams/crew/memberships/ana"},
+		{request: "GET /orgs/acme/teams/crew/memberships/bo", want: 404},
 		{request: "GET /users/ana"},
 		{request: fmt.Sprintf("GET /user/%d", x.ana.ID)},
 		{request: fmt.Sprintf("GET /repositories/%d", x.repo.ID)},

@@ -215,6 +215,11 @@ func identityFields() map[string]func(*call, identity) any {
 		"date":  func(_ *call, x identity) any { return stamp(x.commit.When) },
 		"user": func(c *call, x identity) any {
 			if a := c.byEmail(x.email); a != nil && (a.kind == "User" || !c.opts.Switches.NoUserForBotCommits) {
+				if a.kind == "Bot" && c.opts.Switches.BareBotLogins {
+					bare := *a
+					bare.login = strings.TrimSuffix(a.login, "[bot]")
+					a = &bare
+				}
 				return node{"User", a}
 			}
 			return nil

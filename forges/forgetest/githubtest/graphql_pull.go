@@ -238,7 +238,9 @@ func listFields() map[string]resolver {
 	out := map[string]resolver{}
 	for _, kind := range []string{
 		"CheckSuiteConnection", "CommitConnection", "CommitHistoryConnection", "GitActorConnection", "IssueCommentConnection",
-		"PullRequestCommitConnection", "PullRequestConnection", "PullRequestReviewConnection",
+		"PullRequestCommitConnection", "PullRequestConnection", "PullRequestReviewConnection", "RepositoryCollaboratorConnection",
+		"UserConnection", "PullRequestTimelineItemsConnection", "BypassForcePushAllowanceConnection",
+		"BypassPullRequestAllowanceConnection", "PushAllowanceConnection",
 	} {
 		out[kind+".nodes"] = func(_ *call, of any, _ map[string]any) any { return of.(connection).nodes }
 		out[kind+".totalCount"] = func(_ *call, of any, _ map[string]any) any { return of.(connection).total }

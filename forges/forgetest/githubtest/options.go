@@ -43,6 +43,12 @@ type Switches struct {
 	// NoUserForBotCommits makes GraphQL GitActor.user null for a bot's e-mail. The field's
 	// type is User, but answers with a bot's login and ID have been seen in the wild.
 	NoUserForBotCommits bool
+	// BareBotLogins gives such an account in GitActor.user without the "[bot]" that REST
+	// shows, as GraphQL's type Bot does.
+	BareBotLogins bool
+	// NoCollaboratorsForApps refuses Repository.collaborators to Apps. REST lists them with
+	// metadata:read; GraphQL's documentation does not speak of Apps there.
+	NoCollaboratorsForApps bool
 	// PendingOmitsCustomRules leaves custom protection rules out of a run's pending
 	// deployments; their description speaks of "protection rules" without saying which.
 	PendingOmitsCustomRules bool

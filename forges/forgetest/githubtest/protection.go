@@ -16,7 +16,7 @@ import (
 type protection struct {
 	id      int64
 	pattern string
-	forgetest.Protection
+	ClassicRule
 }
 
 // Protect sets a rule: classic protection for a branch, or a ruleset if asked.
@@ -33,7 +33,7 @@ func (s *Server) Protect(repo forgetest.Repository, p forgetest.Protection) {
 		if r.protections[branch] != nil {
 			action = "edited"
 		}
-		rule := &protection{id: s.next("protection"), pattern: branch, Protection: p}
+		rule := &protection{id: s.next("protection"), pattern: branch, ClassicRule: ClassicRule{Protection: p}}
 		r.protections[branch] = rule
 		s.emit(r, "branch_protection_rule", action, owner, obj{"rule": s.protectionEvent(r, rule)})
 		return
@@ -108,15 +108,22 @@ func (c *call) protectionJSON(branch string, rule *protection) obj {
 		},
 		"required_linear_history": obj{"enabled": false}, "allow_force_pushes": obj{"enabled": rule.AllowForcePush},
 		"allow_deletions": obj{"enabled": rule.AllowDeletion}, "block_creations": obj{"enabled": false},
-		"required_conversation_resolution": obj{"enabled": false}, "lock_branch": obj{"enabled": false},
+		"required_conversation_resolution": obj{"enabled": false}, "lock_branch": obj{"enabled": rule.Lock},
 		"allow_fork_syncing": obj{"enabled": false},
 	}
-	if rule.Reviews > 0 {
+	if rule.pullRequests() {
 		out["required_pull_request_reviews"] = obj{
 			"url": self + "/required_pull_request_reviews", "dismiss_stale_reviews": true,
 			"require_code_owner_reviews": false, "require_last_push_approval": false,
-			"required_approving_review_count": rule.Reviews,
+			"required_approving_review_count": rule.Reviews, "bypass_pull_request_allowances": c.allowedJSON(rule.Bypass),
 		}
+	}
+	if rule.Pushers != nil {
+		out["restrictions"] = c.allowedJSON(*rule.Pushers)
+		for _, kind := range []string{"users", "teams", "apps"} {
+			out["restrictions"].(obj)[kind+"_url"] = self + "/restrictions/" + kind
+		}
+		out["restrictions"].(obj)["url"] = self + "/restrictions"
 	}
 	return out
 }

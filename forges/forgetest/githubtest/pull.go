@@ -22,6 +22,7 @@ type pull struct {
 	mergeSHA   string
 	introduced map[string]bool // commits that the merge put on the target
 	reviews    []*review
+	forced     []forced // pushes by force while it was open
 }
 
 // OpenChange opens a pull request as by.
@@ -81,6 +82,9 @@ func (s *Server) synchronizePulls(r *repository, who *account, ref, before, sha 
 		for _, t := range sorted(base.threads) {
 			if t.pull == nil || !t.open || t.pull.head != r || t.pull.source != branch {
 				continue
+			}
+			if !r.net.graph.IsAncestor(t.pull.headSHA, r.peel(sha)) {
+				t.pull.forced = append(t.pull.forced, forced{s.next("forced"), who.id, s.now()})
 			}
 			t.pull.headSHA, t.pull.baseSHA = r.peel(sha), base.head("refs/heads/"+t.pull.target)
 			s.touchPull(base, t)
@@ -231,8 +235,9 @@ func (s *Server) pullJSON(r *repository, t *thread) obj {
 	statuses := s.repoAPI(r, "/statuses/%s", p.headSHA)
 	var mergedBy any
 	if p.mergedBy != 0 {
-		mergedBy = s.userJSON(s.accounts[p.mergedBy])
+		mergedBy = s.userOrNull(s.accounts[p.mergedBy])
 	}
+	assignee, assignees := s.assigneesJSON(t)
 	commits := p.commits()
 	files := len(r.net.graph.Changed(r.net.graph.MergeBase(p.baseSHA, p.headSHA), p.headSHA))
 	return obj{
@@ -241,7 +246,7 @@ func (s *Server) pullJSON(r *repository, t *thread) obj {
 		"review_comments_url": self + "/comments", "review_comment_url": s.repoAPI(r, "/pulls/comments{/number}"),
 		"comments_url": issue + "/comments", "statuses_url": statuses, "number": t.number, "state": t.state(),
 		"locked": false, "active_lock_reason": nil, "title": t.title, "user": s.userJSON(s.accounts[t.author]), "body": t.body,
-		"labels": []obj{}, "milestone": nil, "assignee": nil, "assignees": []obj{}, "requested_reviewers": []obj{},
+		"labels": []obj{}, "milestone": nil, "assignee": assignee, "assignees": assignees, "requested_reviewers": []obj{},
 		"requested_teams": []obj{}, "draft": false, "created_at": stamp(t.created), "updated_at": stamp(t.updated),
 		"closed_at": stampOrNull(t.closed), "merged_at": stampOrNull(p.merged), "merge_commit_sha": p.mergeCommitSHA(),
 		"head": s.side(p.head, p.source, p.headSHA), "base": s.side(r, p.target, p.baseSHA),

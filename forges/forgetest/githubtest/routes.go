@@ -90,6 +90,9 @@ func peopleRoutes() []route {
 	return []route{
 		{method: "GET", path: "/repos/{owner}/{repo}/collaborators", needs: "metadata:read", handle: listCollaborators},
 		{method: "GET", path: "/repos/{owner}/{repo}/collaborators/{username}/permission", needs: "metadata:read", handle: getPermission},
+		{method: "GET", path: "/orgs/{org}/teams/{team_slug}", needs: "members:read", handle: getTeam},
+		{method: "GET", path: "/orgs/{org}/teams/{team_slug}/members", needs: "members:read", handle: listTeamMembers},
+		{method: "GET", path: "/orgs/{org}/teams/{team_slug}/memberships/{username}", needs: "members:read", handle: getMembership},
 		{method: "GET", path: "/users/{username}", needs: "metadata:read", handle: getUser},
 		{method: "GET", path: "/user/{account_id}", needs: "metadata:read", handle: getUserByID},
 	}

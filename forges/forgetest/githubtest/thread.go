@@ -18,6 +18,7 @@ type thread struct {
 	created, updated time.Time
 	closed           time.Time
 	pull             *pull
+	assignees        []int64
 }
 
 // OpenIssue opens a plain issue as by.
@@ -115,6 +116,7 @@ func (s *Server) issueJSON(r *repository, t *thread) obj {
 	if t.pull != nil {
 		page = s.repoWeb(r, "/pull/%d", t.number)
 	}
+	assignee, assignees := s.assigneesJSON(t)
 	var app any
 	if t.author == s.bot().id {
 		app = s.appJSON()
@@ -123,8 +125,8 @@ func (s *Server) issueJSON(r *repository, t *thread) obj {
 		"id": t.id, "node_id": nodeID("I", t.id), "url": self, "repository_url": s.repoAPI(r, ""),
 		"labels_url": self + "/labels{/name}", "comments_url": self + "/comments", "events_url": self + "/events",
 		"timeline_url": self + "/timeline", "html_url": page, "number": t.number, "state": t.state(), "state_reason": nil,
-		"title": t.title, "body": t.body, "user": s.userOrNull(s.accounts[t.author]), "labels": []obj{}, "assignee": nil,
-		"assignees": []obj{}, "milestone": nil, "locked": false, "active_lock_reason": nil,
+		"title": t.title, "body": t.body, "user": s.userOrNull(s.accounts[t.author]), "labels": []obj{}, "assignee": assignee,
+		"assignees": assignees, "milestone": nil, "locked": false, "active_lock_reason": nil,
 		"comments": len(r.commentsOf(t.number)), "author_association": s.association(r, t.author),
 		"created_at": stamp(t.created), "updated_at": stamp(t.updated), "closed_at": stampOrNull(t.closed),
 		"performed_via_github_app": app, "reactions": s.rollup(self, nil),
