@@ -1,0 +1,72 @@
+package probe_test
+
+import (
+	"testing"
+
+	"github.com/countersign/countersign/forges/forgetest/githubtest"
+	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
+	"github.com/countersign/countersign/forges/probe"
+)
+
+// expect holds the outcomes that differ from "holds"; facts that need people are told by nobody.
+func expect(t *testing.T, r probe.Report, differ map[string]probe.Outcome) {
+	t.Helper()
+	for _, f := range probe.Facts(r.Kind) {
+		want, listed := differ[f.ID]
+		if !listed {
+			want = probe.Holds
+			if f.Needs == probe.NeedsHand {
+				want = probe.Untold
+			}
+		}
+		if got := r.Find(f.ID); got.Outcome != want {
+			t.Errorf("%s: expected %s, got %s: %s", f.ID, want, got.Outcome, got.Why)
+		}
+	}
+}
+
+func TestGitHubAsExpected(t *testing.T) {
+	r, _ := onGitHub(t, githubtest.Options{}).probe()
+	expect(t, r, map[string]probe.Outcome{"github.activity-tags": probe.Fails})
+}
+
+func TestGitLabAsExpected(t *testing.T) {
+	r, _ := onGitLab(t, gitlabtest.Options{}).probe()
+	expect(t, r, map[string]probe.Outcome{"gitlab.token-scope": probe.Fails})
+}
+
+// What nobody verified on a live forge has a switch in its double; the probe tells both
+// sides apart.
+func TestSwitches(t *testing.T) {
+	for id, row := range map[string]struct {
+		github *githubtest.Switches
+		gitlab gitlabtest.Options
+		want   probe.Outcome
+	}{
+		"github.installation-by-number": {github: &githubtest.Switches{NoInstallationByRepositoryID: true}, want: probe.Fails},
+		"github.activity-tags":          {github: &githubtest.Switches{ActivityListsTags: true}, want: probe.Holds},
+		"github.job-number":             {github: &githubtest.Switches{JobIDIsNotCheckRunID: true}, want: probe.Fails},
+		"github.token-elsewhere":        {github: &githubtest.Switches{TokensReadPublic: true}, want: probe.Fails},
+		"github.bot-commits":            {github: &githubtest.Switches{NoUserForBotCommits: true}, want: probe.Fails},
+		"gitlab.commit-author":          {gitlab: gitlabtest.Options{WithoutRepositoryCommit: true}, want: probe.Fails},
+		"gitlab.blob-mode":              {gitlab: gitlabtest.Options{WithoutBlobMode: true}, want: probe.Fails},
+		"gitlab.unknown-revision":       {gitlab: gitlabtest.Options{UnknownRevisionNotFound: true}, want: probe.Fails},
+		"gitlab.fast-forward":           {gitlab: gitlabtest.Options{FastForwardMergeCommit: true}, want: probe.Fails},
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			differ := map[string]probe.Outcome{id: row.want}
+			var r probe.Report
+			if row.github != nil {
+				if id != "github.activity-tags" {
+					differ["github.activity-tags"] = probe.Fails
+				}
+				r, _ = onGitHub(t, githubtest.Options{Switches: *row.github}).probe()
+			} else {
+				differ["gitlab.token-scope"] = probe.Fails
+				r, _ = onGitLab(t, row.gitlab).probe()
+			}
+			expect(t, r, differ)
+		})
+	}
+}
