@@ -211,6 +211,8 @@ func pages[T any](ctx context.Context, c *caller, q url.Values, take func(T) (bo
 			query.Set("page", fmt.Sprint(resp.NextPage))
 		case resp.After != "":
 			query.Set("after", resp.After)
+		case resp.Cursor != "":
+			query.Set("cursor", resp.Cursor)
 		default:
 			return nil
 		}

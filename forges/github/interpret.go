@@ -26,6 +26,8 @@ func (f *Forge) Interpret(d gate.Delivery) ([]gate.Ring, error) {
 	case "push", "create", "delete", "pull_request", "pull_request_review", "branch_protection_rule",
 		"branch_protection_configuration", "repository_ruleset", "member", "membership", "team", "team_add", "repository":
 		return f.rings("", p.Repository), nil
+	case "deployment_protection_rule":
+		return f.deployRings(d, p)
 	case "installation", "installation_repositories":
 		var rings []gate.Ring
 		for _, group := range [][]numbered{p.Repositories, p.RepositoriesAdded, p.RepositoriesRemoved} {

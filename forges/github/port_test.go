@@ -8,4 +8,5 @@ import (
 var (
 	_ release.Forge       = (*github.Forge)(nil)
 	_ release.Interpreter = (*github.Forge)(nil)
+	_ release.Courier     = (*github.Forge)(nil)
 )

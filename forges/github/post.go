@@ -47,6 +47,8 @@ func (r *repository) post(ctx context.Context, p gate.Post) (string, error) {
 		return r.postReaction(ctx, p)
 	case gate.PostThread:
 		return r.postThread(ctx, p)
+	case gate.PostDeployment:
+		return r.postDeployment(ctx, p)
 	}
 	return "", &gate.Error{Kind: gate.Invalid, Code: gate.CodeInternal, Text: fmt.Sprintf("post to %q: no such target", p.Target)}
 }
