@@ -10,8 +10,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-
-	"github.com/countersign/countersign/gate"
 )
 
 // Bounds that keep a hostile file from costing more than a friendly one: nesting
@@ -25,8 +23,8 @@ const (
 
 // open parses the one document of a file, and refuses all of YAML that lets one
 // text mean another: anchors, aliases, tags, merge keys, directives, several
-// documents (attack 78).
-func open(path string, file []byte) (*source, ast.Node, error) {
+// documents (attack 78). Minimal is what an empty file is told to start with.
+func open(path string, file []byte, minimal string) (*source, ast.Node, error) {
 	s := &source{path: path, lines: strings.Split(string(file), "\n")}
 	if err := s.plain(file); err != nil {
 		return nil, nil, err
@@ -50,7 +48,7 @@ func open(path string, file []byte) (*source, ast.Node, error) {
 		body = d.Body
 	}
 	if body == nil {
-		return nil, nil, s.whole("the file is empty", "a policy", "nothing", "start with:\n"+strings.TrimSpace(Minimal(gate.GitHub)))
+		return nil, nil, s.whole("the file is empty", "a policy", "nothing", "start with:\n"+strings.TrimSpace(minimal))
 	}
 	return s, body, nil
 }

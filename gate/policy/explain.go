@@ -18,42 +18,58 @@ type Explained struct {
 	Values []Value `json:"values"`
 }
 
-// Value is one field of a stream: what it says, and whether the file says so.
+// Value is one field of a stream: what it says, and who says so.
 type Value struct {
 	Field   string `json:"field"` // as in the file: "branch.min_reviews"
 	Value   string `json:"value"`
-	Written bool   `json:"written"` // false for a default
+	Written bool   `json:"written"` // whether the file says something of it
+	// Source is "file", "default" or "floor NAME", or several of them, with commas, where
+	// the value is made of them all.
+	Source string `json:"source"`
 }
+
+// Where a value comes from.
+const (
+	FromFile    = "file"
+	FromDefault = "default"
+	fromFloor   = "floor "
+)
 
 // Explain reads a policy file and says what each stream comes to. Its errors are those
 // of [Parse].
 func Explain(file []byte, where Origin) (gate.Policy, []Explained, error) {
-	p, err := Parse(file, where)
+	p, m, err := read(file, where)
 	if err != nil {
 		return gate.Policy{}, nil, err
-	}
-	path := where.Path
-	if path == "" {
-		path = Path
-	}
-	_, body, err := open(path, file)
-	if err != nil {
-		return gate.Policy{}, nil, err
-	}
-	entries, ok := member(body, "releases").(*ast.SequenceNode)
-	if !ok || len(entries.Values) != len(p.Streams) {
-		return gate.Policy{}, nil, fmt.Errorf("explain %s: the file has other releases than the policy read from it", path)
 	}
 	var out []Explained
 	for n, s := range p.Streams {
 		e := Explained{Name: s.Name}
 		for _, v := range inForce(s, where.Kind) {
-			v.Written = written(entries.Values[n], v.Field)
+			v.Written = written(m.entries[n], v.Field)
+			v.Source = sourceOf(v, m.raised[n][v.Field])
 			e.Values = append(e.Values, v)
 		}
 		out = append(out, e)
 	}
 	return p, out, nil
+}
+
+// sourceOf names who a value comes from. What floors add to still is the file's too.
+func sourceOf(v Value, floors []string) string {
+	own := FromDefault
+	if v.Written {
+		own = FromFile
+	}
+	if len(floors) == 0 {
+		return own
+	}
+	from := fromFloor + strings.Join(floors, ", "+fromFloor)
+	adds := v.Field == "approvals" || v.Written && (v.Field == "checks" || v.Field == "window")
+	if adds {
+		return own + ", " + from
+	}
+	return fromFloor + floors[len(floors)-1]
 }
 
 // inForce are the values of a stream, in the order of [Fields].

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -29,40 +30,52 @@ type Origin struct {
 // maxStreams is how many releases: entries a file may have.
 const maxStreams = 50
 
-// Parse reads a policy file. The policy it returns has no baseline: that is the
-// adoption's. Errors are *gate.Error, Invalid with CodePolicyInvalid; their text
-// shows the line with a caret under the fault.
+// Parse reads a policy file and holds it to the origin's floors. The policy it returns has
+// no baseline: that is the adoption's. Its sources are the floors, by name, and then the
+// file. Errors are *gate.Error, Invalid with CodePolicyInvalid; their text shows the
+// line with a caret under the fault.
 func Parse(file []byte, where Origin) (gate.Policy, error) {
+	p, _, err := read(file, where)
+	return p, err
+}
+
+// made is how a policy came about: the file's own entries, and what floors raised in each.
+type made struct {
+	entries []ast.Node
+	raised  []raised
+}
+
+func read(file []byte, where Origin) (gate.Policy, made, error) {
 	path := where.Path
 	if path == "" {
 		path = Path
 	}
-	s, body, err := open(path, file)
+	s, body, err := open(path, file, Minimal(where.Kind))
 	if err != nil {
-		return gate.Policy{}, err
+		return gate.Policy{}, made{}, err
 	}
 	r := &reader{source: s}
-	p := r.policy(body, where)
+	p, m := r.policy(body, where)
 	if r.err != nil {
-		return gate.Policy{}, r.err
+		return gate.Policy{}, made{}, r.err
 	}
-	p.Sources = []gate.PolicySource{{
+	for _, f := range where.Floors {
+		p.Sources = append(p.Sources, gate.PolicySource{Source: floorSource + f.Name, SHA256: f.digest})
+	}
+	slices.SortFunc(p.Sources, func(a, b gate.PolicySource) int { return strings.Compare(a.Source, b.Source) })
+	p.Sources = append(p.Sources, gate.PolicySource{
 		Source: where.Repository.String() + "/" + path, Commit: where.Commit, SHA256: gate.SHA256(file),
-	}}
+	})
 	if p.Digest, err = canonical.PolicyDigest(p.Sources); err != nil {
-		return gate.Policy{}, fmt.Errorf("digest of policy %s: %w", p.Sources[0].Source, err)
+		return gate.Policy{}, made{}, fmt.Errorf("digest of policy %s/%s: %w", where.Repository, path, err)
 	}
-	return p, nil
+	return p, m, nil
 }
 
-func (r *reader) policy(body ast.Node, where Origin) gate.Policy {
+func (r *reader) policy(body ast.Node, where Origin) (gate.Policy, made) {
 	top := r.fields("the file", body, laterInFile(), "version", "mode", "releases", "chatops")
 	p := gate.Policy{Mode: gate.Enforce}
-	if v, ok := top["version"]; ok {
-		r.number("version", v.value, Version, Version)
-	} else if r.err == nil {
-		r.bad(body, "the file has no version", "version: 1", "nothing", "put version: 1 on the first line")
-	}
+	r.version(top, body)
 	if mode, ok := top["mode"]; ok {
 		p.Mode = gate.Mode(r.word("mode", mode.value, string(gate.Enforce), string(gate.Audit)))
 	}
@@ -72,23 +85,25 @@ func (r *reader) policy(body ast.Node, where Origin) gate.Policy {
 	releases, ok := top["releases"]
 	if !ok {
 		r.bad(body, "the file has no releases", "a list of releases", "nothing", "add them:\n"+strings.TrimSpace(Minimal(where.Kind)))
-		return p
+		return p, made{}
 	}
+	m := made{}
 	entries := r.list(releases)
 	if len(entries) > maxStreams {
 		r.bad(entries[maxStreams], "too many releases", fmt.Sprintf("at most %d", maxStreams), fmt.Sprint(len(entries)), "merge some: one entry may have many patterns")
 	}
 	for _, n := range entries {
 		stream := r.stream(n, where)
+		by := r.hold(&stream, n, where)
 		if r.err != nil {
-			return p
+			return p, m
 		}
 		if _, twice := p.StreamByName(stream.Name); twice {
 			r.bad(n, "a second release is named "+quoted(stream.Name), "names that differ", quoted(stream.Name),
 				"give each its own name; without one it is called "+defaultName)
-			return p
+			return p, m
 		}
-		p.Streams = append(p.Streams, stream)
+		p.Streams, m.entries, m.raised = append(p.Streams, stream), append(m.entries, n), append(m.raised, by)
 	}
-	return p
+	return p, m
 }

@@ -25,7 +25,7 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 	if err != nil {
 		return gate.Record{}, false, err
 	}
-	head, adopted, p, err := g.inForce(ctx, port, w.Repository)
+	head, p, err := g.inForce(ctx, port, w.Repository)
 	if err != nil {
 		return gate.Record{}, false, err
 	}
@@ -51,7 +51,7 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 			Repository: w.Repository, RepositoryName: w.RepositoryName, Owner: w.Owner,
 			Private: head.Private,
 			Ref:     ask.Ref, Commit: ask.Commit, Stream: stream.Name, Manifest: ask.Manifest,
-			Key: stream.Key, PolicyDigest: adopted.Digest, Workload: w, Run: run,
+			Key: stream.Key, PolicyDigest: p.Digest, Workload: w, Run: run,
 			Actors:  actors(w, run),
 			Created: now, Expires: now.Add(stream.Expires),
 		},
@@ -91,10 +91,10 @@ func (g *Gate) matchAsk(w gate.Workload, ask gate.Ask) error {
 // inForce is the adopted policy, compiled. The file at the head of the default
 // branch is looked at too: a repository that took its policy away releases
 // nothing, and one that never adopted any is told its nearest mistake.
-func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gate.RepositoryFacts, gate.Adoption, gate.Policy, error) {
+func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gate.RepositoryFacts, gate.Policy, error) {
 	head, err := port.PolicyFile(ctx, r)
 	if err != nil {
-		return head.Repository, gate.Adoption{}, gate.Policy{}, withMinimal(err, port.Kind)
+		return head.Repository, gate.Policy{}, withMinimal(err, port.Kind)
 	}
 	adopted, err := g.Store.InForce(ctx, r)
 	if gate.CodeOf(err) == gate.CodePolicyNotAdopted {
@@ -103,10 +103,10 @@ func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gat
 		}
 	}
 	if err != nil {
-		return head.Repository, gate.Adoption{}, gate.Policy{}, err
+		return head.Repository, gate.Policy{}, err
 	}
 	p, err := g.compile(adopted)
-	return head.Repository, adopted, p, err
+	return head.Repository, p, err
 }
 
 func withMinimal(err error, kind gate.ForgeKind) error {
@@ -125,10 +125,19 @@ func (g *Gate) origin(kind gate.ForgeKind, f gate.PolicyFile) policy.Origin {
 		Repository: f.Repository.ID, Commit: f.Commit, Path: f.Path, Kind: kind,
 		DefaultBranch: f.Repository.DefaultBranch,
 		Keys:          g.Keys.Lineages(f.Repository.ID, f.Repository.Owner),
+		Floors:        g.floors(f.Repository.Owner),
 	}
 }
 
-// compile reads an adopted file again, as of its adoption.
+func (g *Gate) floors(owner gate.AccountID) []policy.Floor {
+	if g.Floors == nil {
+		return nil
+	}
+	return g.Floors(owner)
+}
+
+// compile reads an adopted file again, as of its adoption, and holds it to the floors of
+// now: its digest is the adoption's only while those stay the same.
 func (g *Gate) compile(a gate.Adoption) (gate.Policy, error) {
 	port, err := g.port(a.Repository.Forge)
 	if err != nil {
@@ -136,7 +145,7 @@ func (g *Gate) compile(a gate.Adoption) (gate.Policy, error) {
 	}
 	p, err := policy.Parse(a.File, policy.Origin{
 		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: port.Kind,
-		DefaultBranch: a.DefaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner),
+		DefaultBranch: a.DefaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner), Floors: g.floors(a.Owner),
 	})
 	p.Baseline = a.Baseline
 	return p, err

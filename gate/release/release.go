@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/policy"
 )
 
 // Store is everything the life of a request needs kept.
@@ -41,6 +42,9 @@ type Config struct {
 	Store  Store
 	Signer Signer
 	Keys   Keyring
+	// Floors are what the operator asks of every policy of an owner's repositories; nil for
+	// nothing.
+	Floors func(owner gate.AccountID) []policy.Floor
 	Log    *slog.Logger
 	Now    func() time.Time
 	// NewID makes UUIDv7s.
