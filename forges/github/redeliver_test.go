@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +20,7 @@ type outage struct {
 	*team
 	in     *inbox
 	server *httptest.Server
-	down   int // the status with which deliveries fail; 0 for none
+	down   atomic.Int32 // the status with which deliveries fail; 0 for none, -1 for no answer
 }
 
 func newOutage(t *testing.T) *outage {
@@ -26,19 +28,25 @@ func newOutage(t *testing.T) *outage {
 	o := &outage{team: newTeam(t, githubtest.Options{})}
 	o.in = &inbox{forge: o.forge}
 	o.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch o.down { // changed between deliveries only
+		switch status := o.down.Load(); status {
 		case 0:
 			o.in.ServeHTTP(w, r)
 		case -1:
 			panic(http.ErrAbortHandler) // nobody there
 		default:
 			_, _ = io.Copy(io.Discard, r.Body) // a closed sender is the sender's matter
-			w.WriteHeader(o.down)
+			w.WriteHeader(int(status))
 		}
 	}))
 	t.Cleanup(o.server.Close)
 	o.DeliverTo(o.server.URL, secret)
 	return o
+}
+
+func (o *outage) seen() []gate.Delivery {
+	o.in.mu.Lock()
+	defer o.in.mu.Unlock()
+	return slices.Clone(o.in.seen)
 }
 
 func (o *outage) redeliver(since time.Time, want int) {
@@ -52,18 +60,18 @@ func (o *outage) redeliver(since time.Time, want int) {
 
 // Lost while the server was down, found and delivered again once (attack 60).
 func TestLostDeliveries(t *testing.T) {
-	for _, status := range []int{-1, 302, 404, 500, 503} {
+	for _, status := range []int32{-1, 302, 404, 500, 503} {
 		t.Run(fmt.Sprintf("attack 60: %d", status), func(t *testing.T) {
 			o := newOutage(t)
 			change, _ := o.open(o.ana, "topic")
 			o.in.take(t, o.team)
 			o.redeliver(time.Time{}, 0)
-			o.down = status
+			o.down.Store(status)
 			said := o.AddComment(change, o.bo, "/countersign deny not today")
 			o.Review(change, o.cy, forgetest.ReviewApprove)
 			o.Settle()
 			o.redeliver(time.Time{}, 2) // still down: asked for, and lost again
-			o.down = 0
+			o.down.Store(0)
 			if rings := o.in.take(t, o.team); len(rings) != 0 {
 				t.Fatalf("while down: got %+v", rings)
 			}
@@ -88,19 +96,20 @@ func TestLostDeliveries(t *testing.T) {
 // Redelivered under the delivery's own GUID: the store keeps each once (attack 59).
 func TestRedeliveryKeepsItsID(t *testing.T) {
 	o := newOutage(t)
-	o.down = 500
+	o.down.Store(500)
 	issue := o.OpenIssue(o.repo, o.ana, "Question", "?")
 	o.AddComment(issue, o.bo, "hello")
 	o.Settle()
-	o.down = 0
+	o.down.Store(0)
 	o.redeliver(time.Time{}, 2)
 	o.Server.Redeliver(2)
 	o.Settle()
 	ids := map[string]int{}
-	for _, d := range o.in.seen {
+	seen := o.seen()
+	for _, d := range seen {
 		ids[d.ID]++
 	}
-	if len(o.in.seen) != 4 || len(ids) != 2 {
+	if len(seen) != 4 || len(ids) != 2 {
 		t.Errorf("deliveries: got %v, want two of two ids", ids)
 	}
 }
@@ -108,22 +117,23 @@ func TestRedeliveryKeepsItsID(t *testing.T) {
 // At most a hundred per call; what was asked for most often comes last.
 func TestRedeliveryIsBoundedAndFair(t *testing.T) {
 	o := newOutage(t)
-	o.down = 500
+	o.down.Store(500)
 	for range 130 {
 		o.OpenIssue(o.repo, o.ana, "Question", "?")
 	}
 	o.Settle()
 	o.redeliver(time.Time{}, 100)
-	o.down = 0
+	o.down.Store(0)
 	o.redeliver(time.Time{}, 100) // the 30 that never were asked for, then 70 of the others
 	o.redeliver(time.Time{}, 30)
 	o.redeliver(time.Time{}, 0)
 	ids := map[string]bool{}
-	for _, d := range o.in.seen {
+	seen := o.seen()
+	for _, d := range seen {
 		ids[d.ID] = true
 	}
-	if len(ids) != 130 || len(o.in.seen) != 130 {
-		t.Errorf("delivered: got %d of %d deliveries, want each of 130 once", len(o.in.seen), len(ids))
+	if len(ids) != 130 || len(seen) != 130 {
+		t.Errorf("delivered: got %d of %d deliveries, want each of 130 once", len(seen), len(ids))
 	}
 }
 
@@ -142,11 +152,11 @@ func TestRedeliveryFaults(t *testing.T) {
 		{"GitHub does not deliver it again", forgetest.Fault{Path: "/attempts", Status: 422, Times: 2}, 0},
 	} {
 		o := newOutage(t)
-		o.down = 500
+		o.down.Store(500)
 		o.OpenIssue(o.repo, o.ana, "Question", "?")
 		o.OpenIssue(o.repo, o.ana, "Question", "?")
 		o.Settle()
-		o.down = 0
+		o.down.Store(0)
 		restore := o.Fail(row.fault)
 		n, err := o.forge.Redeliver(t.Context(), time.Time{})
 		if row.want < 0 && gate.KindOf(err) != gate.Unavailable || row.want >= 0 && (err != nil || n != row.want) {
@@ -165,9 +175,9 @@ func TestRedeliveryFaults(t *testing.T) {
 func TestRedeliveryHosted(t *testing.T) {
 	o := newOutage(t)
 	o.forge = hosted(t, o.Server)
-	o.down = 500
+	o.down.Store(500)
 	o.OpenIssue(o.repo, o.ana, "Question", "?")
 	o.Settle()
-	o.down = 0
+	o.down.Store(0)
 	o.redeliver(time.Time{}, 1)
 }
