@@ -8,20 +8,22 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/comment"
 )
 
 // addressed finds the request that a command means: the one that was open in the
 // thread when the comment was made, or the one whose code it names. The second result
 // says why there is none. Errors of kind Unavailable park the command until it can
 // be told.
-func (g *Gate) addressed(ctx context.Context, c gate.Comment, code string) (gate.Record, string, error) {
+func (g *Gate) addressed(ctx context.Context, c gate.Comment, cmd comment.Command) (gate.Record, string, error) {
+	code := cmd.Code
 	here, elsewhere, err := g.openAt(ctx, c)
 	if err != nil {
 		return gate.Record{}, "", err
 	}
 	rec, why := choose(here, code)
 	switch {
-	case why == "" && !tagRead(rec):
+	case why == "" && cmd.Verb == gate.VerbApprove && !tagRead(rec):
 		return gate.Record{}, "", park(rec, "its ref is not read yet, and an approval binds to it")
 	case why == "":
 		return rec, "", nil

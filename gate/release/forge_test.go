@@ -1,10 +1,12 @@
 package release_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,6 +109,15 @@ func (f *forge) Evidence(_ context.Context, r gate.Request, needs gate.Needs) ga
 	e.Comments = map[gate.CommentRef]gate.Fact[gate.Comment]{}
 	for _, ref := range needs.Comments {
 		e.Comments[ref] = f.comment(ref)
+	}
+	if needs.Thread != (gate.Thread{}) && f.silent == "" {
+		var said []gate.Comment
+		for _, ref := range slices.SortedFunc(maps.Keys(f.comments), func(a, b gate.CommentRef) int { return cmp.Compare(a.ID, b.ID) }) {
+			if ref.Thread == needs.Thread && !f.comments[ref].Created.Before(needs.ThreadSince.Truncate(time.Second)) {
+				said = append(said, f.comments[ref])
+			}
+		}
+		e.Thread = gate.Known(said)
 	}
 	e.Roles = map[gate.AccountID]gate.Fact[gate.Member]{}
 	for _, id := range needs.Accounts {

@@ -3,10 +3,12 @@ package release
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/comment"
+	"github.com/countersign/countersign/gate/voice"
 )
 
 // HearNext works one delivery off the inbox. It reports whether there was one.
@@ -43,13 +45,20 @@ func (g *Gate) hear(ctx context.Context, d gate.Delivery) (gate.Heard, error) {
 	}
 	var heard gate.Heard
 	for _, r := range rings {
-		if r.Comment == nil {
-			heard.DueRepositories = append(heard.DueRepositories, r.Repository)
-			continue
-		}
+		switch {
 		// A new comment changes nothing but through its command: talk in a busy
 		// repository must not have every open request read the forge again.
-		if err := g.hearComment(ctx, port, *r.Comment, &heard); err != nil {
+		case r.Comment != nil:
+			err = g.hearComment(ctx, port, *r.Comment, &heard)
+		case r.Deployment != nil:
+			err = g.hearDeployment(ctx, *r.Deployment, &heard)
+		case r.Change != 0:
+			heard.Changes = append(heard.Changes, gate.ChangeRef{Repository: r.Repository, Number: r.Change})
+			heard.DueRepositories = append(heard.DueRepositories, r.Repository)
+		default:
+			heard.DueRepositories = append(heard.DueRepositories, r.Repository)
+		}
+		if err != nil {
 			return gate.Heard{}, err
 		}
 	}
@@ -65,33 +74,66 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 		return nil
 	case !ok:
 		return &gate.Error{Kind: gate.Unavailable, Code: gate.CodeCommentUnreadable, Text: "comment not read: " + fact.Why()}
-	case !c.Author.Human || c.Edited || c.Hidden || c.ByMachine:
+	case !speaks(c):
 		return nil
 	}
-	cmd, ok := comment.Parse(c.Body)
+	aliases := g.aliases(ctx, c)
+	cmd, ok := comment.Parse(c.Body, aliases...)
 	if !ok {
-		if hint, near := comment.Hint(c.Body); near {
+		if hint, near := comment.Hint(c.Body, aliases...); near {
 			g.refuse(ctx, c, hint, heard)
 		}
 		return nil
 	}
 	heard.Posts = append(heard.Posts, g.react(c.Ref, "eyes"))
-	rec, why, err := g.addressed(ctx, c, cmd.Code)
-	if err != nil {
-		return err
+	return g.obey(ctx, c, cmd, heard)
+}
+
+// speaks reports whether a comment may hold a command: a person wrote it, and it is as
+// they wrote it.
+func speaks(c gate.Comment) bool { return c.Author.Human && !c.Edited && !c.Hidden && !c.ByMachine }
+
+// obey does what a command says: it becomes a statement, or an answer.
+func (g *Gate) obey(ctx context.Context, c gate.Comment, cmd comment.Command, heard *gate.Heard) error {
+	if cmd.Verb == gate.VerbHelp {
+		g.answer(ctx, c, voice.Help(), heard)
+		return nil
 	}
+	rec, why, err := g.addressed(ctx, c, cmd)
 	switch {
+	case err != nil:
+		return err
 	case why != "":
 		g.refuse(ctx, c, why, heard)
-	case cmd.Verb == gate.VerbApprove, cmd.Verb == gate.VerbDeny && cmd.Text != "":
+	case cmd.Verb == gate.VerbDeny && cmd.Text == "":
+		g.refuse(ctx, c, "a denial needs a reason: `/countersign deny` and, on the same line, why", heard)
+	case cmd.Verb == gate.VerbStatus:
+		g.answer(ctx, c, voice.Report(g.viewOf(rec, earlier(rec), rec.State, gate.Case{})), heard)
+	case cmd.Verb == gate.VerbRetry:
+		heard.DueRequests = append(heard.DueRequests, rec.Request.ID)
+		g.answer(ctx, c, "Everything is read and judged again now.", heard)
+	default:
 		heard.Approvals = append(heard.Approvals, g.statementOf(rec, c, cmd))
 		heard.DueRequests = append(heard.DueRequests, rec.Request.ID)
-	case cmd.Verb == gate.VerbDeny:
-		g.refuse(ctx, c, "a denial needs a reason: `/countersign deny` and, on the same line, why", heard)
-	default:
-		g.refuse(ctx, c, fmt.Sprintf("`/countersign %s` is not available yet; approve and deny are", cmd.Verb), heard)
 	}
 	return nil
+}
+
+// aliases are the repository's own spellings of approve. Where its policy cannot be
+// looked up there are none: a command in full always works.
+func (g *Gate) aliases(ctx context.Context, c gate.Comment) []string {
+	if !strings.Contains(c.Body, "/") {
+		return nil
+	}
+	adopted, err := g.Store.InForce(ctx, c.Ref.Repository)
+	if err != nil {
+		return nil
+	}
+	p, err := g.compile(adopted)
+	if err != nil {
+		return nil
+	}
+	return p.Aliases
 }
 
 func (g *Gate) statementOf(rec gate.Record, c gate.Comment, cmd comment.Command) gate.Approval {
@@ -115,8 +157,13 @@ func (g *Gate) react(ref gate.CommentRef, reaction string) gate.Post {
 // where its writer has a say in the repository.
 func (g *Gate) refuse(ctx context.Context, c gate.Comment, why string, heard *gate.Heard) {
 	heard.Posts = append(heard.Posts, g.react(c.Ref, "confused"))
+	g.answer(ctx, c, why, heard)
+}
+
+// answer says something to whoever has a say in the repository.
+func (g *Gate) answer(ctx context.Context, c gate.Comment, words string, heard *gate.Heard) {
 	if g.hasSay(ctx, c) {
-		heard.Posts = append(heard.Posts, g.reply(c.Ref, why))
+		heard.Posts = append(heard.Posts, g.reply(c.Ref, words))
 	}
 }
 

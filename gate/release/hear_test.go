@@ -250,8 +250,7 @@ func TestWhatIsNoCommandIsAnswered(t *testing.T) {
 	id := w.opened(1).Request.ID
 	w.settle()
 	for _, row := range []struct{ body, answer string }{
-		{"/countersign hold", "not available yet"},
-		{"/countersign status", "not available yet"},
+		{"/countersign deny", "a denial needs a reason"},
 		{"/countersign aprove", "approve"},
 		{"/countersign frobnicate", "after `/countersign` comes one of"},
 		{"`/countersign approve`", "without them"},

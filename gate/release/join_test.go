@@ -83,10 +83,10 @@ func TestAskingAfterAnEndOpensTheNextAttempt(t *testing.T) {
 	denial := w.says(gatetest.Bo(), "/countersign deny the changelog is empty")
 	w.settle()
 	w.in(first.Request.ID, gate.StateDenied)
-	if p, _ := w.forge.latest(gate.PostStatus); p.State != gate.PostFailure || !strings.Contains(p.Title, "changelog is empty") {
+	if p, _ := w.forge.latest(gate.PostCheck); p.State != gate.PostFailure || !strings.Contains(p.Title, "changelog is empty") {
 		t.Errorf("status %s: %s", p.State, p.Title)
 	}
-	w.reacted(denial, "eyes")
+	w.reacted(denial, "eyes", "rocket")
 
 	w.clock.pass(time.Minute)
 	second := w.opened(1)
@@ -94,8 +94,8 @@ func TestAskingAfterAnEndOpensTheNextAttempt(t *testing.T) {
 		t.Fatalf("expected attempt 2 of the same ask, got %+v", second.Request)
 	}
 	w.settle()
-	if p, _ := w.forge.latest(gate.PostStatus); p.State != gate.PostPending || p.Key != gatetest.Commit+"/countersign/stable" {
-		t.Errorf("expected the status of the first attempt replaced, got %s under %s", p.State, p.Key)
+	if p, _ := w.forge.latest(gate.PostCheck); p.State != gate.PostPending || p.Key != second.Request.ID || p.Context != "countersign/stable" {
+		t.Errorf("expected a newer check of the same name, got %s under %s", p.State, p.Key)
 	}
 	w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()

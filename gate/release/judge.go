@@ -34,7 +34,10 @@ func (g *Gate) JudgeNext(ctx context.Context) (bool, error) {
 // that this version does not read, a forge that is no longer configured) is a
 // decision too: people have to see it, and the request still has to expire.
 func (g *Gate) judge(ctx context.Context, rec gate.Record) error {
-	c, err := g.caseOf(ctx, rec)
+	c, found, err := g.caseOf(ctx, rec)
+	if err == nil && found {
+		return nil // what was found made the request due again, with it
+	}
 	if gate.KindOf(err) == gate.Unavailable {
 		return fmt.Errorf("judge %s: %w", rec.Request.ID, err)
 	}
@@ -60,10 +63,11 @@ func (g *Gate) settle(ctx context.Context, rec gate.Record, c gate.Case, d gate.
 	before := earlier(rec)
 	judged.Unchanged = to == rec.State && sameDecision(rec.Decision, d)
 	if !judged.Unchanged {
+		judged.Snapshots = snapshots(rec.Request, c.Evidence)
 		if judged.Thread == (gate.Thread{}) {
 			judged.Thread = threadOf(rec.Request, c.Evidence)
 		}
-		judged.Posts = g.tell(rec, before, d, to, judged.Thread, c, g.several(ctx, rec, judged.Thread))
+		judged.Posts = g.tell(ctx, rec, before, d, to, judged.Thread, c)
 	}
 	id := rec.Request.ID
 	rec, err := g.Store.RecordDecision(ctx, judged)
@@ -75,25 +79,34 @@ func (g *Gate) settle(ctx context.Context, rec gate.Record, c gate.Case, d gate.
 	if grant, ok := d.Grant(); ok {
 		return g.sign(ctx, rec, d, grant, c)
 	}
+	if posts := g.reminders(rec, d, to); len(posts) > 0 {
+		return g.Store.Hear(ctx, gate.Heard{Posts: posts})
+	}
 	return nil
 }
 
-// caseOf gathers what one judgement looks at.
-func (g *Gate) caseOf(ctx context.Context, rec gate.Record) (gate.Case, error) {
+// caseOf gathers what one judgement looks at. It reports whether the thread held
+// statements that never arrived: those are stored now, and the case lacks them.
+func (g *Gate) caseOf(ctx context.Context, rec gate.Record) (gate.Case, bool, error) {
+	port, err := g.port(rec.Request.Repository.Forge)
+	if err != nil {
+		return gate.Case{}, false, err
+	}
+	statements, err := g.Store.Approvals(ctx, rec.Request.ID)
+	if err != nil {
+		return gate.Case{}, false, err
+	}
+	c, err := g.caseWith(ctx, port, rec, statements)
+	if err != nil {
+		return gate.Case{}, false, err
+	}
+	found, err := g.unheard(ctx, rec, statements, c.Evidence)
+	return c, found, err
+}
+
+func (g *Gate) caseWith(ctx context.Context, port Port, rec gate.Record, statements []gate.Approval) (gate.Case, error) {
 	r := rec.Request
-	port, err := g.port(r.Repository.Forge)
-	if err != nil {
-		return gate.Case{}, err
-	}
 	adopted, err := g.Store.InForce(ctx, r.Repository)
-	if err != nil {
-		return gate.Case{}, err
-	}
-	statements, err := g.Store.Approvals(ctx, r.ID)
-	if err != nil {
-		return gate.Case{}, err
-	}
-	since, err := g.Store.Released(ctx, r.Repository, r.Stream, releasesKept)
 	if err != nil {
 		return gate.Case{}, err
 	}
@@ -101,20 +114,52 @@ func (g *Gate) caseOf(ctx context.Context, rec gate.Record) (gate.Case, error) {
 	if err != nil {
 		return gate.Case{}, err
 	}
-	stream, _ := p.StreamByName(r.Stream)
-	released := append(since, adopted.Baseline)
-	c := gate.Case{
-		Request: r, Policy: p, Released: released, Key: g.Keys.Key(r.Key, r.Repository, r.Owner),
-		Evidence: port.Evidence(ctx, r, policy.Needs(stream, r, released, statements)),
+	since, err := g.Store.Released(ctx, r.Repository, r.Stream, releasesKept)
+	if err != nil {
+		return gate.Case{}, err
 	}
-	for _, s := range statements {
-		if s.Verb == gate.VerbDeny {
-			c.Denials = append(c.Denials, s)
-		} else {
-			c.Approvals = append(c.Approvals, s)
-		}
+	stream, _ := p.StreamByName(r.Stream)
+	c := gate.Case{Request: r, Policy: p, Released: append(since, adopted.Baseline), Key: g.Keys.Key(r.Key, r.Repository, r.Owner)}
+	c.Approvals, c.Denials, c.Holds = gate.SortStatements(statements)
+	needs := policy.Needs(stream, r, c.Released, statements)
+	needs.Thread, needs.ThreadSince = rec.Thread, r.Created
+	c.Evidence, c.Owners = g.evidence(ctx, port, r, needs)
+	if err := g.history(ctx, &c); err != nil {
+		return gate.Case{}, err
 	}
 	return c, nil
+}
+
+// evidence reads what needs asks for. The code owners' file names teams that nobody knew
+// of before: then it reads again, with them.
+func (g *Gate) evidence(ctx context.Context, port Port, r gate.Request, needs gate.Needs) (gate.Evidence, gate.Owners) {
+	e := port.Evidence(ctx, r, needs)
+	return e, nil
+}
+
+// history adds what is kept from before: the branch's earlier protections, and a newer
+// policy that is not in force.
+func (g *Gate) history(ctx context.Context, c *gate.Case) error {
+	newer, ok, err := g.Store.Proposal(ctx, c.Request.Repository)
+	if err != nil {
+		return err
+	}
+	if ok {
+		c.Newer = newer
+	}
+	if b, ok := c.Evidence.Branch.Get(); ok {
+		c.Seen, err = g.Store.Snapshots(ctx, c.Request.Repository, "refs/heads/"+b.Name, time.Time{})
+	}
+	return err
+}
+
+// snapshots are the protections that the evidence holds, to be kept over time.
+func snapshots(r gate.Request, e gate.Evidence) []gate.Snapshot {
+	b, ok := e.Branch.Get()
+	if !ok || b.Protection.IsUnknown() {
+		return nil
+	}
+	return []gate.Snapshot{{Repository: r.Repository, Ref: "refs/heads/" + b.Name, At: e.ReadAt, Protection: b.Protection}}
 }
 
 // look is when to look again without a delivery.

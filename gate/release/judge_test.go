@@ -202,7 +202,7 @@ func TestPolicyThatNoLongerReads(t *testing.T) {
 	if c, _ := w.decision(rec).Check(gate.CheckPolicy); c.Outcome != gate.Waiting || c.Fix == "" || !strings.Contains(c.Reason, "cannot judge it") {
 		t.Errorf("%s: %s; fix %q", c.Outcome, c.Reason, c.Fix)
 	}
-	if p, _ := w.forge.latest(gate.PostStatus); p.State != gate.PostPending || !strings.Contains(p.Title, "cannot judge") {
+	if p, _ := w.forge.latest(gate.PostCheck); p.State != gate.PostPending || !strings.Contains(p.Title, "cannot judge") {
 		t.Errorf("status %s: %s", p.State, p.Title)
 	}
 	leaves, read := len(w.leaves()), w.forge.read

@@ -36,7 +36,7 @@ func TestLifeOfARequest(t *testing.T) {
 	w.settle()
 	w.reacted(approval, "eyes", "rocket")
 	w.in(id, gate.StatePublished)
-	for _, target := range []gate.PostTarget{gate.PostStatus, gate.PostCheck} {
+	for _, target := range []gate.PostTarget{gate.PostCheck} {
 		if p, _ := w.forge.latest(target); p.State != gate.PostSuccess || p.Context != "countersign/stable" {
 			t.Errorf("%s says %s for %q, expected success", target, p.State, p.Context)
 		}
@@ -57,7 +57,7 @@ func TestLifeOfARequest(t *testing.T) {
 // tellsWaiting expects what people read while a release waits.
 func (w *world) tellsWaiting() {
 	w.Helper()
-	for _, target := range []gate.PostTarget{gate.PostStatus, gate.PostCheck} {
+	for _, target := range []gate.PostTarget{gate.PostCheck} {
 		p, ok := w.forge.latest(target)
 		if !ok || p.State != gate.PostPending || p.Commit != gatetest.Commit || !strings.HasPrefix(p.URL, "https://gate.example/releases/") {
 			w.Errorf("%s: expected it pending on the commit, with the release page, got %+v", target, p)

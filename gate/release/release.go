@@ -17,6 +17,8 @@ type Store interface {
 	Policies
 	Signing
 	Outbox
+	Watching
+	Hearing
 }
 
 // Policies is the book, and what an administrator writes into it.

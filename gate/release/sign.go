@@ -36,13 +36,13 @@ func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant
 	case err != nil && gate.KindOf(err) == gate.Unavailable:
 		g.Log.WarnContext(ctx, "signer unavailable, tried again when the attempt's lease ends",
 			"request", rec.Request.ID, "error", err)
-		return nil
+		return g.Store.Hear(ctx, gate.Heard{Posts: g.tell(ctx, rec, d, d, gate.StateSigning, rec.Thread, c)})
 	case err != nil:
 		g.Log.ErrorContext(ctx, "signing refused for good", "request", rec.Request.ID, "error", err)
-		_, err = g.Store.FailSigning(ctx, rec, failure(err), g.tell(rec, d, d, gate.StateFailed, rec.Thread, c, false))
+		_, err = g.Store.FailSigning(ctx, rec, failure(err), g.tell(ctx, rec, d, d, gate.StateFailed, rec.Thread, c))
 		return err
 	}
-	_, err = g.Store.CompleteSigning(ctx, rec, sigs, g.tell(rec, d, d, gate.StateSigned, rec.Thread, c, false))
+	_, err = g.Store.CompleteSigning(ctx, rec, sigs, g.tell(ctx, rec, d, d, gate.StateSigned, rec.Thread, c))
 	if err != nil {
 		return fmt.Errorf("complete signing of %s: %w", id, err)
 	}

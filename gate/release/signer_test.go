@@ -64,7 +64,7 @@ func TestOrphanWithoutApprovalIsVoid(t *testing.T) {
 		t.Errorf("attempt %d, signed %v: what may have been signed is not signed again", rec.Signing, w.signer.Signed())
 	}
 	w.reacted(approval, "eyes", "rocket", "confused")
-	if p, _ := w.forge.latest(gate.PostStatus); p.State != gate.PostFailure {
+	if p, _ := w.forge.latest(gate.PostCheck); p.State != gate.PostFailure {
 		t.Errorf("status %s, expected failure", p.State)
 	}
 }
@@ -103,7 +103,7 @@ func TestSignerRefusesForGood(t *testing.T) {
 	if rec.Orphans != 2 {
 		t.Errorf("%d orphans, expected both intents: the HSM may have signed", rec.Orphans)
 	}
-	for _, target := range []gate.PostTarget{gate.PostStatus, gate.PostCheck} {
+	for _, target := range []gate.PostTarget{gate.PostCheck} {
 		if p, _ := w.forge.latest(target); p.State != gate.PostFailure {
 			t.Errorf("%s says %s, expected failure", target, p.State)
 		}

@@ -9,23 +9,38 @@ import (
 )
 
 // tell makes the posts for a record that a decision left in state to. before is the
-// decision in effect until then: reactions answer only what is new since. Several says
-// that others wait in the same thread.
-func (g *Gate) tell(rec gate.Record, before, d gate.Decision, to gate.State, thread gate.Thread, c gate.Case, several bool) []gate.Post {
+// decision in effect until then: reactions answer only what is new since.
+//
+// A grant is signed in the same breath, so only what answers people is said of it: what
+// the signing came to follows at once.
+func (g *Gate) tell(ctx context.Context, rec gate.Record, before, d gate.Decision, to gate.State, thread gate.Thread, c gate.Case) []gate.Post {
+	answers := g.answers(before, d, c.Evidence)
+	if to == gate.StateGranted {
+		return answers
+	}
 	v := g.viewOf(rec, d, to, c)
-	v.Several = several
+	v.Several = to == gate.StateWaiting && g.several(ctx, rec, thread)
+	return append(g.state(rec, v, thread, c.Evidence.Changes.IsKnown()), append(g.leaves(ctx, v), answers...)...)
+}
+
+// state shows where the request is: as a check run on GitHub, which is also what a branch
+// or an environment can require, and as a commit status on GitLab; in the sticky comment;
+// and, once it is known that no PR or MR made the commit, in a release issue.
+func (g *Gate) state(rec gate.Record, v voice.View, thread gate.Thread, changesRead bool) []gate.Post {
 	base := gate.Post{
 		Request: rec.Request.ID, Repository: rec.Request.Repository, Commit: rec.Request.Commit,
 		Context: "countersign/" + rec.Request.Stream, URL: v.ReleaseURL, Thread: thread, Made: g.Now(),
 	}
-	posts := []gate.Post{g.status(base, v), g.sticky(base, v)}
+	posts := []gate.Post{g.sticky(base, v)}
 	if v.Kind == gate.GitHub {
 		posts = append(posts, g.check(base, v))
+	} else {
+		posts = append(posts, g.status(base, v))
 	}
-	if thread == (gate.Thread{}) && c.Evidence.Changes.IsKnown() {
+	if thread == (gate.Thread{}) && changesRead {
 		posts = append(posts, g.openThread(base, v))
 	}
-	return append(posts, g.answers(before, d, c.Evidence)...)
+	return posts
 }
 
 // several reports whether commands in the thread need a code. Where that cannot be
@@ -86,12 +101,12 @@ func (g *Gate) openThread(p gate.Post, v voice.View) gate.Post {
 	return p
 }
 
-// answers are the reactions to approvals and denials that were judged for the first
+// answers are the reactions to statements that were judged for the first
 // time, or otherwise than before.
 func (g *Gate) answers(before, d gate.Decision, e gate.Evidence) []gate.Post {
 	var out []gate.Post
 	was := map[string]string{}
-	for _, a := range before.Counted {
+	for _, a := range slices.Concat(before.Counted, before.Heeded) {
 		was[a.ID] = "rocket"
 	}
 	for _, i := range before.Ignored {
@@ -99,13 +114,13 @@ func (g *Gate) answers(before, d gate.Decision, e gate.Evidence) []gate.Post {
 			was[i.Approval.ID] = "confused"
 		}
 	}
-	for _, a := range d.Counted {
-		if was[a.ID] != "rocket" {
+	for _, a := range slices.Concat(d.Counted, d.Heeded) {
+		if was[a.ID] != "rocket" && a.Source.ID != 0 { // a review before the merge has no comment
 			out = append(out, g.react(a.Source, "rocket"))
 		}
 	}
 	for _, i := range d.Ignored {
-		if was[i.Approval.ID] != "confused" && !i.Unread {
+		if was[i.Approval.ID] != "confused" && !i.Unread && i.Approval.Source.ID != 0 {
 			out = append(out, g.react(i.Approval.Source, "confused"))
 			out = append(out, g.refusal(i, e)...)
 		}
@@ -113,7 +128,7 @@ func (g *Gate) answers(before, d gate.Decision, e gate.Evidence) []gate.Post {
 	return out
 }
 
-// refusal tells somebody with write why their approval does not count. Outsiders get
+// refusal tells somebody with write why their statement does not count. Outsiders get
 // the reaction alone: nobody makes the gate talk who has no say here.
 func (g *Gate) refusal(i gate.Ignored, e gate.Evidence) []gate.Post {
 	a := i.Approval

@@ -203,8 +203,8 @@ func TestForgeAwayIsToldLater(t *testing.T) {
 		t.Errorf("%d posts at once, expected none before five seconds", got)
 	}
 	w.later(5 * time.Second)
-	if got := w.forge.count(); got != 3 {
-		t.Errorf("%d posts, expected status, check and comment", got)
+	if got := w.forge.count(); got != 2 {
+		t.Errorf("%d posts, expected check and comment", got)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestForgeThatRefusesIsToldMuchLater(t *testing.T) {
 	refuses := errors.New("something that the adapter did not classify")
 	w.forge.with(func() {
 		w.forge.postErr = func(p gate.Post) error {
-			if p.Target == gate.PostStatus {
+			if p.Target == gate.PostCheck {
 				return refuses
 			}
 			return nil
@@ -221,17 +221,17 @@ func TestForgeThatRefusesIsToldMuchLater(t *testing.T) {
 	})
 	w.opened(1)
 	w.settle()
-	if got := w.forge.count(); got != 2 {
+	if got := w.forge.count(); got != 1 {
 		t.Errorf("%d posts, expected that the others are not held up", got)
 	}
 	w.forge.with(func() { w.forge.postErr = nil })
 	w.later(time.Minute)
-	if got := w.forge.count(); got != 2 {
-		t.Errorf("%d posts, expected no status yet: nobody mends a permission in seconds", got)
+	if got := w.forge.count(); got != 1 {
+		t.Errorf("%d posts, expected no check yet: nobody mends a permission in seconds", got)
 	}
 	w.later(4 * time.Minute)
-	if p, ok := w.forge.latest(gate.PostStatus); !ok || p.State != gate.PostPending {
-		t.Errorf("status %+v", p)
+	if p, ok := w.forge.latest(gate.PostCheck); !ok || p.State != gate.PostPending {
+		t.Errorf("check %+v", p)
 	}
 }
 

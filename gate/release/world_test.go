@@ -214,6 +214,17 @@ func (w *world) saysIn(t gate.Thread, c gate.Comment) gate.CommentRef {
 	return c.Ref
 }
 
+// saysUnheard has somebody comment, and the delivery get lost.
+func (w *world) saysUnheard(who gate.Account, body string) gate.CommentRef {
+	w.Helper()
+	ref := gate.CommentRef{Repository: gatetest.Repository(), Thread: thread()}
+	w.forge.with(func() {
+		ref.ID = int64(5000 + len(w.forge.comments))
+		w.forge.comments[ref] = gate.Comment{Ref: ref, Author: who, Body: body, Created: w.now().Truncate(time.Second)}
+	})
+	return ref
+}
+
 // ring has the forge deliver that something happened.
 func (w *world) ring(rings ...gate.Ring) {
 	w.Helper()

@@ -174,11 +174,11 @@ func (v View) openChecks() []string {
 	return out
 }
 
-// ignored says why approvals that were given do not count.
+// ignored says why statements that were made do not count.
 func (v View) ignored() []string {
 	var out []string
 	for _, i := range v.Decision.Ignored[:min(len(v.Decision.Ignored), maxPeople)] {
-		out = append(out, fmt.Sprintf("↩️ The approval by %s does not count: %s", login(i.Approval.By), said(i.Why)))
+		out = append(out, fmt.Sprintf("↩️ The %s by %s does not count: %s", noun(i.Approval.Verb), login(i.Approval.By), said(i.Why)))
 	}
 	return out
 }

@@ -126,15 +126,6 @@ func Check(v View) (gate.PostState, string, string) {
 	return state, title, b.String()
 }
 
-// Refusal answers an approval that does not count, in one Markdown line.
-func Refusal(i gate.Ignored) string {
-	if i.Unread {
-		return fmt.Sprintf("The approval by %s does not count yet: %s. It is looked at again.", login(i.Approval.By), said(i.Why))
-	}
-	return fmt.Sprintf("The approval by %s does not count: %s. Ask another maintainer, or approve again in a new comment once that is settled.",
-		login(i.Approval.By), said(i.Why))
-}
-
 // Thread is the issue in which a release is talked about that no PR or MR made: its
 // title in plain text, and its body in Markdown. One issue serves all requests of a
 // commit, so it says nothing of a single one.

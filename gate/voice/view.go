@@ -101,7 +101,7 @@ func (v View) waitingFor() string {
 
 // isForPeople: checks that an approval settles.
 func isForPeople(n gate.CheckName) bool {
-	return n == gate.CheckCoverage || n == gate.CheckApprovals || n == gate.CheckIndependent
+	return n == gate.CheckCoverage || n == gate.CheckOwners || n == gate.CheckApprovals || n == gate.CheckIndependent
 }
 
 func (v View) forge() string {
