@@ -57,7 +57,7 @@ const treeBatch = 5
 // nothing is remembered.
 func (s *session) compareTops(ctx context.Context, h history, found map[int64]*merged) {
 	var batch []commit
-	for _, m := range found {
+	for _, m := range inOrder(found) {
 		row, in := h.commit[m.MergeCommitSHA]
 		if !in || len(row.ParentIDs) != 2 || !s.lines.leads(row.ParentIDs[1], row.ParentIDs[0]) {
 			continue

@@ -3,10 +3,12 @@ package transcript
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -84,9 +86,35 @@ func add(to map[string]*queue, key string, e Entry) {
 func (e Entry) key(body bool) string {
 	key := fmt.Sprintf("%s %s %t", e.Method, e.Target, e.Conditional)
 	if body {
-		key += " " + string(e.Request)
+		key += " " + unordered(e.Request)
 	}
 	return key
+}
+
+// unordered is a body whose lists of texts or numbers are sorted: the adapters ask for
+// sets.
+func unordered(body json.RawMessage) string {
+	var v any
+	if len(body) == 0 || json.Unmarshal(body, &v) != nil {
+		return string(body)
+	}
+	out, err := json.Marshal(sortLists(v))
+	if err != nil {
+		return string(body)
+	}
+	return string(out)
+}
+
+func sortLists(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key := range v {
+			v[key] = sortLists(v[key])
+		}
+	case []any:
+		slices.SortStableFunc(v, func(a, b any) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	}
+	return v
 }
 
 // Header is the transcript's first line.

@@ -24,7 +24,7 @@ var secretShape = regexp.MustCompile(`-----BEGIN|eyJ[A-Za-z0-9_-]{8,}\.|\bgh[a-z
 // plain tells texts that name nobody: numbers, commit hashes, times, versions, UUIDs,
 // opaque numbers of the forges, and stand-ins.
 var plain = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	`-?\d+(?:\.\d+)*(?:-(?:ee|ce|pre|rc\d*))?`, // numbers, versions
+	`[v-]?\d+(?:\.\d+)*(?:-(?:ee|ce|pre|rc\d*))?`, // numbers, versions
 	`\d+\+`,                     // "1000+"
 	`[0-9a-f]{40}|[0-9a-f]{64}`, // commits
 	`sha256:[0-9a-f]{64}`,       // digests
