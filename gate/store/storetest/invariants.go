@@ -124,6 +124,43 @@ func rules() []rule {
 	}
 }
 
+// rulesOverTime are those of what is kept beside requests.
+func rulesOverTime() []rule {
+	return []rule{
+		{"exactly what has an adopted policy is watched", `
+			SELECT forge || ':' || CAST(repository_id AS TEXT) FROM adoptions AS a WHERE NOT EXISTS (
+				SELECT 1 FROM watched AS w WHERE w.forge = a.forge AND w.repository_id = a.repository_id)
+			UNION ALL
+			SELECT forge || ':' || CAST(repository_id AS TEXT) FROM watched AS w WHERE NOT EXISTS (
+				SELECT 1 FROM adoptions AS a WHERE w.forge = a.forge AND w.repository_id = a.repository_id)`},
+		{"what rang is looked at", `
+			SELECT forge || ':' || CAST(repository_id AS TEXT) FROM watched WHERE rung > heard AND due_at = 0
+			UNION ALL
+			SELECT forge || ':' || CAST(repository_id AS TEXT) FROM policy_changes WHERE heard > rung OR due_at = 0`},
+		{"each protection holds until the next one was read", `
+			SELECT CAST(seq AS TEXT) FROM (SELECT seq, until_at, COALESCE(LEAD(read_at) OVER (
+				PARTITION BY forge, repository_id, ref ORDER BY read_at, seq), 0) AS next_at FROM snapshots) AS s
+			WHERE until_at <> next_at`},
+		{"a protection differs from the one before it", `
+			SELECT CAST(seq AS TEXT) FROM (SELECT seq, rules, LAG(rules) OVER (
+				PARTITION BY forge, repository_id, ref ORDER BY read_at, seq) AS before FROM snapshots) AS s
+			WHERE rules = before`},
+		{"a job was given leave only for a signed release", `
+			SELECT d.environment FROM deployments AS d WHERE verdict = 'approved' AND NOT EXISTS (
+				SELECT 1 FROM requests AS r WHERE r.id = d.request_id AND r.state IN ('signed', 'published'))`},
+		{"no job was refused while its request was undecided", `
+			SELECT d.environment FROM deployments AS d JOIN requests AS r ON r.id = d.request_id
+			WHERE d.verdict = 'rejected' AND r.ended = 0 AND r.state <> 'signed'`},
+		{"a job's verdict has its time", `
+			SELECT environment FROM deployments WHERE (verdict <> '') <> (ended_at > 0)`},
+		{"what was given up has its reason", `SELECT id FROM posts WHERE state = 'given up' AND (why = '' OR ended_at = 0)`},
+		{"a request without a thread does not wait for one that was given up", `
+			SELECT p.id FROM posts AS p JOIN requests AS r ON r.id = p.request_id
+			WHERE p.state = 'open' AND p.threadless = 1 AND r.state = 'signed' AND r.thread_number = 0 AND NOT EXISTS (
+				SELECT 1 FROM posts AS t WHERE t.request_id = r.id AND t.target = 'thread' AND t.state = 'open')`},
+	}
+}
+
 // leafCount breaks where a table's row has not as many leaves of a kind as it should.
 func leafCount(table, id, kind, want string) string {
 	return fmt.Sprintf(`SELECT x.%[2]s FROM %[1]s AS x WHERE %[4]s <>
@@ -132,7 +169,7 @@ func leafCount(table, id, kind, want string) string {
 
 func checkRules(ctx context.Context, tx *sql.Tx) error {
 	var errs []error
-	for _, r := range rules() {
+	for _, r := range append(rules(), rulesOverTime()...) {
 		broken, err := texts(ctx, tx, r.broken)
 		if err != nil {
 			return fmt.Errorf("check that %s: %w", r.name, err)
