@@ -24,13 +24,14 @@ func (c *call) changeInPath() (*mergeRequest, error) {
 // lib/api/entities/merge_request_basic.rb; API docs: merge requests).
 func (s *Server) mergeRequestRow(mr *mergeRequest) obj {
 	reference := "!" + decimal(mr.iid)
+	assignee, assignees := s.assigneeRows(mr)
 	row := obj{
 		"id": mr.id, "iid": mr.iid, "project_id": mr.project.id, "title": mr.title, "description": mr.body, "state": mr.state,
 		"created_at": stamp(mr.created), "updated_at": stamp(mr.updated), "merged_by": s.basicUser(mr.mergedBy),
 		"merge_user": s.basicUser(mr.mergedBy), "merged_at": stamp(mr.mergedAt), "closed_by": s.basicUser(mr.closedBy),
 		"closed_at": stamp(mr.closedAt), "target_branch": mr.targetBranch, "source_branch": mr.sourceBranch,
 		"user_notes_count": mr.userNotes(), "upvotes": 0, "downvotes": 0, "author": s.basicUser(mr.author),
-		"assignees": []obj{}, "assignee": nil, "reviewers": s.reviewerRows(mr), "source_project_id": mr.source.id,
+		"assignees": assignees, "assignee": assignee, "reviewers": s.reviewerRows(mr), "source_project_id": mr.source.id,
 		"target_project_id": mr.project.id, "labels": []string{}, "draft": mr.draft(), "work_in_progress": mr.draft(),
 		"imported": false, "imported_from": "none", "milestone": nil, "merge_when_pipeline_succeeds": false,
 		"merge_status": "can_be_merged", "detailed_merge_status": mr.mergeStatus(), "merge_after": nil,

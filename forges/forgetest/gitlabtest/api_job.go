@@ -82,7 +82,7 @@ func (c *call) jobRow(j *job) obj {
 	pl := j.pipeline
 	row := obj{
 		"id": j.id, "status": j.status, "stage": "release", "name": j.name, "ref": shortRef(pl.ref),
-		"tag": refType(pl.ref) == "tag", "coverage": nil, "allow_failure": false, "created_at": stamp(j.created),
+		"tag": refType(pl.ref) == "tag", "coverage": nil, "allow_failure": j.optional, "created_at": stamp(j.created),
 		"started_at": stamp(j.created), "finished_at": stamp(j.finished), "erased_at": nil, "duration": nil,
 		"queued_duration": nil, "user": c.fullUser(j.by), "commit": nil, "pipeline": c.pipelineRow(c.p, pl),
 		"failure_reason": nil, "web_url": c.webURL(c.p) + "/-/jobs/" + decimal(j.id), "source": pl.source,

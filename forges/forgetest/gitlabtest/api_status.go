@@ -82,7 +82,12 @@ func listStatuses(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []*status
+	found := []obj{}
+	for _, row := range c.jobStatuses(commit.SHA) {
+		if (c.param("name") == "" || c.param("name") == row["name"]) && (c.param("ref") == "" || c.param("ref") == row["ref"]) {
+			found = append(found, row)
+		}
+	}
 	for _, st := range c.p.statuses {
 		switch {
 		case st.sha != commit.SHA:
@@ -91,8 +96,8 @@ func listStatuses(c *call) (any, error) {
 		case c.param("name") != "" && c.param("name") != st.name:
 		case c.param("pipeline_id") != "" && c.param("pipeline_id") != decimal(st.pipeline.id):
 		default:
-			found = append(found, st)
+			found = append(found, c.statusRow(st))
 		}
 	}
-	return list(found, c.statusRow), nil
+	return list(found, func(o obj) obj { return o }), nil
 }

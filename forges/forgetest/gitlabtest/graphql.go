@@ -66,6 +66,9 @@ func (c *call) query(text, name string, variables map[string]any) obj {
 	if err != nil {
 		return obj{"errors": []obj{{"message": err.Error()}}}
 	}
+	if why := tooComplex(operation.SelectionSet, values); why != "" {
+		return obj{"errors": []obj{{"message": why}}}
+	}
 	e := &execution{variables: values}
 	return obj{"data": e.object(operation.SelectionSet, c.rootRecord())}
 }

@@ -34,6 +34,7 @@ type job struct {
 	created         time.Time
 	finished        time.Time
 	protectedAtTime bool
+	optional        bool // allow_failure
 }
 
 const runnerID = 12270837 // library data: testdata/webhooks/job.json

@@ -17,6 +17,7 @@ type mergeRequest struct {
 	targetBranch  string
 	versions      []*version // oldest first
 	approvals     []approval
+	assignees     []*account
 	reviewers     map[int64]string // state per account: unreviewed, approved, requested_changes
 	squash        bool
 	mergedAt      time.Time

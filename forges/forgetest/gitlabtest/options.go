@@ -31,6 +31,9 @@ type Options struct {
 	// WithoutBlobMode leaves Blob.mode out of the GraphQL schema, as on versions before
 	// it (source: app/graphql/types/tree/blob_type.rb; which one brought it is unverified).
 	WithoutBlobMode bool
+	// WithoutEnterpriseCode leaves what only the enterprise edition brings, licensed or
+	// not, out of the GraphQL schema: MergeRequest.mergeRequestDiffs and approvalState.
+	WithoutEnterpriseCode bool
 	// WithoutTrailers leaves trailers and extended_trailers empty in single
 	// commits and merge request commits. Whether they are filled there without
 	// ?trailers=true is unverified.

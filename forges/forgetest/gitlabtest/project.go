@@ -25,6 +25,9 @@ type group struct {
 	id    int64
 	path  string
 	owner *account // of a personal namespace
+	// members are direct ones; the gate sees the group where seen.
+	members map[int64]*member
+	seen    bool
 }
 
 type project struct {
@@ -45,6 +48,7 @@ type project struct {
 	protectedBranches []*protectedRef
 	protectedTags     []*protectedRef
 	approvals         ApprovalSettings
+	environments      []ProtectedEnvironment
 
 	mergeRequests []*mergeRequest
 	issues        []*issue
@@ -118,7 +122,7 @@ func (s *Server) namespace(namespace string) *group {
 	if g := s.groups[namespace]; g != nil {
 		return g
 	}
-	g := &group{id: s.id("group"), path: namespace}
+	g := &group{id: s.id("group"), path: namespace, seen: true}
 	for _, a := range s.accounts {
 		if a.login == namespace {
 			g.owner = a

@@ -22,7 +22,8 @@ func (c *call) rootRecord() *record {
 		"metadata": is(&record{typ: "Metadata", fields: map[string]func(map[string]any) any{
 			"version": is(c.opts.Version), "revision": is("6a3f3a9c1b2"), "enterprise": is(c.opts.Premium),
 		}}),
-		"project": func(args map[string]any) any { return c.visibleProject(text(args["fullPath"])) },
+		"project":  func(args map[string]any) any { return c.visibleProject(text(args["fullPath"])) },
+		"projects": c.projectsByArgs,
 		"user": func(args map[string]any) any {
 			for _, a := range c.accounts {
 				if gid("User", a.id) == text(args["id"]) || a.login == text(args["username"]) {
@@ -67,7 +68,10 @@ func (c *call) usersByArgs(args map[string]any) any {
 
 // visibleProject is null where the caller cannot see it, without an error.
 func (c *call) visibleProject(fullPath string) any {
-	p := c.byPath(fullPath)
+	return c.visible(c.byPath(fullPath))
+}
+
+func (c *call) visible(p *project) any {
 	if p == nil || (p.visibility == "private" && p.level(c.me, c.opts.Now()) < levelGuest) {
 		return nil
 	}
@@ -75,6 +79,17 @@ func (c *call) visibleProject(fullPath string) any {
 		"id": is(gid("Project", p.id)), "fullPath": is(p.fullPath()), "name": is(p.path), "path": is(p.path),
 		"visibility": is(p.visibility), "archived": is(false), "webUrl": is(c.webURL(p)),
 		"repository": func(map[string]any) any { return c.repositoryRecord(p) },
+		"namespace": is(&record{typ: "Namespace", fields: map[string]func(map[string]any) any{
+			"id": is(gid(namespaceKind(p.group), p.group.id)), "fullPath": is(p.group.path),
+		}}),
+		"issue": func(args map[string]any) any {
+			for _, i := range p.issues {
+				if decimal(i.iid) == text(args["iid"]) {
+					return c.threadRecord(&i.thread)
+				}
+			}
+			return nil
+		},
 		"mergeRequest": func(args map[string]any) any {
 			for _, mr := range p.mergeRequests {
 				if decimal(mr.iid) == text(args["iid"]) {
@@ -85,6 +100,13 @@ func (c *call) visibleProject(fullPath string) any {
 		},
 		"mergeRequests": func(args map[string]any) any { return c.changesByArgs(p, args) },
 	}}
+}
+
+func namespaceKind(g *group) string {
+	if g.owner != nil {
+		return "Namespaces::UserNamespace"
+	}
+	return "Group"
 }
 
 func (c *call) changesByArgs(p *project, args map[string]any) any {
@@ -233,7 +255,12 @@ func (c *call) changeRecord(mr *mergeRequest) *record {
 			}
 			return c.users(by, args)
 		},
-		"notes": func(args map[string]any) any { return c.noteRecords(mr, args) },
+		"notes":             func(args map[string]any) any { return c.noteRecords(&mr.thread, args) },
+		"assignees":         func(args map[string]any) any { return c.users(mr.assignees, args) },
+		"mergeRequestDiffs": func(args map[string]any) any { return diffVersions(mr, args) },
+		"approvalState": is(&record{typ: "MergeRequestApprovalState", fields: map[string]func(map[string]any) any{
+			"approvalRulesOverwritten": is(mr.rulesOverride),
+		}}),
 	}}
 }
 
@@ -252,11 +279,11 @@ func (c *call) committers(v *version) []*account {
 
 // noteRecords are a merge request's notes; they tell what REST does not: when and by
 // whom a body was edited.
-func (c *call) noteRecords(mr *mergeRequest, args map[string]any) any {
-	var rows []*record
-	for _, n := range mr.notes {
-		if c.sees(mr.project, n) {
-			rows = append(rows, c.noteRecord(&mr.thread, n))
+func (c *call) noteRecords(t *thread, args map[string]any) any {
+	rows := []*record{}
+	for _, n := range t.notes {
+		if c.sees(t.project, n) {
+			rows = append(rows, c.noteRecord(t, n))
 		}
 	}
 	return connection("NoteConnection", rows, args, nil)
@@ -287,13 +314,15 @@ func (c *call) noteRecord(t *thread, n *note) *record {
 	if !n.edited.IsZero() {
 		edited = n.edited
 	}
-	return &record{typ: "Note", fields: map[string]func(map[string]any) any{
+	fields := map[string]func(map[string]any) any{
 		"id": is(gid("Note", n.id)), "body": is(n.body), "system": is(n.system), "internal": is(n.internal),
 		"createdAt": is(stamp(n.created)), "updatedAt": is(stamp(n.updated)), "lastEditedAt": is(stamp(edited)),
 		"author":       func(map[string]any) any { return c.userRecord(n.author) },
 		"lastEditedBy": func(map[string]any) any { return c.userRecord(n.editor) },
 		"url":          is(c.noteURL(t, n)),
-	}}
+	}
+	maps.Copy(fields, c.noteFields(t, n))
+	return &record{typ: "Note", fields: fields}
 }
 
 // connection is a page of records. Cursors are opaque; without given ones they
@@ -311,6 +340,13 @@ func connection(typ string, rows []*record, args map[string]any, cursors []strin
 		first = min(int(n), maxNodes)
 	}
 	to := min(from+first, len(rows))
+	if n, ok := args["last"].(int64); ok && n >= 0 {
+		to = len(rows)
+		if before := text(args["before"]); before != "" {
+			to = max(slices.Index(cursors, before), 0)
+		}
+		from = max(to-min(int(n), maxNodes), 0)
+	}
 	info := map[string]func(map[string]any) any{
 		"hasNextPage": is(to < len(rows)), "hasPreviousPage": is(from > 0), "startCursor": is(nil), "endCursor": is(nil),
 	}

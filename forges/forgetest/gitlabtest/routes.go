@@ -55,13 +55,16 @@ func (s *Server) public(document func() obj) http.HandlerFunc {
 
 func (s *Server) instanceRoutes() map[string]endpoint {
 	return map[string]endpoint{
-		"GET /version":       version4,
-		"GET /metadata":      metadata,
-		"GET /user":          currentUser,
-		"GET /users":         searchUsers,
-		"GET /users/{user}":  showUser,
-		"GET /projects":      listProjects,
-		"GET /projects/{id}": showProject,
+		"GET /version":                           version4,
+		"GET /metadata":                          metadata,
+		"GET /user":                              currentUser,
+		"GET /users":                             searchUsers,
+		"GET /users/{user}":                      showUser,
+		"GET /projects":                          listProjects,
+		"GET /projects/{id}":                     showProject,
+		"GET /groups/{group}":                    showGroup,
+		"GET /groups/{group}/members/all":        listGroupMembers,
+		"GET /groups/{group}/members/all/{user}": showGroupMember,
 	}
 }
 
@@ -103,6 +106,7 @@ func (s *Server) projectRoutes() map[string]route {
 		"GET /pipelines/{pipeline}/variables": {levelMaintainer, pipelineVariables},
 		"GET /pipelines/{pipeline}/jobs":      {levelReporter, pipelineJobs},
 		"GET /approvals":                      {levelReporter, projectApprovals},
+		"GET /protected_environments":         {levelMaintainer, listProtectedEnvironments},
 		"GET /approval_rules":                 {levelReporter, projectApprovalRules},
 	}
 }

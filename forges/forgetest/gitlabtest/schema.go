@@ -12,11 +12,20 @@ func schemaOf(opts Options) string {
 	if opts.WithoutRepositoryCommit {
 		out = strings.Replace(out, newerRepositoryFields, "", 1)
 	}
+	if opts.WithoutEnterpriseCode {
+		out = strings.Replace(out, diffVersionFields, "", 1)
+	}
 	if opts.WithoutBlobMode {
 		out = strings.Replace(out, blobMode, "", 1)
 	}
 	return out
 }
+
+// diffVersionFields are the enterprise edition's, licensed or not (source:
+// ee/app/graphql/ee/types/merge_request_type.rb).
+const diffVersionFields = `
+  mergeRequestDiffs(first: Int, after: String): MergeRequestDiffConnection
+  approvalState: MergeRequestApprovalState`
 
 const blobMode = " mode: String"
 
@@ -34,11 +43,16 @@ type Query {
   metadata: Metadata
   note(id: NoteID!): Note
   project(fullPath: ID!): Project
+  projects(ids: [ID!], search: String, first: Int, after: String): ProjectConnection
   user(id: UserID, username: String): UserCore
   users(ids: [ID!], usernames: [String!], first: Int, after: String): UserCoreConnection
 }
 
 type Metadata { version: String! revision: String! enterprise: Boolean! }
+
+type ProjectConnection { nodes: [Project] pageInfo: PageInfo! }
+
+type Namespace { id: ID! fullPath: ID! }
 
 type Project {
   id: ID!
@@ -48,7 +62,9 @@ type Project {
   visibility: String
   archived: Boolean
   webUrl: String
+  namespace: Namespace
   repository: Repository
+  issue(iid: String): Issue
   mergeRequest(iid: String!): MergeRequest
   mergeRequests(iids: [String!], sourceBranches: [String!], targetBranches: [String!], state: MergeRequestState, first: Int, after: String): MergeRequestConnection
 }
@@ -124,12 +140,28 @@ type MergeRequest {
   commitCount: Int
   author: UserCore
   mergeUser: UserCore
+  assignees(first: Int, after: String): UserCoreConnection` + diffVersionFields + `
   commits(first: Int, after: String): CommitConnection
   commitsWithoutMergeCommits(first: Int, after: String): CommitConnection
   committers(first: Int, after: String): UserCoreConnection
   approvedBy(first: Int, after: String): UserCoreConnection
-  notes(first: Int, after: String): NoteConnection!
+  notes(first: Int, after: String, last: Int, before: String): NoteConnection!
 }
+
+type MergeRequestDiffConnection { nodes: [MergeRequestDiff] pageInfo: PageInfo! }
+type MergeRequestDiff { createdAt: Time! updatedAt: Time! }
+type MergeRequestApprovalState { approvalRulesOverwritten: Boolean }
+
+type Issue {
+  id: ID!
+  iid: String!
+  title: String!
+  notes(first: Int, after: String, last: Int, before: String): NoteConnection!
+}
+
+union NoteableType = Issue | MergeRequest
+type Discussion { noteable: NoteableType }
+type SystemNoteMetadata { action: String }
 
 type DiffRefs { baseSha: String headSha: String! startSha: String! }
 
@@ -146,6 +178,11 @@ type Note {
   lastEditedAt: Time
   lastEditedBy: UserCore
   url: String
+  project: Project
+  noteableType: String!
+  noteableId: Int
+  discussion: Discussion
+  systemNoteMetadata: SystemNoteMetadata
 }
 
 type UserCoreConnection { nodes: [UserCore] pageInfo: PageInfo! count: Int! }
