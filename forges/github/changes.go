@@ -310,6 +310,7 @@ func (h *history) group(ctx context.Context) ([]gate.Change, error) {
 	for i, c := range changes {
 		out[i] = *c
 	}
+	sameKind(out)
 	return out, nil
 }
 
@@ -365,6 +366,7 @@ func (h *history) directPush(raw commitJSON) (*gate.Change, error) {
 	c := &gate.Change{
 		Title: commit.Title, URL: h.facts.URL + "/commit/" + raw.SHA, Head: raw.SHA, Commits: []gate.Commit{commit},
 		Opener:  gate.Absent[gate.Account]("a direct push has no opener"),
+		Merger:  gate.Absent[gate.Account]("a direct push was merged by nobody"),
 		Reviews: gate.Absent[[]gate.Review]("a direct push has no reviews"),
 		Paths:   gate.Unknown[[]string]("the policy asks for no paths"),
 	}

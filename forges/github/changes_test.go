@@ -87,11 +87,91 @@ func TestForkPushers(t *testing.T) {
 			change := w.OpenChange(w.repo, w.dan, forgetest.ChangeSpec{Title: "From a fork", Source: "topic", From: fork})
 			w.Merge(change, w.bo, forgetest.Squash)
 			c := numbered(t, w.changes(), change.Number)
-			if c.Pushers.IsKnown() != row.known || !row.known && c.Pushers.Why() == "" {
-				t.Errorf("pushers: got known=%t %s, want known=%t", c.Pushers.IsKnown(), c.Pushers.Why(), row.known)
+			pushers := known(t, "pushers", c.Pushers)
+			if len(pushers) != 1 || pushers[0].ID != account(w.dan) {
+				t.Errorf("pushers: got %+v, want dan alone", pushers)
+			}
+			if unseen := unseenPusher(c); unseen == row.known {
+				t.Errorf("a pusher that nobody saw: got %t, want %t", unseen, !row.known)
 			}
 		})
 	}
+}
+
+// unseenPusher reports whether the change is marked as pushed to by somebody unknown.
+func unseenPusher(c gate.Change) bool {
+	for _, commit := range c.Commits {
+		for _, p := range commit.People {
+			if p.Part == gate.PartPusher && p.Account.IsAbsent() && commit.SHA == c.Head {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestUnreadableForks are pull requests whose fork GitHub does not show: they wait for one
+// more approver, and not for ever (attack 34).
+func TestUnreadableForks(t *testing.T) {
+	fromFork := func(w *team) (forgetest.Repository, forgetest.Change) {
+		fork := w.Fork(w.repo, w.dan, "dan/app")
+		sha := w.Commit(fork, forgetest.CommitSpec{Author: w.dan, Message: "From outside", Parents: []string{w.root}, Files: map[string][]byte{"d": nil}})
+		w.Push(fork, w.dan, "refs/heads/topic", sha)
+		return fork, w.OpenChange(w.repo, w.dan, forgetest.ChangeSpec{Title: "From a fork", Source: "topic", From: fork})
+	}
+	t.Run("who pushed by force is known from the pull request", func(t *testing.T) {
+		w := newTeam(t, githubtest.Options{})
+		fork, change := fromFork(w)
+		w.Push(fork, w.bo, "refs/heads/topic", w.Commit(fork, forgetest.CommitSpec{
+			Author: w.dan, Message: "Again", Parents: []string{w.root}, Files: map[string][]byte{"e": nil},
+		}))
+		w.Merge(change, w.cy, forgetest.Squash)
+		c := numbered(t, w.changes(), change.Number)
+		authors(t, c, []forgetest.Person{w.dan, w.bo}, []forgetest.Person{w.ana, w.cy})
+		if !unseenPusher(c) {
+			t.Error("expected the mark of a pusher that nobody saw")
+		}
+	})
+	t.Run("the fork was deleted", func(t *testing.T) {
+		w := newTeam(t, githubtest.Options{})
+		fork, change := fromFork(w)
+		w.Merge(change, w.cy, forgetest.MergeCommit)
+		w.DeleteRepository(fork)
+		if c := numbered(t, w.changes(), change.Number); !unseenPusher(c) || !c.Pushers.IsKnown() {
+			t.Errorf("change: expected its pushers known and marked, got %+v", c)
+		}
+	})
+	t.Run("a fork that does not answer now is asked again", func(t *testing.T) {
+		w := newTeam(t, githubtest.Options{})
+		_, change := fromFork(w)
+		w.Merge(change, w.cy, forgetest.MergeCommit)
+		defer w.Fail(forgetest.Fault{Path: "/dan/app/activity", Status: 502})()
+		if c := numbered(t, w.changes(), change.Number); !c.Pushers.IsUnknown() || c.Pushers.Why() == "" || unseenPusher(c) {
+			t.Errorf("change: expected its pushers unknown, got %+v", c)
+		}
+	})
+	t.Run("a fork behind a rate limit is asked again", func(t *testing.T) {
+		w := newTeam(t, githubtest.Options{})
+		_, change := fromFork(w)
+		w.Merge(change, w.cy, forgetest.MergeCommit)
+		defer w.Fail(forgetest.Fault{Path: "/dan/app/activity", Status: 403, Header: map[string]string{"Retry-After": "3600"}})()
+		if c := numbered(t, w.changes(), change.Number); !c.Pushers.IsUnknown() {
+			t.Errorf("change: expected its pushers unknown, got %+v", c)
+		}
+	})
+	t.Run("a timeline that is not read leaves the pushers unknown", func(t *testing.T) {
+		w := newTeam(t, githubtest.Options{})
+		_, change := fromFork(w)
+		w.Merge(change, w.cy, forgetest.MergeCommit)
+		client := quick(t, w.Server)
+		client.Transport = &editing{next: client.Transport, edits: edits(func(_ string, body map[string]any) {
+			set(body, true, "data", "repository", "pull", "timelineItems", "pageInfo", "hasNextPage")
+		})}
+		w.forge = connectWith(t, w.Server, client)
+		if c := numbered(t, w.changes(), change.Number); !c.Pushers.IsUnknown() || unseenPusher(c) {
+			t.Errorf("change: expected its pushers unknown, got %+v", c)
+		}
+	})
 }
 
 func TestPushersOfABranchMadeAgain(t *testing.T) {

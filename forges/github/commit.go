@@ -1,7 +1,9 @@
 package github
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,19 +50,28 @@ type gitActor struct {
 	Name  string `json:"name"`
 	Email string `json:"email"`
 	User  *struct {
+		ID         string `json:"id"`
 		DatabaseID int64  `json:"databaseId"`
 		Login      string `json:"login"`
 	} `json:"user"`
 }
 
-// actorAccount is the user behind an e-mail. GraphQL's User may be a bot's account too
-// ("name[bot]"): such a login is nobody's own, GitHub lets nobody register brackets.
+// isMachine reports whether GraphQL's User is a bot's account after all: the type says
+// nothing there, but the login ("name[bot]", which it may cut), the no-reply e-mail
+// ("1+name[bot]@...") and the global ID (BOT_..., formerly base64 of "03:Bot...") do.
+func (a *gitActor) isMachine() bool {
+	former, _ := base64.StdEncoding.DecodeString(a.User.ID) // what does not decode is no former ID
+	return machine(a.User.Login) || strings.Contains(a.Email, "[bot]@") || strings.HasPrefix(a.User.ID, "BOT_") ||
+		bytes.HasPrefix(former, []byte("03:Bot"))
+}
+
+// actorAccount is the user behind an e-mail.
 func (f *Forge) actorAccount(a *gitActor) (gate.Account, bool) {
 	if a == nil || a.User == nil || a.User.DatabaseID <= 0 {
 		return gate.Account{}, false
 	}
 	return gate.Account{
-		ID: f.account(a.User.DatabaseID), Login: a.User.Login, Human: !strings.HasSuffix(a.User.Login, "[bot]"),
+		ID: f.account(a.User.DatabaseID), Login: a.User.Login, Human: !a.isMachine(),
 	}, true
 }
 
@@ -152,9 +163,9 @@ const (
 	commitFields = `fragment C on Commit {
   oid message committedViaWeb
   parents(first: 20) { totalCount nodes { oid } }
-  author { name email user { databaseId login } }
-  authors(first: 20, after: $after) { totalCount nodes { name email user { databaseId login } } pageInfo { hasNextPage endCursor } }
-  committer { name email user { databaseId login } }
+  author { name email user { id databaseId login } }
+  authors(first: 20, after: $after) { totalCount nodes { name email user { id databaseId login } } pageInfo { hasNextPage endCursor } }
+  committer { name email user { id databaseId login } }
   signature { isValid wasSignedByGitHub }
 }`
 	commitPulls = `fragment P on Commit {

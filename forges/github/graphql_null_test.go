@@ -17,6 +17,7 @@ var nullable = map[string]string{
 	"author":      "a review of nobody covers nothing; who opened it, or wrote it, is unknown",
 	"commit":      "a review of no commit covers nothing",
 	"tagger":      "GitHub's silence on who made a tag",
+	"mergedBy":    "a deleted account merged it",
 	"submittedAt": "a review without a time covers nothing",
 }
 

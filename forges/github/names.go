@@ -33,5 +33,14 @@ func (f *Forge) toAccount(u *userJSON) (gate.Account, bool) {
 	if u == nil || u.ID <= 0 {
 		return gate.Account{}, false
 	}
-	return gate.Account{ID: f.account(u.ID), Login: u.Login, Human: u.Type == "User"}, true
+	return gate.Account{ID: f.account(u.ID), Login: u.Login, Human: u.Type == "User" && !machine(u.Login)}, true
 }
+
+// machine reports whether a login is no person's, although GitHub may call its account a
+// user: a bot's, GitHub's own for what it commits on the web, and the one that stands for
+// deleted accounts. GitHub lets nobody register brackets.
+func machine(login string) bool {
+	return strings.HasSuffix(login, "[bot]") || login == "web-flow" || isGhost(login)
+}
+
+func isGhost(login string) bool { return login == "ghost" }

@@ -26,6 +26,8 @@ type pullJSON struct {
 	Title          string     `json:"title"`
 	HTMLURL        string     `json:"html_url"`
 	User           *userJSON  `json:"user"`
+	MergedBy       *userJSON  `json:"merged_by"`
+	Assignees      []userJSON `json:"assignees"`
 	CreatedAt      time.Time  `json:"created_at"`
 	MergedAt       *time.Time `json:"merged_at"`
 	MergeCommitSHA string     `json:"merge_commit_sha"`
@@ -120,9 +122,10 @@ func (rd *reading) detail(ctx context.Context, p *pull, c *gate.Change) {
 	if a, ok := rd.forge.toAccount(p.User); ok {
 		c.Opener = gate.Known(a)
 	}
+	c.Merger, c.Initiators = rd.forge.merger(p), rd.forge.initiators(p)
 	c.Paths = gate.Unknown[[]string]("the policy asks for no paths")
 	var all sync.WaitGroup
-	all.Go(func() { c.Pushers = rd.pushers(ctx, p) })
+	all.Go(func() { c.Pushers = rd.pushers(ctx, p, c) })
 	all.Go(func() { c.Reviews = rd.reviews(ctx, p) })
 	if rd.needs.Paths {
 		all.Go(func() { c.Paths = rd.pullPaths(ctx, p) })
@@ -130,10 +133,12 @@ func (rd *reading) detail(ctx context.Context, p *pull, c *gate.Change) {
 	all.Wait()
 }
 
-// pushers reads the log of the head's branch, in the fork where it lies in one.
-func (rd *reading) pushers(ctx context.Context, p *pull) gate.Fact[[]gate.Account] {
+// pushers reads the log of the head's branch, in the fork where it lies in one. Where
+// GitHub does not show a fork's log they are those that the pull request itself tells, and
+// the change c is marked (see forkPushers).
+func (rd *reading) pushers(ctx context.Context, p *pull, c *gate.Change) gate.Fact[[]gate.Account] {
 	if p.Head.Repo == nil {
-		return gate.Unknown[[]gate.Account]("the repository it came from is gone, so GitHub does not say who pushed to it")
+		return rd.forkPushers(ctx, p, c, "a fork that is gone")
 	}
 	owner, name, ok := cut(p.Head.Repo.FullName)
 	if !ok {
@@ -149,10 +154,18 @@ func (rd *reading) pushers(ctx context.Context, p *pull) gate.Fact[[]gate.Accoun
 		}
 	}
 	log, err := rd.activityOf(ctx, owner, name, ref)
-	if err != nil {
+	fork := p.Head.Repo.ID != rd.facts.ID.ID
+	switch {
+	case fork && hidden(err):
+		return rd.forkPushers(ctx, p, c, p.Head.Repo.FullName)
+	case err != nil:
 		return gate.Unknown[[]gate.Account](fmt.Sprintf("the activity log of %s: %s", p.Head.Repo.FullName, why(err)))
 	}
-	return rd.forge.headPushers(log, p.pullJSON)
+	pushers := rd.forge.headPushers(log, p.pullJSON)
+	if fork && !pushers.IsKnown() {
+		return rd.forkPushers(ctx, p, c, p.Head.Repo.FullName)
+	}
+	return pushers
 }
 
 // reviewJSON is REST API's schema pull-request-review, in part.
@@ -167,6 +180,9 @@ type reviewJSON struct {
 // reviews are each reviewer's latest verdict (attack 56), with the right they have now.
 // A comment is no verdict and changes none; a deleted account's counts for nobody.
 func (rd *reading) reviews(ctx context.Context, p *pull) gate.Fact[[]gate.Review] {
+	if rd.needs.NoReviews {
+		return gate.Unknown[[]gate.Review]("the policy counts no reviews")
+	}
 	all := p.reviews
 	if !p.reviewed {
 		var err error

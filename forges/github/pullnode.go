@@ -29,16 +29,26 @@ func (a *actorNode) user() *userJSON {
 
 const actorFields = `{ __typename login ... on User { databaseId } ... on Bot { databaseId } ... on Organization { databaseId } ... on Mannequin { databaseId } }`
 
-// pullFields asks for what a pullNode holds.
-const pullFields = `fragment R on PullRequest {
+// pullFields asks for what a pullNode holds; for the reviews only where they count.
+func pullFields(reviews bool) string {
+	if reviews {
+		return pullText + reviewText + "}"
+	}
+	return pullText + "}"
+}
+
+const pullText = `fragment R on PullRequest {
   number title url createdAt merged mergedAt changedFiles headRefName headRefOid baseRefName baseRefOid
-  author ` + actorFields + `
-  mergeCommit { oid } headRepository { databaseId nameWithOwner } baseRepository { databaseId }
+  author ` + actorFields + ` mergedBy ` + actorFields + `
+  assignees(first: 20) { totalCount nodes { databaseId login } }
+  mergeCommit { oid } isCrossRepository headRepository { databaseId nameWithOwner } baseRepository { databaseId }
   commits(first: 100) { totalCount nodes { commit { ...C } } }
-  reviews(first: 100, states: [APPROVED, CHANGES_REQUESTED, DISMISSED]) {
+`
+
+const reviewText = `  reviews(first: 100, states: [APPROVED, CHANGES_REQUESTED, DISMISSED]) {
     totalCount nodes { databaseId state submittedAt commit { oid } author ` + actorFields + ` }
   }
-}`
+`
 
 // pullNode is GraphQL's type PullRequest, in part.
 type pullNode struct {
@@ -54,9 +64,18 @@ type pullNode struct {
 	BaseRefName  string     `json:"baseRefName"`
 	BaseRefOID   string     `json:"baseRefOid"`
 	Author       *actorNode `json:"author"`
-	MergeCommit  *struct {
+	MergedBy     *actorNode `json:"mergedBy"`
+	Assignees    *struct {
+		TotalCount int `json:"totalCount"`
+		Nodes      []struct {
+			DatabaseID int64  `json:"databaseId"`
+			Login      string `json:"login"`
+		} `json:"nodes"`
+	} `json:"assignees"`
+	MergeCommit *struct {
 		OID string `json:"oid"`
 	} `json:"mergeCommit"`
+	Cross          bool      `json:"isCrossRepository"`
 	HeadRepository *sideNode `json:"headRepository"`
 	BaseRepository *sideNode `json:"baseRepository"`
 	Commits        *struct {
@@ -89,18 +108,24 @@ type reviewNode struct {
 
 // readPull makes a pull request of its node. It is nil where GraphQL does not give all
 // of it (more commits or reviews than one page, no merge commit): REST then has to.
-func (r *repository) readPull(number int64, raw json.RawMessage) (*pull, error) {
+func (rd *reading) readPull(number int64, raw json.RawMessage) (*pull, error) {
 	var n *pullNode
 	if err := json.Unmarshal(raw, &n); err != nil {
 		return nil, fmt.Errorf("pull request #%d: GraphQL answered otherwise than its schema says: %w", number, err)
 	}
-	if n == nil || n.Number != number || n.Commits == nil || n.Reviews == nil || n.ChangedFiles == nil || n.BaseRepository == nil {
+	if n == nil || n.Number != number || n.Commits == nil || n.Assignees == nil || n.ChangedFiles == nil || n.BaseRepository == nil {
 		return nil, fmt.Errorf("pull request #%d: GraphQL answered in part", number)
 	}
-	if n.MergeCommit == nil || n.Commits.TotalCount != len(n.Commits.Nodes) || n.Reviews.TotalCount != len(n.Reviews.Nodes) {
+	if n.HeadRepository == nil && !n.Cross {
+		return nil, fmt.Errorf("pull request #%d: GraphQL does not say where it came from", number)
+	}
+	if n.Reviews == nil && !rd.needs.NoReviews {
+		return nil, fmt.Errorf("pull request #%d: GraphQL answered in part", number)
+	}
+	if n.MergeCommit == nil || n.Commits.TotalCount != len(n.Commits.Nodes) || n.Assignees.TotalCount != len(n.Assignees.Nodes) {
 		return nil, nil
 	}
-	p := &pull{pullJSON: n.rest(), own: map[string]bool{}, nodes: map[string]commitNode{}, reviewed: true}
+	p := &pull{pullJSON: n.rest(), own: map[string]bool{}, nodes: map[string]commitNode{}}
 	for _, c := range n.Commits.Nodes {
 		if err := c.Commit.check(); err != nil {
 			return nil, fmt.Errorf("pull request #%d: %w", number, err)
@@ -108,6 +133,18 @@ func (r *repository) readPull(number int64, raw json.RawMessage) (*pull, error) 
 		p.commits = append(p.commits, c.Commit.rest())
 		p.nodes[c.Commit.OID] = c.Commit
 	}
+	if !p.takeReviews(n) {
+		return nil, nil
+	}
+	return p, p.check(number, rd.facts.ID.ID)
+}
+
+// takeReviews is false where GraphQL does not give all of them.
+func (p *pull) takeReviews(n *pullNode) bool {
+	if n.Reviews == nil {
+		return true // they do not count
+	}
+	p.reviewed = n.Reviews.TotalCount == len(n.Reviews.Nodes)
 	for _, v := range n.Reviews.Nodes {
 		review := reviewJSON{ID: v.DatabaseID, User: v.Author.user(), State: v.State, SubmittedAt: v.SubmittedAt}
 		if v.Commit != nil {
@@ -115,7 +152,7 @@ func (r *repository) readPull(number int64, raw json.RawMessage) (*pull, error) 
 		}
 		p.reviews = append(p.reviews, review)
 	}
-	return p, p.check(number, r.facts.ID.ID)
+	return p.reviewed
 }
 
 // rest is the node as REST would show it.
@@ -126,7 +163,10 @@ func (n *pullNode) rest() *pullJSON {
 		Head: pullSide{Ref: n.HeadRefName, SHA: n.HeadRefOID}, Base: pullSide{Ref: n.BaseRefName, SHA: n.BaseRefOID},
 	}
 	if n.Merged {
-		p.MergedAt = n.MergedAt
+		p.MergedAt, p.MergedBy = n.MergedAt, n.MergedBy.user()
+	}
+	for _, a := range n.Assignees.Nodes {
+		p.Assignees = append(p.Assignees, userJSON{ID: a.DatabaseID, Login: a.Login, Type: "User"})
 	}
 	if s := n.HeadRepository; s != nil {
 		p.Head.Repo = &pullRepository{ID: s.DatabaseID, FullName: s.NameWithOwner}
@@ -139,12 +179,12 @@ func (n *pullNode) rest() *pullJSON {
 const pullsPerQuery = 20
 
 // readPulls reads pull requests, those by REST that GraphQL does not give in one page.
-func (r *repository) readPulls(ctx context.Context, numbers []int64) (map[int64]*pull, error) {
+func (rd *reading) readPulls(ctx context.Context, numbers []int64) (map[int64]*pull, error) {
 	out := map[int64]*pull{}
 	for len(numbers) > 0 {
 		batch := numbers[:min(len(numbers), pullsPerQuery)]
 		numbers = numbers[len(batch):]
-		err := r.pullBatch(ctx, batch, out)
+		err := rd.pullBatch(ctx, batch, out)
 		if answered(err) {
 			continue // GraphQL has errors for one of them (a private fork, say): REST reads each by itself
 		}
@@ -155,19 +195,19 @@ func (r *repository) readPulls(ctx context.Context, numbers []int64) (map[int64]
 	return out, nil
 }
 
-func (r *repository) pullBatch(ctx context.Context, numbers []int64, out map[int64]*pull) error {
+func (rd *reading) pullBatch(ctx context.Context, numbers []int64, out map[int64]*pull) error {
 	var text strings.Builder
 	text.WriteString("query Pulls($owner: String!, $name: String!, $after: String) {\n  repository(owner: $owner, name: $name) {\n    databaseId\n")
 	for _, n := range numbers {
 		fmt.Fprintf(&text, "    p%d: pullRequest(number: %d) { ...R }\n", n, n)
 	}
-	text.WriteString("  }\n}\n" + commitFields + "\n" + pullFields)
-	answer, err := r.ask(ctx, text.String(), map[string]any{})
+	text.WriteString("  }\n}\n" + commitFields + "\n" + pullFields(!rd.needs.NoReviews))
+	answer, err := rd.ask(ctx, text.String(), map[string]any{})
 	if err != nil {
 		return err
 	}
 	for _, n := range numbers {
-		if out[n], err = r.readPull(n, answer[fmt.Sprintf("p%d", n)]); err != nil {
+		if out[n], err = rd.readPull(n, answer[fmt.Sprintf("p%d", n)]); err != nil {
 			return err
 		}
 	}

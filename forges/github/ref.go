@@ -28,7 +28,7 @@ type tagNode struct {
 }
 
 // peeled asks for a target through tags that point to tags, five deep as maxPeel has it.
-const peeled = `target { __typename oid ... on Tag { tagger { name email user { databaseId login } }
+const peeled = `target { __typename oid ... on Tag { tagger { name email user { id databaseId login } }
       target { __typename oid ... on Tag { target { __typename oid ... on Tag { target { __typename oid ... on Tag { target { __typename oid } } } } } } } } }`
 
 // ref reads where the request's ref points now, by its full path (attack 22), tags peeled.

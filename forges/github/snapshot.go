@@ -78,7 +78,7 @@ func (h hints) empty() bool { return len(h.pulls) == 0 && len(h.comments) == 0 }
 
 // snapshot asks once. The answer has to be of the repository with this number: names
 // are given away (attacks 5 and 73).
-func (r *repository) snapshot(ctx context.Context, req gate.Request, since string, h hints) (*snapshot, error) {
+func (rd *reading) snapshot(ctx context.Context, req gate.Request, since string, h hints) (*snapshot, error) {
 	var text strings.Builder
 	text.WriteString("query Release($owner: String!, $name: String!, $ref: String!, $head: GitObjectID!, $after: String) {\n" +
 		"  repository(owner: $owner, name: $name) {\n    " + repositoryFields + "\n    defaultBranchRef { name target { oid } }\n" +
@@ -96,17 +96,17 @@ func (r *repository) snapshot(ctx context.Context, req gate.Request, since strin
 	}
 	text.WriteString("}\n" + commitFields + "\n" + commitPulls)
 	if len(h.pulls) > 0 {
-		text.WriteString("\n" + pullFields)
+		text.WriteString("\n" + pullFields(!rd.needs.NoReviews))
 	}
-	vars := map[string]any{"owner": r.owner, "name": r.name, "ref": req.Ref, "head": req.Commit}
+	vars := map[string]any{"owner": rd.owner, "name": rd.name, "ref": req.Ref, "head": req.Commit}
 	var answer map[string]json.RawMessage
-	if err := r.query(ctx, text.String(), vars, &answer); err != nil {
+	if err := rd.query(ctx, text.String(), vars, &answer); err != nil {
 		return nil, err
 	}
-	return r.readSnapshot(answer, req, since, h)
+	return rd.readSnapshot(answer, req, since, h)
 }
 
-func (r *repository) readSnapshot(answer map[string]json.RawMessage, req gate.Request, since string, h hints) (*snapshot, error) {
+func (rd *reading) readSnapshot(answer map[string]json.RawMessage, req gate.Request, since string, h hints) (*snapshot, error) {
 	var main struct {
 		repositoryNode
 		Ref   *refNode     `json:"ref"`
@@ -116,10 +116,10 @@ func (r *repository) readSnapshot(answer map[string]json.RawMessage, req gate.Re
 	var rest map[string]json.RawMessage
 	for _, into := range []any{&main, &rest} {
 		if err := json.Unmarshal(answer["repository"], into); err != nil {
-			return nil, fmt.Errorf("read repository %s: GraphQL answered otherwise than its schema says: %w", r.facts.ID, err)
+			return nil, fmt.Errorf("read repository %s: GraphQL answered otherwise than its schema says: %w", rd.facts.ID, err)
 		}
 	}
-	facts, err := r.forge.factsOf(main.repositoryNode, r.facts.ID)
+	facts, err := rd.forge.factsOf(main.repositoryNode, rd.facts.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (r *repository) readSnapshot(answer map[string]json.RawMessage, req gate.Re
 		return nil, err
 	}
 	for _, n := range h.pulls {
-		if out.pulls[n], err = r.readPull(n, rest[fmt.Sprintf("p%d", n)]); err != nil {
+		if out.pulls[n], err = rd.readPull(n, rest[fmt.Sprintf("p%d", n)]); err != nil {
 			return nil, err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 // the schema too; without them nothing can be told of the rest.
 func mayBeNull() []string {
 	return []string{
-		"author", "commit", "endCursor", "file", "head", "headRepository", "lastEditedAt", "mergeCommit",
-		"mergedAt", "node", "object", "ref", "signature", "since", "submittedAt", "tagger", "text", "user",
+		"actor", "author", "commit", "endCursor", "file", "head", "headRepository", "lastEditedAt", "mergeCommit",
+		"mergedAt", "mergedBy", "node", "object", "ref", "signature", "since", "submittedAt", "tagger", "text", "user",
 	}
 }
 

@@ -177,6 +177,14 @@ func (s *Server) byEmail(email string) *account {
 // nodeID is a GraphQL global ID; resolvers read the number back.
 func nodeID(prefix string, id int64) string { return fmt.Sprintf("%s_kgDO%d", prefix, id) }
 
+// globalID is a user's node_id, or a bot's.
+func (a *account) globalID() string {
+	if a.kind == "Bot" {
+		return nodeID("BOT", a.id)
+	}
+	return nodeID("U", a.id)
+}
+
 // userJSON is `components.schemas.simple-user`. A deleted account is the ghost.
 func (s *Server) userJSON(a *account) obj {
 	if a.deleted {
@@ -188,7 +196,7 @@ func (s *Server) userJSON(a *account) obj {
 		page = s.web("/apps/%s", strings.TrimSuffix(a.login, "[bot]"))
 	}
 	return obj{
-		"login": a.login, "id": a.id, "node_id": nodeID("U", a.id), "avatar_url": s.web("/avatars/u/%d", a.id),
+		"login": a.login, "id": a.id, "node_id": a.globalID(), "avatar_url": s.web("/avatars/u/%d", a.id),
 		"gravatar_id": "", "url": api, "html_url": page,
 		"followers_url": api + "/followers", "following_url": api + "/following{/other_user}",
 		"gists_url": api + "/gists{/gist_id}", "starred_url": api + "/starred{/owner}{/repo}",

@@ -61,7 +61,7 @@ func queryNode(c *call, _ any, args map[string]any) any {
 	if err != nil {
 		return missing
 	}
-	if a := c.accounts[n]; prefix == "U" && a != nil && !a.deleted {
+	if a := c.accounts[n]; (prefix == "U" || prefix == "BOT") && a != nil && !a.deleted {
 		return actor(c, a)
 	}
 	for _, repo := range sorted(c.repositories) {
@@ -96,7 +96,7 @@ func accountFields() map[string]resolver {
 		return func(c *call, of any, _ map[string]any) any { return f(c, of.(*account)) }
 	}
 	return map[string]resolver{
-		"id":         field(func(_ *call, a *account) any { return nodeID("U", a.id) }),
+		"id":         field(func(_ *call, a *account) any { return a.globalID() }),
 		"databaseId": field(func(_ *call, a *account) any { return a.id }),
 		"login":      field(func(_ *call, a *account) any { return a.login }),
 		"name":       field(func(*call, *account) any { return nil }),
