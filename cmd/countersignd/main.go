@@ -38,7 +38,7 @@ Start with
   countersignd serve --config countersign.yaml`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), workerCommand(stdin))
+	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), probeCommand(), doctorCommand(), workerCommand(stdin))
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -1,0 +1,78 @@
+package probe
+
+import (
+	"fmt"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Level is how bad a check's finding is.
+type Level string
+
+// Levels.
+const (
+	Pass    Level = "pass"
+	Warning Level = "warning"
+	Failure Level = "failure"
+)
+
+// Check is one thing that was looked at, with what to do where it is not as it should be.
+type Check struct {
+	ID    string `json:"id"`
+	Area  string `json:"area"`
+	Level Level  `json:"level"`
+	Text  string `json:"text"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+// Proven says of every fact about a forge whether it was proven there: what was not, and
+// what does not hold but is coped with, is a warning.
+func Proven(r Report, kind gate.ForgeKind) []Check {
+	var out []Check
+	for _, f := range Facts(kind) {
+		out = append(out, f.proven(r.Find(f.ID)))
+	}
+	return out
+}
+
+func (f Fact) proven(found Finding) Check {
+	c := Check{ID: f.ID, Area: f.Area, Level: Pass, Text: f.Assumes}
+	switch found.Outcome {
+	case Holds:
+		c.Text += " Proven " + when(found) + "."
+	case Fails:
+		c.Level, c.Text, c.Fix = Failure, "Does not hold: "+f.Assumes+" "+seen(found), f.Follows
+		if f.Copes {
+			c.Level = Warning
+		}
+	default:
+		c.Level, c.Text = Warning, "Unproven: "+f.Assumes
+		c.Fix = f.HowToTell(found)
+	}
+	return c
+}
+
+func seen(f Finding) string { return "Seen " + when(f) + ": " + f.Why + "." }
+
+func when(f Finding) string {
+	s := "on " + f.At.Format("2006-01-02")
+	if f.Version != "" {
+		s += fmt.Sprintf(" (version %s)", f.Version)
+	}
+	return s
+}
+
+// HowToTell says what to do so that the fact can be told.
+func (f Fact) HowToTell(found Finding) string {
+	switch {
+	case found.Asked:
+		return found.Why + "; then probe again"
+	case f.Needs == NeedsWrite:
+		return "countersignd probe --write"
+	case f.Needs == NeedsJob:
+		return "run the CI job that countersignd probe prints, then countersignd probe --claims FILE"
+	case f.Try != "":
+		return f.Try
+	}
+	return "countersignd probe"
+}

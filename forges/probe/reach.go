@@ -1,0 +1,209 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+)
+
+const (
+	// maxClock is how far the forge's clock may be away: ID tokens are believed as long
+	// (gate/workload, MaxSkew).
+	maxClock = 60 * time.Second
+	// tokenEnds is how long before its end an access token is warned of.
+	tokenEnds = 14 * 24 * time.Hour
+)
+
+// Reach looks at a forge with the configured credential, without a repository: whether it
+// answers, what the credential may do, and what time it is there. It changes nothing. The
+// second result is the forge's version, where it tells one.
+func Reach(ctx context.Context, c Config) ([]Check, string) {
+	l := &look{session: session{Config: c}}
+	if c.Kind == gate.GitLab {
+		l.gitlab(ctx)
+	} else {
+		l.github(ctx)
+	}
+	return l.out, l.version
+}
+
+type look struct {
+	session
+	out []Check
+}
+
+func (l *look) add(id string, level Level, fix, format string, args ...any) {
+	if level == Pass {
+		fix = ""
+	}
+	l.out = append(l.out, Check{ID: id, Level: level, Text: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// reached tells what the first call says of the forge, and whether to go on.
+func (l *look) reached(a answer, credential string) bool {
+	switch {
+	case a.err != nil:
+		l.add("reach", Failure, "check its url and api_url, and that this machine may connect to it", "the forge does not answer: %v", a.err)
+		return false
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		l.add("credential", Failure, "check "+credential, "the forge refuses the credential: it answered %d", a.status)
+		l.clock(a.header)
+		return false
+	case a.status != http.StatusOK:
+		l.add("reach", Failure, "check its url and api_url: something else may answer there", "the forge answered %d to %s", a.status, a.what)
+		return false
+	}
+	l.add("reach", Pass, "", "the forge answers")
+	l.clock(a.header)
+	return true
+}
+
+// clock compares the Date header (RFC 9110, section 6.6.1) with our own clock.
+func (l *look) clock(h http.Header) {
+	const fix = "set the clocks: run NTP here, and see to the forge's own"
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		l.add("clock", Warning, "compare the clocks by hand", "the forge does not tell its time")
+		return
+	}
+	if apart := l.Now().Sub(at).Abs(); apart > maxClock {
+		l.add("clock", Failure, fix, "the clocks are %s apart: ID tokens would be refused", apart.Truncate(time.Second))
+		return
+	}
+	l.add("clock", Pass, "", "the clocks are less than %s apart", maxClock)
+}
+
+func (l *look) github(ctx context.Context) {
+	app := &wire{client: &http.Client{Transport: l.App, Timeout: l.Client.Timeout, CheckRedirect: l.Client.CheckRedirect}, base: l.APIURL, sign: githubHeaders("")}
+	a := app.get(ctx, nil, "app")
+	if !l.reached(a, "app_id and private_key_file") {
+		return
+	}
+	var self struct {
+		ID          int64             `json:"id"`
+		Permissions map[string]string `json:"permissions"`
+	}
+	if r, ok := a.read(&self); !ok {
+		l.add("credential", Failure, "check api_url: something else may answer there", "%s", r.why)
+		return
+	}
+	l.version = a.header.Get("X-Github-Enterprise-Version")
+	l.add("credential", Pass, "", "the App's key signs in as App %d", self.ID)
+	l.appPermissions(self.Permissions)
+	l.installations(ctx, app)
+}
+
+// appPermissions holds what the App asks for against what the gate uses.
+func (l *look) appPermissions(has map[string]string) {
+	if missing := Missing(l.Permissions, has); len(missing) > 0 {
+		l.add("permissions", Failure, "add them on the App's page, under Permissions", "the App does not ask for %s", list(missing))
+	} else {
+		l.add("permissions", Pass, "", "the App asks for all that the gate uses")
+	}
+	var broad []string
+	for _, name := range slices.Sorted(maps.Keys(has)) {
+		if rank(has[name]) > max(rank(l.Permissions[name]), 0) {
+			broad = append(broad, name+": "+has[name])
+		}
+	}
+	if len(broad) > 0 {
+		l.add("permissions-broad", Warning, "take them away on the App's page: whoever steals the key has them", "the App asks for more than the gate uses: %s", list(broad))
+	}
+}
+
+// installations looks at the App's first hundred installations.
+func (l *look) installations(ctx context.Context, app *wire) {
+	const most = 100
+	var all []struct {
+		Account account `json:"account"`
+		installationJSON
+	}
+	if r, ok := app.get(ctx, url.Values{"per_page": {fmt.Sprint(most)}}, "app", "installations").read(&all); !ok {
+		l.add("installations", Failure, "try again", "the App's installations cannot be listed: %s", r.why)
+		return
+	}
+	if len(all) == 0 {
+		l.add("installations", Warning, "install the App on the repositories that are to be released", "the App is installed nowhere")
+		return
+	}
+	fine := 0
+	for _, in := range all {
+		missing := Missing(l.Permissions, in.Permissions)
+		switch {
+		case in.SuspendedAt != nil:
+			l.add("installations", Warning, "its owner resumes it, or uninstalls the App", "the installation of %s is suspended", in.Account.Login)
+		case len(missing) > 0:
+			l.add("installations", Failure, "an owner of "+in.Account.Login+" accepts the App's new permissions", "the installation of %s lacks %s", in.Account.Login, list(missing))
+		default:
+			fine++
+		}
+	}
+	if fine > 0 {
+		l.add("installations", Pass, "", "%d installations have all that the gate uses", fine)
+	}
+	if len(all) == most {
+		l.add("installations-more", Warning, "look at the others on the App's page", "only the first %d installations were looked at", most)
+	}
+}
+
+func (l *look) gitlab(ctx context.Context) {
+	w := &wire{client: l.Client, base: l.APIURL, sign: gitlabHeaders(l.Token)}
+	a := w.get(ctx, nil, "user")
+	if !l.reached(a, "token_file: the token may have ended or been revoked, or lack scope api") {
+		return
+	}
+	var u account
+	if r, ok := a.read(&u); !ok || u.ID <= 0 {
+		l.add("credential", Failure, "check url: something else may answer there", "GitLab names no account %s", r.why)
+		return
+	}
+	if u.Bot != nil && !*u.Bot {
+		l.add("credential", Warning, "use a project or group access token, or a service account: a person's right goes when the person goes",
+			"the token is that of @%s, a person", u.Username)
+	} else {
+		l.add("credential", Pass, "", "the token is that of @%s", u.Username)
+	}
+	var v struct {
+		Version string `json:"version"`
+	}
+	if _, ok := w.get(ctx, nil, "metadata").read(&v); ok {
+		l.version = v.Version
+	}
+	l.token(w.get(ctx, nil, "personal_access_tokens", "self"))
+}
+
+// token looks at the token's scopes and its end, where GitLab tells them.
+func (l *look) token(a answer) {
+	var t tokenJSON
+	if _, ok := a.read(&t); !ok {
+		l.add("token", Warning, "note its scopes and its end elsewhere", "GitLab does not tell the token's scopes and its end")
+		return
+	}
+	if !slices.Contains(t.Scopes, "api") {
+		l.add("permissions", Failure, "make a token with scope api", "the token has the scopes %s", list(t.Scopes))
+	} else {
+		l.add("permissions", Pass, "", "the token has scope api")
+	}
+	broad := slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "api" || strings.HasPrefix(s, "read_") })
+	if len(broad) > 0 {
+		l.add("permissions-broad", Warning, "make a token with scope api alone", "the token may do more than the gate uses: %s", list(broad))
+	}
+	end, err := time.Parse(time.DateOnly, t.ExpiresAt)
+	switch {
+	case t.ExpiresAt == "":
+		l.add("token", Warning, "make one that ends, and rotate it", "the token never ends")
+	case err != nil:
+		l.add("token", Warning, "note it elsewhere", "the token's end is no date")
+	case end.Sub(l.Now()) < tokenEnds:
+		l.add("token", Warning, "rotate it, and write the new one to token_file", "the token ends on %s", t.ExpiresAt)
+	default:
+		l.add("token", Pass, "", "the token ends on %s", t.ExpiresAt)
+	}
+}
