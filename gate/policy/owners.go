@@ -70,7 +70,7 @@ type github struct {
 }
 
 func githubOwners(content string) (gate.Owners, error) {
-	if err := noHiddenComments(content); err != nil {
+	if err := plainPatterns(content); err != nil {
 		return nil, err
 	}
 	rules, err := codeowners.ParseFile(strings.NewReader(content))
@@ -88,15 +88,19 @@ func githubOwners(content string) (gate.Owners, error) {
 	return g, nil
 }
 
-// noHiddenComments refuses a # inside a pattern: read as a comment it would cut off the
-// owners of a path, and nobody can tell whether it was meant to.
-func noHiddenComments(content string) error {
+// plainPatterns refuses what the library reads as something else. A # inside a pattern, read
+// as a comment, would cut off the owners of a path, and nobody can tell whether it was
+// meant to; a lone / stands for no file, and the library cannot match it.
+func plainPatterns(content string) error {
 	n := 0
 	for line := range strings.Lines(content) {
 		n++
 		pattern, _, _ := strings.Cut(strings.ReplaceAll(strings.TrimSpace(line), "\t", " "), " ")
 		if i := strings.Index(pattern, "#"); i > 0 {
 			return fmt.Errorf("line %d: expected a pattern without #, got %.80q", n, pattern)
+		}
+		if pattern == "/" {
+			return fmt.Errorf("line %d: expected a path or a pattern, got / alone; write * for all files", n)
 		}
 	}
 	return nil

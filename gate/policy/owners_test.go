@@ -194,6 +194,7 @@ func TestOwnersRefuses(t *testing.T) {
 		{"a range", "[ab]c @b", gate.GitHub, "line 1"},
 		{"a section", "[Docs]\n* @a", gate.GitHub, "line 1"},
 		{"a # in a pattern", "a#b @c", gate.GitHub, "without #"},
+		{"a slash alone", "* @a\n/ @b", gate.GitHub, "line 2: expected a path"},
 		{"three stars", "a/***/b @c", gate.GitHub, "asterisks"},
 		{"no @", "* acme/docs", gate.GitLab, "line 1: expected an owner"},
 		{"a heading without a name", "[] @a", gate.GitLab, "line 1: expected a section's heading"},
