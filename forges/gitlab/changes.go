@@ -272,6 +272,7 @@ func (s *session) readDirect(ctx context.Context, sha string, h history, pushers
 		Opener:  gate.Absent[gate.Account]("it never was a merge request"),
 		Commits: []gate.Commit{{SHA: sha, Parents: row.ParentIDs, Title: row.title(), People: s.readPeople(ctx, row)}},
 		Pushers: pushers,
+		Merger:  gate.Absent[gate.Account]("it never was merged"),
 		Reviews: gate.Known([]gate.Review{}),
 		Paths:   gate.Unknown[[]string]("the policy does not ask for it"),
 	}

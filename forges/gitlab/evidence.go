@@ -25,6 +25,11 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 	}
 	ev.Repository = gate.Known(s.facts(p))
 	ev.Candidates = gate.Unknown[[]gate.Member]("nobody asked for them")
+	ev.Checks = gate.Unknown[[]gate.CommitCheck]("the policy names none")
+	ev.Owners = gate.Unknown[gate.OwnersFile]("the policy does not ask for it")
+	ev.Thread = gate.Unknown[[]gate.Comment]("nobody asked for it")
+	s.noReviews = needs.NoReviews
+	s.teams.wanted, s.teams.whole = needs.Teams, needs.Candidates
 	var wg sync.WaitGroup
 	wg.Go(func() { ev.Ref = s.readRef(ctx, r.Ref) })
 	wg.Go(func() { ev.TagProtection = s.readTagProtection(ctx, r.Ref) })
@@ -32,6 +37,12 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 		s.readOrigin(ctx, r, needs, p, &ev)
 		s.readVoices(ctx, needs, &ev) // most of whom the origin's reading named
 	})
+	if len(needs.Checks) > 0 {
+		wg.Go(func() { ev.Checks = s.readChecks(ctx, r.Commit, needs.Checks) })
+	}
+	if needs.Owners {
+		wg.Go(func() { ev.Owners = s.readOwners(ctx, needs.Since) })
+	}
 	if needs.Candidates {
 		wg.Go(func() { ev.Candidates = s.readCandidates(ctx) })
 	}
@@ -49,6 +60,9 @@ func unread(ev gate.Evidence, needs gate.Needs, err error) gate.Evidence {
 	ev.TagProtection = gate.Unknown[gate.Protection](cause)
 	ev.Changes = gate.Unknown[[]gate.Change](cause)
 	ev.Candidates = gate.Unknown[[]gate.Member](cause)
+	ev.Checks = gate.Unknown[[]gate.CommitCheck](cause)
+	ev.Owners = gate.Unknown[gate.OwnersFile](cause)
+	ev.Thread = gate.Unknown[[]gate.Comment](cause)
 	for _, ref := range needs.Comments {
 		ev.Comments[ref] = gate.Unknown[gate.Comment](cause)
 	}

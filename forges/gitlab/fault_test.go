@@ -74,7 +74,7 @@ func TestFaultsLeaveFactsUnknown(t *testing.T) {
 		{"/repository/branches/", 0, []string{"branch"}},
 		{"/protected_branches", 0, []string{"protection"}},
 		{"/protected_tags", 0, []string{"tag protection"}},
-		{"/approval_rules", 0, []string{"reviews asked"}},
+		{"/projects/21/approvals", 0, []string{"reviews asked"}},
 		{"/repository/commits", 0, []string{"changes", "commit", "branch"}},
 		{"/merge_base", 0, nil},
 		{"/projects/21/merge_requests", 0, []string{"changes", "comment"}},
@@ -93,7 +93,7 @@ func TestFaultsLeaveFactsUnknown(t *testing.T) {
 			{Status: 200, Body: `{"errors":[{"message":"no"}],"data":{"project":null}}`}, {Status: 0},
 		} {
 			fault.Path = row.path
-			if row.path == "/approval_rules" && fault.Status == 404 {
+			if row.path == "/projects/21/approvals" && fault.Status == 404 {
 				continue // GitLab Free has none
 			}
 			restore := s.Fail(fault)

@@ -67,7 +67,7 @@ func New(c Config) (*Forge, error) {
 	}
 	client := c.Client
 	if client == nil {
-		client, err = forges.NewClient(forges.Options{Bases: []string{base.String()}})
+		client, err = forges.NewClient(forges.Options{Bases: []string{base.String()}, Now: c.Now})
 		if err != nil {
 			return nil, misconfigured("URL", "the instance's base URL, such as https://gitlab.com", base.Redacted())
 		}

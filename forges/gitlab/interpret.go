@@ -23,6 +23,7 @@ type payload struct {
 		SHA             string `json:"sha"` // of a pipeline
 		NoteableType    string `json:"noteable_type"`
 		Action          string `json:"action"`
+		OldRev          string `json:"oldrev"` // of an update that a push made
 		System          bool   `json:"system"`
 		Internal        bool   `json:"internal"`
 		TargetProjectID int64  `json:"target_project_id"`
@@ -103,12 +104,28 @@ func (f *Forge) Interpret(d gate.Delivery) ([]gate.Ring, error) {
 	switch d.Event {
 	case "Note Hook":
 		return noteRing(p, ring), nil
+	case "Merge Request Hook":
+		ring.Change = p.changed()
 	case "Pipeline Hook":
 		ring.Commit = shaOrNone(p.Attributes.SHA)
 	case "Job Hook":
 		ring.Commit = shaOrNone(p.SHA)
 	}
 	return []gate.Ring{ring}, nil
+}
+
+// changed is the merge request that was opened or whose head a push changed, or 0 (docs:
+// webhook events, merge request events: oldrev only where there are new commits).
+func (p payload) changed() int64 {
+	a := p.Attributes
+	if a.IID <= 0 {
+		return 0
+	}
+	switch {
+	case a.Action == "open", a.Action == "reopen", a.Action == "update" && a.OldRev != "":
+		return a.IID
+	}
+	return 0
 }
 
 // noteRing rings for a note that was newly created (attack 45). GitLab before 16.x

@@ -145,7 +145,7 @@ func (s *session) readCandidates(ctx context.Context) gate.Fact[[]gate.Member] {
 	var g errgroup.Group
 	for i, m := range able {
 		g.Go(func() error {
-			found[i] = s.toMember(ctx, m)
+			found[i] = s.withTeams(ctx, s.toMember(ctx, m))
 			return nil
 		})
 	}
@@ -168,6 +168,16 @@ func people(found []gate.Fact[gate.Member]) gate.Fact[[]gate.Member] {
 	return gate.Known(out)
 }
 
+// withTeams adds to a known member the teams that it is in.
+func (s *session) withTeams(ctx context.Context, f gate.Fact[gate.Member]) gate.Fact[gate.Member] {
+	m, ok := f.Get()
+	if !ok || len(s.teams.wanted) == 0 {
+		return f
+	}
+	m.Teams = s.teamsOf(ctx, m.Account.ID.ID)
+	return gate.Known(m)
+}
+
 // readRoles reads the rights of the accounts that the policy asks about.
 func (s *session) readRoles(ctx context.Context, ids []gate.AccountID) map[gate.AccountID]gate.Fact[gate.Member] {
 	out := map[gate.AccountID]gate.Fact[gate.Member]{}
@@ -177,7 +187,7 @@ func (s *session) readRoles(ctx context.Context, ids []gate.AccountID) map[gate.
 		g.Go(func() error {
 			fact := gate.Unknown[gate.Member]("the account belongs to another forge")
 			if id.Forge == s.forge {
-				fact = s.readMember(ctx, id.ID)
+				fact = s.withTeams(ctx, s.readMember(ctx, id.ID))
 			}
 			mu.Lock()
 			defer mu.Unlock()

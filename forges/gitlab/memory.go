@@ -3,6 +3,8 @@ package gitlab
 import (
 	"sync"
 	"time"
+
+	"github.com/countersign/countersign/gate"
 )
 
 // memory is what git and GitLab never change, kept between readings: a commit, what
@@ -20,6 +22,10 @@ type memory struct {
 	approved  cache[touched, []approval]
 	statuses  cache[posted, status] // a hint where to set the next one
 	owned     cache[line, []merged] // where merge requests brought it all
+	// codeowners are as of a commit.
+	codeowners cache[revision, gate.Fact[gate.OwnersFile]]
+	// free are projects whose tier has no approval rules, and until when that is believed.
+	free cache[int64, time.Time]
 }
 
 const (

@@ -18,6 +18,7 @@ type mergeRequest struct {
 	WebURL          string    `json:"web_url"`
 	State           string    `json:"state"`
 	Author          account   `json:"author"`
+	Assignees       []account `json:"assignees"`
 	MergeUser       *account  `json:"merge_user"`
 	MergedBy        *account  `json:"merged_by"` // older than merge_user
 	MergedAt        time.Time `json:"merged_at"`
@@ -135,8 +136,10 @@ func (s *session) readChange(ctx context.Context, m merged, h history, paths boo
 	c := gate.Change{
 		Number: m.IID, Title: m.Title, URL: m.WebURL, Head: m.SHA, MergeCommit: m.landed(), MergedAt: m.MergedAt,
 		Opener: s.accountFact(ctx, m.Author.ID),
+		Merger: s.readMerger(ctx, m.mergeRequest),
 		Paths:  gate.Unknown[[]string]("the policy does not ask for it"),
 	}
+	s.readInitiators(ctx, m.mergeRequest, &c)
 	versions, err := s.readVersions(ctx, m.mergeRequest)
 	rows, lost := s.everyCommit(ctx, m, versions, h)
 	s.learnAuthors(ctx, rows)
@@ -151,7 +154,7 @@ func (s *session) readChange(ctx context.Context, m merged, h history, paths boo
 		c.Pushers, c.Reviews = unknown[[]gate.Account](err), unknown[[]gate.Review](err)
 	} else {
 		c.Pushers = s.mergePushers(ctx, m, versions, rows, byHand)
-		c.Reviews = s.readReviewsOf(ctx, m, versions[0], byHand)
+		c.Reviews = s.readReviewsOf(ctx, m, versions, byHand)
 	}
 	if paths {
 		c.Paths = s.readPaths(ctx, m.mergeRequest, byHand)
@@ -267,7 +270,15 @@ func (s *session) mergePushers(ctx context.Context, m merged, versions []version
 // readReviewsOf are the approvals. GitLab does not say for which head one was
 // given: it is taken for the final one's only where it came after that was pushed. What
 // a merge made by hand brought besides, no reviewer saw (attack 39).
-func (s *session) readReviewsOf(ctx context.Context, m merged, latest version, byHand bool) gate.Fact[[]gate.Review] {
+func (s *session) readReviewsOf(ctx context.Context, m merged, versions []version, byHand bool) gate.Fact[[]gate.Review] {
+	if s.noReviews {
+		return gate.Unknown[[]gate.Review]("the policy does not count reviews")
+	}
+	latest := versions[0]
+	overwritten, err := s.overwritten(ctx, m)
+	if err != nil {
+		return unknown[[]gate.Review](err)
+	}
 	approvals, err := s.readApprovals(ctx, m.mergeRequest, m.approvers)
 	if err != nil {
 		return unknown[[]gate.Review](err)
@@ -278,7 +289,7 @@ func (s *session) readReviewsOf(ctx context.Context, m merged, latest version, b
 		if err != nil {
 			return unknown[[]gate.Review](err)
 		}
-		r := gate.Review{By: by, Approved: true, At: a.At, Role: s.roleFact(ctx, by.ID.ID)}
+		r := gate.Review{By: by, Approved: !overwritten, At: a.At, Role: s.roleFact(ctx, by.ID.ID)}
 		if !byHand && !a.At.IsZero() && !latest.Created.IsZero() && !a.At.Before(latest.Created) {
 			r.Commit = m.SHA
 		}

@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -186,21 +187,22 @@ func (r approvalRule) covers(branch string) bool {
 	})
 }
 
-// readReviews tells how many approvals a merge needs. GitLab Free has no such
-// rules: the endpoint is not there, while the project is.
+// readReviews tells how many approvals a merge needs, and what else the tier adds.
+// GitLab Free has no such rules.
 func (s *session) readReviews(ctx context.Context, branch string, p *gate.Protection) {
-	p.Bypass = gate.Unknown[[]string]("GitLab's API does not tell who may bypass approval policies")
-	rules, err := fetchAll[approvalRule](ctx, s, s.path("/approval_rules"), nil)
-	if isNotFound(err) {
+	t := s.readTier(ctx)
+	p.Rules, p.Sources = append(p.Rules, t.words(branch)...), append(p.Sources, t.sources()...)
+	if !t.paid {
 		p.Reviews, p.Bypass = gate.Known(0), gate.Absent[[]string](whyNoBypass)
 		return
 	}
-	if err != nil {
+	p.Bypass = gate.Unknown[[]string]("GitLab's API does not tell who may bypass approval policies")
+	if err := errors.Join(t.settingsErr, t.rulesErr); err != nil {
 		p.Reviews = unknown[int](err)
 		return
 	}
 	most := 0
-	for _, r := range rules {
+	for _, r := range t.rules {
 		switch {
 		case !r.covers(branch):
 			continue
@@ -209,7 +211,6 @@ func (s *session) readReviews(ctx context.Context, branch string, p *gate.Protec
 			return
 		}
 		most = max(most, *r.Required)
-		p.Rules = append(p.Rules, "approval_rule")
 	}
 	p.Reviews = gate.Known(most)
 }

@@ -36,6 +36,10 @@ type session struct {
 	lines   lines
 	crowd   crowd
 	project memo[string, project]
+	tier    memo[string, tier]
+	teams   teams
+	// noReviews spares what nobody judges.
+	noReviews bool
 }
 
 func (f *Forge) session(repo gate.RepositoryID) *session {
