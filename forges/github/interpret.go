@@ -1,6 +1,10 @@
 package github
 
-import "github.com/countersign/countersign/gate"
+import (
+	"encoding/json"
+
+	"github.com/countersign/countersign/gate"
+)
 
 // Interpret says where to look after a delivery. It is pure, and believes nothing of the
 // payload but numbers. Comments of bots and the check runs that the gate posts itself
@@ -23,9 +27,11 @@ func (f *Forge) Interpret(d gate.Delivery) ([]gate.Ring, error) {
 			return f.rings(p.WorkflowRun.HeadSHA, p.Repository), nil
 		}
 		return nil, nil
-	case "push", "create", "delete", "pull_request", "pull_request_review", "branch_protection_rule",
+	case "push", "create", "delete", "pull_request_review", "branch_protection_rule",
 		"branch_protection_configuration", "repository_ruleset", "member", "membership", "team", "team_add", "repository":
 		return f.rings("", p.Repository), nil
+	case "pull_request":
+		return f.pullRings(p), nil
 	case "deployment_protection_rule":
 		return f.deployRings(d, p)
 	case "installation", "installation_repositories":
@@ -48,6 +54,27 @@ func (f *Forge) rings(commit string, repo *numbered) []gate.Ring {
 		commit = ""
 	}
 	return []gate.Ring{{Repository: f.repositoryID(repo.ID), Commit: commit}}
+}
+
+// pullRings names the pull request where what it would make of the policy may have changed:
+// it is new or open again, its head moved, or it goes to another branch.
+func (f *Forge) pullRings(p payload) []gate.Ring {
+	rings := f.rings("", p.Repository)
+	if len(rings) == 0 || p.Pull == nil || p.Pull.Number <= 0 {
+		return rings
+	}
+	switch p.Action {
+	case "opened", "reopened", "synchronize":
+		rings[0].Change = p.Pull.Number
+	case "edited":
+		var changes struct {
+			Base json.RawMessage `json:"base"`
+		}
+		if json.Unmarshal(p.Changes, &changes) == nil && len(changes.Base) > 0 {
+			rings[0].Change = p.Pull.Number
+		}
+	}
+	return rings
 }
 
 func (f *Forge) commentRings(p payload) []gate.Ring {

@@ -14,6 +14,7 @@ import (
 // entryNode is GraphQL's type TreeEntry with its Blob, in part.
 type entryNode struct {
 	Mode   int    `json:"mode"`
+	OID    string `json:"oid"` // where it was asked for
 	Path   string `json:"path"`
 	Object *struct {
 		OID       string  `json:"oid"`
@@ -62,12 +63,17 @@ func (r *repository) policy(ctx context.Context) (gate.PolicyFile, error) {
 	return out, nil
 }
 
+// The modes of regular files in git's trees.
+const (
+	regularMode    = 0o100644
+	executableMode = 0o100755
+)
+
 // content is the blob's text where its bytes hash to the blob's own name: GraphQL gives
 // text, and may have changed its encoding.
 func (e *entryNode) content() []byte {
-	const regular, executable = 0o100644, 0o100755
 	o := e.Object
-	if e.Mode != regular && e.Mode != executable || o == nil || o.Text == nil || o.Truncated == nil || *o.Truncated || o.ByteSize != len(*o.Text) {
+	if e.Mode != regularMode && e.Mode != executableMode || o == nil || o.Text == nil || o.Truncated == nil || *o.Truncated || o.ByteSize != len(*o.Text) {
 		return nil
 	}
 	sum := sha1.New() //nolint:gosec // as above

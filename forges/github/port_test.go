@@ -8,5 +8,6 @@ import (
 var (
 	_ release.Forge       = (*github.Forge)(nil)
 	_ release.Interpreter = (*github.Forge)(nil)
+	_ release.Watcher     = (*github.Forge)(nil)
 	_ release.Courier     = (*github.Forge)(nil)
 )

@@ -107,6 +107,7 @@ type payload struct {
 	Pull       *struct {
 		Number int64 `json:"number"`
 	} `json:"pull_request"`
+	Changes json.RawMessage `json:"changes"` // an object of many shapes
 	Comment *struct {
 		ID   int64    `json:"id"`
 		User *userRaw `json:"user"`

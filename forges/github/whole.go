@@ -12,7 +12,7 @@ import (
 // the schema too; without them nothing can be told of the rest.
 func mayBeNull() []string {
 	return []string{
-		"actor", "author", "commit", "endCursor", "file", "head", "headRepository", "lastEditedAt", "mergeCommit",
+		"actor", "author", "baseRef", "commit", "endCursor", "file", "head", "headRepository", "lastEditedAt", "mergeCommit",
 		"mergedAt", "mergedBy", "node", "object", "ref", "signature", "since", "submittedAt", "tagger", "text", "user",
 	}
 }
