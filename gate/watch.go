@@ -67,3 +67,15 @@ type Watched struct {
 	Adoption Adoption
 	Proposal Proposal // the zero Proposal where none is known
 }
+
+// Replayed is one past release, judged again under another policy.
+type Replayed struct {
+	Request string  `json:"request"`
+	Ref     string  `json:"ref"`
+	Commit  string  `json:"commit"`
+	Stream  string  `json:"stream"`
+	Outcome Outcome `json:"outcome"`
+	// Check and Why are the first condition that does not hold.
+	Check CheckName `json:"check,omitempty"`
+	Why   string    `json:"why,omitempty"`
+}

@@ -89,10 +89,18 @@ func ports(c config.Config) (map[gate.ForgeID]release.Port, map[gate.ForgeID]web
 		if err != nil {
 			return nil, nil, fmt.Errorf("forge %s: %w", f.Name, err)
 		}
-		out[f.Name] = release.Port{Kind: f.Kind, URL: at, Forge: adapter, Interpreter: adapter}
+		out[f.Name] = portOf(f.Kind, at, adapter)
 		hooks[f.Name] = web.Hook{Kind: f.Kind, Prover: adapter}
 	}
 	return out, hooks, nil
+}
+
+// portOf joins what an adapter can do: some forges keep no list of their deliveries.
+func portOf(kind gate.ForgeKind, at *url.URL, adapter forge) release.Port {
+	p := release.Port{Kind: kind, URL: at, Forge: adapter, Interpreter: adapter}
+	p.Watcher, _ = adapter.(release.Watcher)
+	p.Courier, _ = adapter.(release.Courier)
+	return p
 }
 
 // keyring binds the keys that the signer holds to who may use them. Without a

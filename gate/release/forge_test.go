@@ -49,6 +49,7 @@ type forge struct {
 	shown    map[string]gate.Post // what is there now
 	read     int                  // how often evidence was read
 	needs    gate.Needs           // of the last reading
+	change   gate.PolicyChange    // what every PR makes of the policy
 }
 
 func newForge(now func() time.Time) *forge {
@@ -87,6 +88,12 @@ func (f *forge) PolicyFile(context.Context, gate.RepositoryID) (gate.PolicyFile,
 	return gate.PolicyFile{
 		Repository: repositoryFacts(), Commit: gatetest.Baseline, Path: ".countersign.yaml", Content: f.file,
 	}, f.fileErr
+}
+
+func (f *forge) PolicyChange(context.Context, gate.RepositoryID, int64) (gate.PolicyChange, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.change, nil
 }
 
 func repositoryFacts() gate.RepositoryFacts {

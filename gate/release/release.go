@@ -35,6 +35,10 @@ type Port struct {
 	URL  *url.URL // web side
 	Forge
 	Interpreter
+	// Watcher tells about changes of policies; nil where the forge cannot.
+	Watcher Watcher
+	// Courier has lost deliveries sent again; nil where the forge keeps none.
+	Courier Courier
 }
 
 // Config is what a [Gate] works with.
@@ -49,6 +53,9 @@ type Config struct {
 	Floors func(owner gate.AccountID) []policy.Floor
 	Log    *slog.Logger
 	Now    func() time.Time
+	// Cooldown is how long a newer policy waits, after it was found covered, before it is in
+	// force.
+	Cooldown time.Duration
 	// NewID makes UUIDv7s.
 	NewID func() string
 	// Owner names this process in leases.

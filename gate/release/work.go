@@ -28,13 +28,14 @@ func (g *Gate) Work(ctx context.Context, wake func() <-chan struct{}) error {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, stop) })()
 	var workers errgroup.Group
 	for name, next := range map[string]func(context.Context) (bool, error){
-		"hear": g.HearNext, "judge": g.JudgeNext, "post": g.PostNext,
+		"hear": g.HearNext, "judge": g.JudgeNext, "post": g.PostNext, "watch": g.WatchNext, "check": g.CheckNext,
 	} {
 		workers.Go(func() error {
 			g.loop(ctx, name, func() (bool, error) { return contained(doing, next) }, wake)
 			return nil
 		})
 	}
+	workers.Go(func() error { g.couriers(ctx); return nil })
 	return workers.Wait()
 }
 

@@ -39,6 +39,14 @@ func (i *idle) ClaimPost(context.Context, string, time.Duration) (gate.Post, boo
 	return gate.Post{}, false, nil
 }
 
+func (i *idle) ClaimWatched(context.Context, string, time.Duration, time.Duration) (gate.Watched, bool, error) {
+	return gate.Watched{}, false, nil
+}
+
+func (i *idle) ClaimChange(context.Context, string, time.Duration) (gate.ChangeRef, bool, error) {
+	return gate.ChangeRef{}, false, nil
+}
+
 func (i *idle) ClaimDue(context.Context, string, time.Duration) (gate.Record, bool, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -110,7 +110,7 @@ func (w *world) newGate(s release.Store) *release.Gate {
 	return release.New(release.Config{
 		Server: &url.URL{Scheme: "https", Host: "gate.example"},
 		Forges: map[gate.ForgeID]release.Port{gatetest.Forge: {
-			Kind: w.kind, URL: &url.URL{Scheme: "https", Host: "github.example"}, Forge: w.forge, Interpreter: w.forge,
+			Kind: w.kind, URL: &url.URL{Scheme: "https", Host: "github.example"}, Forge: w.forge, Interpreter: w.forge, Watcher: w.forge,
 		}},
 		Store: s, Signer: w.signer, Keys: w.keys, Now: w.now, NewID: newID, Owner: newID(),
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
