@@ -39,6 +39,9 @@ func check(f file) *checker {
 	if len(f.Keys) == 0 {
 		c.wrong("keys", "at least one key", "none")
 	}
+	for i, x := range f.Floors {
+		c.floor(fmt.Sprintf("floors[%d]", i), x)
+	}
 	c.Log = Log{
 		Level:  c.oneOf("log.level", f.Log.Level, "info", "debug", "warn", "error"),
 		Format: c.oneOf("log.format", f.Log.Format, "json", "text"),
@@ -47,10 +50,7 @@ func check(f file) *checker {
 }
 
 func (c *checker) wrong(field, expected, got string) {
-	if got == "" {
-		got = "nothing"
-	}
-	c.problems = append(c.problems, fmt.Sprintf("%s: expected %s, got %s", field, expected, got))
+	c.problems = append(c.problems, fmt.Sprintf("%s: expected %s, got %s", field, expected, orNothing(got)))
 }
 
 // oneOf accepts one of the words; the first where there is none.
@@ -254,23 +254,58 @@ func (c *checker) key(at string, x keyFile) {
 // bind reads who may use the key. A key that is bound to nobody is a mistake: nobody
 // could ever use it.
 func (c *checker) bind(at string, x keyFile, k *Key) {
-	for _, text := range slices.Concat(x.Repositories, x.Owners) {
-		id, err := gate.ParseRepositoryID(text)
-		if err != nil {
-			c.wrong(at, "forge:number, such as github:1296269", text)
-			continue
-		}
-		if !slices.ContainsFunc(c.Forges, func(o Forge) bool { return o.Name == id.Forge }) {
-			c.wrong(at, "a configured forge", string(id.Forge))
-		}
-		if slices.Contains(x.Owners, text) {
-			k.Owners = append(k.Owners, gate.AccountID(id))
-		}
-		if slices.Contains(x.Repositories, text) {
-			k.Repositories = append(k.Repositories, id)
-		}
+	k.Repositories = c.numbers(at, x.Repositories)
+	for _, id := range c.numbers(at, x.Owners) {
+		k.Owners = append(k.Owners, gate.AccountID(id))
 	}
 	if len(x.Repositories)+len(x.Owners) == 0 {
 		c.wrong(at, "repositories or owners that may use the key", "none: the key is bound to nobody")
 	}
+}
+
+// numbers reads identities of the configured forges.
+func (c *checker) numbers(at string, list []string) []gate.RepositoryID {
+	var out []gate.RepositoryID
+	for _, text := range list {
+		id, err := gate.ParseRepositoryID(text)
+		switch {
+		case err != nil:
+			c.wrong(at, "forge:number, such as github:1296269", text)
+			continue
+		case !slices.ContainsFunc(c.Forges, func(o Forge) bool { return o.Name == id.Forge }):
+			c.wrong(at, "a configured forge", string(id.Forge))
+		}
+		out = append(out, id)
+	}
+	return out
+}
+
+// maxFloor bounds a floor's file, in bytes.
+const maxFloor = 256 << 10
+
+// floor reads a floor's file; what it asks for is gate/policy's to read.
+func (c *checker) floor(at string, x floorFile) {
+	f := Floor{Name: c.name(at+".name", x.Name), File: x.File}
+	if slices.ContainsFunc(c.Floors, func(o Floor) bool { return o.Name == f.Name }) {
+		c.wrong(at+".name", "a name of its own", x.Name)
+	}
+	for _, id := range c.numbers(at+".owners", x.Owners) {
+		f.Owners = append(f.Owners, gate.AccountID(id))
+	}
+	if x.Owners != nil && len(x.Owners) == 0 {
+		// An emptied list would hold everybody where somebody meant nobody.
+		c.wrong(at+".owners", "owners, or no such line to hold everybody's repositories", "an empty list")
+	}
+	var err error
+	if f.Content, err = read(x.File, maxFloor); err != nil {
+		c.problems = append(c.problems, fmt.Sprintf("%s.file: %s cannot be read: %v", at, orNothing(x.File), err))
+	}
+	c.Floors = append(c.Floors, f)
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -23,6 +24,7 @@ type Config struct {
 	Forges   []Forge
 	HSM      []Token
 	Keys     []Key
+	Floors   []Floor
 	Log      Log
 }
 
@@ -74,6 +76,20 @@ type Key struct {
 	Fingerprint  string // SHA256: and 64 hex digits
 	Repositories []gate.RepositoryID
 	Owners       []gate.AccountID
+}
+
+// Floor is what the server asks of repositories' policies, as its file says.
+type Floor struct {
+	Name    string
+	File    string
+	Content []byte
+	// Owners are those whose repositories it holds; everybody's where there are none.
+	Owners []gate.AccountID
+}
+
+// Holds reports whether the floor is for an owner's repositories.
+func (f Floor) Holds(owner gate.AccountID) bool {
+	return len(f.Owners) == 0 || slices.Contains(f.Owners, owner)
 }
 
 // Log is how much is logged, and how.

@@ -84,6 +84,26 @@ func TestPostgresReadsItsDSN(t *testing.T) {
 	}
 }
 
+func TestFloors(t *testing.T) {
+	c, err := config.Load(written(t, "log:\n", "floors:\n  - {name: server, file: DIR/dsn}\n  - {name: acme, file: DIR/pin, owners: [\"github:100\"]}\nlog:\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	acme, other := gate.AccountID{Forge: "github", ID: 100}, gate.AccountID{Forge: "gitlab", ID: 100}
+	for _, x := range []struct {
+		floor config.Floor
+		owner gate.AccountID
+		holds bool
+	}{{c.Floors[0], acme, true}, {c.Floors[0], other, true}, {c.Floors[1], acme, true}, {c.Floors[1], other, false}} {
+		if got := x.floor.Holds(x.owner); got != x.holds {
+			t.Errorf("floor %s holds %s: %t, expected %t", x.floor.Name, x.owner, got, x.holds)
+		}
+	}
+	if string(c.Floors[0].Content) != "s3cret-of-dsn\n" {
+		t.Errorf("content %q", c.Floors[0].Content)
+	}
+}
+
 // Each row is one mistake and the words that name it.
 func TestRefusals(t *testing.T) {
 	for name, x := range map[string]struct {
@@ -117,6 +137,13 @@ func TestRefusals(t *testing.T) {
 		"binding by name":         {[]string{"github:1296269", "github:acme/widget"}, "forge:number"},
 		"unbound key (attack 80)": {[]string{`["github:1296269"]`, "[]"}, "bound to nobody"},
 		"unknown log level":       {[]string{"level: info", "level: loud"}, "log.level"},
+		"floor without a file":    {[]string{"log:\n", "floors: [{name: server}]\nlog:\n"}, "floors[0].file: nothing cannot be read"},
+		"floor that is not there": {[]string{"log:\n", "floors: [{name: server, file: DIR/none}]\nlog:\n"}, "floors[0].file: "},
+		"floor without a name":    {[]string{"log:\n", "floors: [{file: DIR/pin}]\nlog:\n"}, "floors[0].name: expected lower-case"},
+		"floor twice":             {[]string{"log:\n", "floors: [{name: a, file: DIR/pin}, {name: a, file: DIR/pin}]\nlog:\n"}, "floors[1].name: expected a name of its own"},
+		"floor of a name":         {[]string{"log:\n", "floors: [{name: a, file: DIR/pin, owners: [acme]}]\nlog:\n"}, "floors[0].owners: expected forge:number"},
+		"floor of another forge":  {[]string{"log:\n", "floors: [{name: a, file: DIR/pin, owners: [\"gitea:1\"]}]\nlog:\n"}, "floors[0].owners: expected a configured forge"},
+		"floor of nobody":         {[]string{"log:\n", "floors: [{name: a, file: DIR/pin, owners: []}]\nlog:\n"}, "floors[0].owners: expected owners"},
 		"two documents":           {[]string{"log:\n", "---\nlog:\n"}, "more than one document"},
 		"duplicate field":         {[]string{"log:\n", "server: {}\nlog:\n"}, "server"},
 	} {

@@ -15,6 +15,7 @@ type file struct {
 	Forges []forgeFile `yaml:"forges"`
 	HSM    []tokenFile `yaml:"hsm"`
 	Keys   []keyFile   `yaml:"keys"`
+	Floors []floorFile `yaml:"floors"`
 	Log    struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
@@ -50,6 +51,12 @@ type keyFile struct {
 	SPKI         string   `yaml:"spki"`
 	Repositories []string `yaml:"repositories"`
 	Owners       []string `yaml:"owners"`
+}
+
+type floorFile struct {
+	Name   string   `yaml:"name"`
+	File   string   `yaml:"file"`
+	Owners []string `yaml:"owners"`
 }
 
 // Example is a complete configuration with every field, as a new operator starts from.
@@ -97,6 +104,11 @@ keys:                                   # countersignd keys create prints an ent
     spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000000"
     repositories: ["github:1296269"]    # who may use it, by number; nobody else may
     owners: []
+
+# floors:                               # what every policy is held to, whatever its file says
+#   - name: server
+#     file: /etc/countersign/floor.yaml # see the manual's page on the policy file
+#     owners: ["github:9000"]           # whose repositories; everybody's where it is left out
 
 log:
   level: info

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,8 @@ const boundKey = "the one bound to the repository"
 type policyFlags struct {
 	forge  string
 	branch string
+	person bool     // a person's account owns the repository
+	floors []string // files
 }
 
 // reading is a policy file as one forge reads it.
@@ -62,6 +65,8 @@ func (a *app) policyCommand() *cobra.Command {
 	}
 	cmd.PersistentFlags().StringVar(&flags.forge, "forge", "", "github or gitlab (default: each that the file is for)")
 	cmd.PersistentFlags().StringVar(&flags.branch, "default-branch", "main", "the repository's default branch")
+	cmd.PersistentFlags().BoolVar(&flags.person, "personal", false, "the repository belongs to a person's account, which has no teams")
+	cmd.PersistentFlags().StringArrayVar(&flags.floors, "floor", nil, "a floor's file that the policy is held to, as NAME=FILE; may be given several times")
 	cmd.AddCommand(lint, explain)
 	return cmd
 }
@@ -86,12 +91,17 @@ func readings(files []string, flags policyFlags) (string, []reading, error) {
 	if err != nil {
 		return path, nil, usage("the policy file cannot be read", path, err.Error(), "name it: countersign policy lint .countersign.yaml")
 	}
+	floors, err := readFloors(flags.floors)
+	if err != nil {
+		return path, nil, err
+	}
 	var out []reading
 	var refused []error
 	for _, kind := range kinds {
 		p, releases, err := policy.Explain(file, policy.Origin{
 			Repository: gate.RepositoryID{Forge: gate.ForgeID(kind), ID: 1}, Commit: strings.Repeat("0", 40),
 			Path: path, DefaultBranch: flags.branch, Kind: kind, Keys: []string{boundKey},
+			OwnerIsUser: flags.person, Floors: floors,
 		})
 		if err != nil {
 			refused = append(refused, err)
@@ -103,6 +113,30 @@ func readings(files []string, flags policyFlags) (string, []reading, error) {
 		return path, nil, shownBelow(furthest(refused))
 	}
 	return path, out, nil
+}
+
+// readFloors reads the floors that the flags name.
+func readFloors(flags []string) ([]policy.Floor, error) {
+	var out []policy.Floor
+	for _, flag := range flags {
+		name, path, ok := strings.Cut(flag, "=")
+		if !ok {
+			return nil, usage("--floor does not fit", "NAME=FILE, such as server=floor.yaml", fmt.Sprintf("%.64q", flag), "name the floor as the server's configuration does")
+		}
+		file, err := readPolicy(path)
+		if err != nil {
+			return nil, usage("the floor's file cannot be read", path, err.Error(), "name it: --floor server=floor.yaml")
+		}
+		f, err := policy.ParseFloor(name, path, file)
+		if err != nil {
+			return nil, shownBelow(err)
+		}
+		if slices.ContainsFunc(out, func(o policy.Floor) bool { return o.Name == f.Name }) {
+			return nil, usage("two floors are named "+name, "a name of its own for each", name, "give each its own")
+		}
+		out = append(out, f)
+	}
+	return out, nil
 }
 
 // furthest prefers a refusal over that of a forge which the file is not for.
@@ -151,7 +185,17 @@ func (a *app) linted(path string, read []reading) error {
 	for _, k := range forges(read) {
 		names = append(names, string(k))
 	}
-	return a.print(fmt.Sprintf("%s reads well, for %s; streams: %d\n", plain(path), strings.Join(names, " and "), len(read[0].Releases)))
+	out := fmt.Sprintf("%s reads well, for %s; streams: %d\n", plain(path), strings.Join(names, " and "), len(read[0].Releases))
+	for _, r := range read {
+		for _, s := range r.Releases {
+			for _, v := range s.Values {
+				if strings.Contains(v.Source, "floor ") {
+					out += fmt.Sprintf("  on %s, %s: %s is %s (%s)\n", r.Forge, s.Name, v.Field, plain(v.Value), v.Source)
+				}
+			}
+		}
+	}
+	return a.print(out)
 }
 
 func forges(read []reading) []gate.ForgeKind {
@@ -174,11 +218,11 @@ func (a *app) explained(path string, read []reading) error {
 		for _, s := range r.Releases {
 			fmt.Fprintf(&out, "\n%s\n", s.Name)
 			for _, v := range s.Values {
-				from := "written"
-				if !v.Written {
-					from = "default"
+				fmt.Fprintf(&out, "  %-20s  %s", v.Field, plain(v.Value))
+				if v.Source != policy.FromFile {
+					fmt.Fprintf(&out, "  (%s)", v.Source)
 				}
-				fmt.Fprintf(&out, "  %-7s  %-20s  %s\n", from, v.Field, plain(v.Value))
+				out.WriteString("\n")
 			}
 		}
 	}

@@ -64,9 +64,9 @@ func TestPolicyExplain(t *testing.T) {
 	}
 	for _, want := range []string{
 		"on github, mode audit", "on gitlab, mode audit",
-		"  written  workflow              .github/workflows/release.yml\n", "  written  job                   release\n",
-		"  written  tags                  v[0-9]*\n", "  default  branches              main, release/*\n",
-		"  default  key                   the one bound to the repository\n", "  default  window                any time\n",
+		"  workflow              .github/workflows/release.yml\n", "  job                   release\n",
+		"  tags                  v[0-9]*\n", "  branches              main, release/*  (default)\n",
+		"  key                   the one bound to the repository  (default)\n", "  window                any time  (default)\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("expected %q in\n%s", want, out)
@@ -81,6 +81,45 @@ func TestPolicyExplain(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Forges) != 2 || !strings.Contains(out, "trunk, release/*") {
 		t.Errorf("%v in\n%s", err, out)
+	}
+}
+
+// With the server's floors at hand, lint says what they make of a file.
+func TestPolicyLintFloors(t *testing.T) {
+	floor := filepath.Join(t.TempDir(), "floor.yaml")
+	write := func(asks string) {
+		if err := os.WriteFile(floor, []byte("version: 1\nfloor:\n  "+asks+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("{approvals: [{from: [\"team:security\"]}], reviews_count: false, identity: {runner: hosted}}")
+	file := "version: 1\nreleases:\n  - {workflow: release.yml, reviews_count: true}\n"
+	exit, out, errs := onPolicy(t, file, "lint", "--floor", "server="+floor)
+	for _, want := range []string{
+		"on github, release: approvals is 1 with write; 1 with team:security (default, floor server)\n",
+		"on github, release: reviews_count is false (floor server)\n", "identity.runner is github-hosted (floor server)\n",
+	} {
+		if exit != main.ExitOK || !strings.Contains(out, want) {
+			t.Errorf("exit %d: expected %q in\n%s%s", exit, want, out, errs)
+		}
+	}
+	for _, row := range []struct {
+		what, asks string
+		flags      []string
+		says       string
+	}{
+		{"a person's account", "approvals: [{from: [\"team:security\"]}]", []string{"--personal", "--floor", "server=" + floor}, "floor server asks for approvals from a team"},
+		{"a floor that loosens", "reviews_count: true", []string{"--floor", "server=" + floor}, "a floor only tightens"},
+		{"a floor without a name", "codeowners: true", []string{"--floor", floor}, "NAME=FILE"},
+		{"a floor twice", "codeowners: true", []string{"--floor", "a=" + floor, "--floor", "a=" + floor}, "two floors are named a"},
+		{"a floor that is not there", "codeowners: true", []string{"--floor", "a=" + floor + ".none"}, "cannot be read"},
+		{"another runner", "identity: {runner: self-hosted}", []string{"--floor", "a=" + floor}, ""},
+	} {
+		write(row.asks)
+		exit, out, errs := onPolicy(t, file, "lint", row.flags...)
+		if want := row.says; want != "" && (exit != main.ExitUsage || !strings.Contains(out+errs, want)) || want == "" && exit != main.ExitOK {
+			t.Errorf("%s: exit %d, expected %q in\n%s%s", row.what, exit, want, out, errs)
+		}
 	}
 }
 

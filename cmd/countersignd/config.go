@@ -22,7 +22,14 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s holds: %d forges, %d keys, database %s\n", path, len(c.Forges), len(c.Keys), c.Database.Engine)
+			if _, err := floors(c); err != nil {
+				return err
+			}
+			var held string
+			if n := len(c.Floors); n > 0 {
+				held = fmt.Sprintf("%d floors, ", n)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s holds: %d forges, %d keys, %sdatabase %s\n", path, len(c.Forges), len(c.Keys), held, c.Database.Engine)
 			return nil
 		},
 	}

@@ -76,6 +76,10 @@ func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption
 	if err != nil {
 		return gate.Adoption{}, err
 	}
+	hold, err := floors(c)
+	if err != nil {
+		return gate.Adoption{}, err
+	}
 	shelf, err := openStore(cmd.Context(), c)
 	if err != nil {
 		return gate.Adoption{}, err
@@ -86,7 +90,7 @@ func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption
 		return gate.Adoption{}, fmt.Errorf("find out who you are: %w", err)
 	}
 	g := release.New(release.Config{
-		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys,
+		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: newID, Owner: owner(),
 	})
 	return g.Adopt(cmd.Context(), id, baseline, me.Username)
@@ -94,9 +98,12 @@ func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption
 
 // policyOutput is what is in force for a repository, as --json prints it.
 type policyOutput struct {
-	Adoption gate.Adoption      `json:"adoption"`
-	Mode     gate.Mode          `json:"mode"`
-	Releases []policy.Explained `json:"releases"`
+	Adoption gate.Adoption `json:"adoption"`
+	Mode     gate.Mode     `json:"mode"`
+	// Digest is the policy digest of now: the adoption's, unless floors changed since.
+	Digest   gate.Digest         `json:"digest"`
+	Sources  []gate.PolicySource `json:"sources"`
+	Releases []policy.Explained  `json:"releases"`
 }
 
 func showPolicyCommand() *cobra.Command {
@@ -106,7 +113,8 @@ func showPolicyCommand() *cobra.Command {
 		Use: "show", Args: cobra.NoArgs,
 		Short: "Show the policy in force for a repository, by whom and since when",
 		Long: `Show the policy in force for a repository: the version that was adopted, by whom and
-since when, and what each of its releases comes to, defaults included.`,
+since when, and what each of its releases comes to, with the defaults and with what the
+server's floors ask for; behind each value that the file does not say stands who does.`,
 		Example: "  countersignd policy show --repository github:1296269",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, err := inForce(cmd.Context(), path, repository)
@@ -151,6 +159,10 @@ func inForce(ctx context.Context, path, repository string) (policyOutput, error)
 	if err != nil {
 		return out, err
 	}
+	hold, err := floors(c)
+	if err != nil {
+		return out, err
+	}
 	shelf, err := openStore(ctx, c)
 	if err != nil {
 		return out, err
@@ -162,9 +174,9 @@ func inForce(ctx context.Context, path, repository string) (policyOutput, error)
 	a := out.Adoption
 	p, releases, err := policy.Explain(a.File, policy.Origin{
 		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: c.Forges[at].Kind,
-		DefaultBranch: a.DefaultBranch, Keys: keys.Lineages(a.Repository, a.Owner),
+		DefaultBranch: a.DefaultBranch, Keys: keys.Lineages(a.Repository, a.Owner), Floors: hold(a.Owner),
 	})
-	out.Mode, out.Releases = p.Mode, releases
+	out.Mode, out.Digest, out.Sources, out.Releases = p.Mode, p.Digest, p.Sources, releases
 	return out, err
 }
 
@@ -172,16 +184,21 @@ func printPolicy(w io.Writer, out policyOutput) {
 	a := out.Adoption
 	fmt.Fprintf(w, "%s (%s)\n", a.Name, a.Repository)
 	fmt.Fprintf(w, "  in force since  %s\n  adopted by      %s\n", a.At.UTC().Format(time.RFC3339), a.By)
-	fmt.Fprintf(w, "  file            %s of %s\n  policy digest   %s\n  baseline        %s\n", policy.Path, a.Commit, a.Digest, a.Baseline)
+	fmt.Fprintf(w, "  file            %s of %s\n  baseline        %s\n", policy.Path, a.Commit, a.Baseline)
 	if out.Mode != "" {
-		fmt.Fprintf(w, "  mode            %s\n", out.Mode)
+		fmt.Fprintf(w, "  policy digest   %s\n  mode            %s\n", out.Digest, out.Mode)
+	}
+	for _, s := range out.Sources {
+		if s.Commit == "" {
+			fmt.Fprintf(w, "  held to         %s, file of SHA-256 %s\n", s.Source, s.SHA256)
+		}
 	}
 	for _, r := range out.Releases {
 		fmt.Fprintf(w, "\n%s\n", r.Name)
 		for _, v := range r.Values {
 			fmt.Fprintf(w, "  %-20s  %s", v.Field, v.Value)
-			if !v.Written {
-				fmt.Fprint(w, "  (default)")
+			if v.Source != policy.FromFile {
+				fmt.Fprintf(w, "  (%s)", v.Source)
 			}
 			fmt.Fprintln(w)
 		}

@@ -85,6 +85,59 @@ func TestPolicyShow(t *testing.T) {
 	}
 }
 
+// floored adds a floor to a configuration.
+func floored(t *testing.T, path, owners, asks string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	floor := filepath.Join(filepath.Dir(path), "floor.yaml")
+	text = append(text, "\nfloors:\n  - {name: server, file: "+floor+owners+"}\n"...)
+	for name, content := range map[string][]byte{path: text, floor: []byte("version: 1\nfloor:\n  " + asks + "\n")} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// What is in force is what the server's floors make of the adopted file.
+func TestPolicyShowFloors(t *testing.T) {
+	const asks = "{approvals: [{from: [maintain], count: 2}], branch: {bypass: deny}, checks: [build]}"
+	path := floored(t, adopted(t, policy.Minimal(gate.GitHub)), "", asks)
+	code, out, errs := run(t, "policy", "show", "--config", path, "--repository", "github:1296269")
+	for _, want := range []string{
+		"held to         floor:server, file of SHA-256 ", "2 with maintain  (default, floor server)\n", "deny  (floor server)\n",
+		"checks                build  (floor server)\n", "bind                  request  (default)\n",
+	} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit %d: expected %q in\n%s%s", code, want, out, errs)
+		}
+	}
+	path = floored(t, adopted(t, policy.Minimal(gate.GitHub)), `, owners: ["github:7"]`, asks)
+	if code, out, errs = run(t, "policy", "show", "--config", path, "--repository", "github:1296269"); code != 0 || strings.Contains(out, "floor") {
+		t.Errorf("another owner's floor, exit %d:\n%s%s", code, out, errs)
+	}
+	path = floored(t, adopted(t, policy.Minimal(gate.GitHub)), "", asks)
+	if code, out, errs = run(t, "config", "check", "--config", path); code != 0 || !strings.Contains(out, "1 floors") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+}
+
+// A floor that does not read stops every command that would need it.
+func TestFloorThatDoesNotRead(t *testing.T) {
+	path := floored(t, adopted(t, policy.Minimal(gate.GitHub)), "", "separation: each-change")
+	for _, args := range [][]string{
+		{"config", "check", "--config", path}, {"policy", "show", "--config", path, "--repository", "github:1296269"}, {"serve", "--config", path},
+	} {
+		code, _, errs := run(t, args...)
+		if code != 2 || !strings.Contains(errs, "floor.yaml:3:15: separation is \"each-change\"") || !strings.Contains(errs, "a floor only tightens") {
+			t.Errorf("%v: exit %d: %s", args, code, errs)
+		}
+	}
+}
+
 func TestPolicyShowRefuses(t *testing.T) {
 	for _, row := range []struct {
 		what, file, repository string

@@ -38,6 +38,10 @@ func serve(ctx context.Context, path string) error {
 		return err
 	}
 	log := logger(c.Log, os.Stderr)
+	hold, err := floors(c)
+	if err != nil {
+		return err
+	}
 	forges, hooks, err := ports(c)
 	if err != nil {
 		return err
@@ -61,7 +65,7 @@ func serve(ctx context.Context, path string) error {
 		}
 	}()
 	g := release.New(release.Config{
-		Server: c.Server.URL, Forges: forges, Store: shelf, Signer: signer, Keys: keys,
+		Server: c.Server.URL, Forges: forges, Store: shelf, Signer: signer, Keys: keys, Floors: hold,
 		Log: log, Now: time.Now, NewID: newID, Owner: owner(),
 	})
 	shown, err := published(signer.Keys())
