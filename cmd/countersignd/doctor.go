@@ -61,7 +61,7 @@ func (d *doctor) add(area, id string, level probe.Level, fix, format string, arg
 
 // fail adds what an error says, with its own fix.
 func (d *doctor) fail(area, id string, err error) {
-	text, fix := err.Error(), "see the text"
+	text, fix := err.Error(), "look at what the error names, then run doctor again"
 	var e *gate.Error
 	if errors.As(err, &e) {
 		fix = e.Fix

@@ -31,8 +31,10 @@ func (d *doctor) print(out io.Writer, n map[probe.Level]int, all bool) error {
 			continue
 		}
 		p.row(string(c.Level), c.Text)
-		if c.Fix != "" {
-			p.below("Fix: " + c.Fix + ".")
+		// A fix that is the same for several in a row is said once.
+		last := i+1 == len(d.checks) || d.checks[i+1].Area != area || d.checks[i+1].Fix != c.Fix
+		if c.Fix != "" && last {
+			p.below("Fix: %s", c.Fix)
 		}
 	}
 	end()

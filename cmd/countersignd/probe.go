@@ -140,11 +140,12 @@ func runProbe(ctx context.Context, out io.Writer, f probeFlags) error {
 	if err := writeTranscript(record, d.recorder, terms(c, forge), asked); err != nil {
 		return err
 	}
-	kept, err := probe.Save(dir, report.After(earlier))
+	known := report.After(earlier)
+	kept, err := probe.Save(dir, known)
 	if err != nil {
 		return findingsFault(err)
 	}
-	if err := tellProbe(out, told{report, asked, kept, f.transcript}, f.asJSON); err != nil {
+	if err := tellProbe(out, told{report, known, asked, kept, f.transcript}, f.asJSON); err != nil {
 		return err
 	}
 	return failed(report)
@@ -242,6 +243,7 @@ func terms(c config.Config, forge config.Forge) transcript.Terms {
 // told is what there is to tell of a probe.
 type told struct {
 	report     probe.Report
+	known      probe.Report // with what earlier probes found
 	asked      probe.Config
 	kept       string
 	transcript string

@@ -30,28 +30,40 @@ func (p page) row(word, text string) {
 	}
 }
 
-// below is a text under a row's, further in.
-func (p page) below(text string) {
+// below is a text under a row's, further in, as a sentence.
+func (p page) below(format string, args ...any) {
+	text := strings.TrimRight(fmt.Sprintf(format, args...), ". ") + "."
 	for _, l := range wrap(text, pageWidth-4-column) {
 		p.line("  %-*s  %s", column, "", l)
 	}
 }
 
+// text is wrapped over the page's width.
+func (p page) text(format string, args ...any) {
+	for _, l := range wrap(fmt.Sprintf(format, args...), pageWidth) {
+		p.line("%s", l)
+	}
+}
+
+// wrap breaks lines between words; line ends of the text stay.
 func wrap(text string, width int) []string {
 	var lines []string
-	line := ""
-	for _, w := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = w
-		case len([]rune(line))+1+len([]rune(w)) > width:
-			lines = append(lines, line)
-			line = w
-		default:
-			line += " " + w
+	for part := range strings.Lines(text) {
+		line := ""
+		for _, w := range strings.Fields(part) {
+			switch {
+			case line == "":
+				line = w
+			case len([]rune(line))+1+len([]rune(w)) > width:
+				lines = append(lines, line)
+				line = w
+			default:
+				line += " " + w
+			}
 		}
+		lines = append(lines, line)
 	}
-	return append(lines, line)
+	return lines
 }
 
 func count(n int, what string) string {
@@ -70,42 +82,57 @@ func word(o probe.Outcome) string {
 // what follows, and how to find out.
 func (t told) print(out io.Writer) error {
 	p := page{bufio.NewWriter(out)}
-	on := string(t.report.Kind)
+	on, how := string(t.report.Kind), "reading only"
 	if t.report.Version != "" {
 		on += " " + t.report.Version
 	}
-	p.line("Probed %s (%s, %s) with %s: %s.", t.report.Forge, t.report.URL, on, t.asked.Repository, count(t.report.Calls, "call"))
-	area := ""
-	for _, f := range probe.Facts(t.report.Kind) {
-		if f.Area != area {
-			area = f.Area
-			p.line("\n%s", area)
+	if t.asked.Write {
+		how = "writing too"
+	}
+	p.text("Probed %s (%s, %s) with %s: %s, %s.", t.report.Forge, t.report.URL, on, t.asked.Repository, count(t.report.Calls, "call"), how)
+	facts := probe.Facts(t.report.Kind)
+	for i, f := range facts {
+		if i == 0 || f.Area != facts[i-1].Area {
+			p.line("\n%s", f.Area)
 		}
-		p.fact(f, t.report.Find(f.ID))
+		found := t.report.Find(f.ID)
+		p.row(word(found.Outcome), f.Assumes)
+		switch found.Outcome {
+		case probe.Fails:
+			p.failed(f, found)
+		case probe.Untold:
+			if i+1 == len(facts) || facts[i+1].Area != f.Area || t.how(f) != t.how(facts[i+1]) {
+				p.below("%s", t.how(f))
+			}
+		case probe.Holds:
+		}
 	}
 	t.sum(p)
 	t.unsettled(p)
 	return p.Flush()
 }
 
-func (p page) fact(f probe.Fact, found probe.Finding) {
-	p.row(word(found.Outcome), f.Assumes)
-	switch found.Outcome {
-	case probe.Fails:
-		p.below("Seen: " + found.Why + ".")
-		p.below("Used for: " + f.Used + ".")
-		if f.Copes {
-			p.below("The gate copes: " + f.Follows + ".")
-		} else {
-			p.below("What follows: " + f.Follows + ".")
-		}
-	case probe.Untold:
-		if found.Asked {
-			p.below("Why: " + found.Why + ".")
-		} else {
-			p.below("To find out: " + f.HowToTell(found))
-		}
+// how says how to find out what could not be told; "" of what was. Where it is the same
+// for several facts in a row it is said once.
+func (t told) how(f probe.Fact) string {
+	switch found := t.report.Find(f.ID); {
+	case found.Outcome != probe.Untold:
+		return ""
+	case found.Asked:
+		return "Why: " + found.Why
+	default:
+		return "To find out: " + f.HowToTell(found)
 	}
+}
+
+func (p page) failed(f probe.Fact, found probe.Finding) {
+	p.below("Seen: %s", found.Why)
+	p.below("Used for: %s", f.Used)
+	if f.Copes {
+		p.below("The gate copes: %s", f.Follows)
+		return
+	}
+	p.below("What follows: %s", f.Follows)
 }
 
 func (t told) sum(p page) {
@@ -119,9 +146,14 @@ func (t told) sum(p page) {
 			copes++
 		}
 	}
-	p.line("\nOf %s, %d hold, %d fail (the gate copes with %d of them), %d could not be told.", count(len(facts), "fact"), n[probe.Holds], n[probe.Fails], copes, n[probe.Untold])
+	fail := "none fails"
+	if n[probe.Fails] > 0 {
+		fail = fmt.Sprintf("%d fail (the gate copes with %d of them)", n[probe.Fails], copes)
+	}
+	p.line("")
+	p.text("Of %s, %d hold, %s, %d could not be told.", count(len(facts), "fact"), n[probe.Holds], fail, n[probe.Untold])
 	for _, l := range t.report.Left {
-		p.line("Left in %s: %s.", t.asked.Repository, l)
+		p.text("Left in %s: %s.", t.asked.Repository, l)
 	}
 	p.line("Kept for countersignd doctor in %s.", t.kept)
 	if t.transcript != "" {
@@ -135,18 +167,19 @@ func (t told) unsettled(p page) {
 		return
 	}
 	path, text := probe.Workflow(t.report.Kind, t.asked.Server)
-	p.line("\nTo find out about ID tokens, commit this to %s as %s,", t.asked.Repository, path)
+	start := ""
 	if t.report.Kind == gate.GitHub {
-		p.line("start it under Actions, copy the line [{…},{…}] of its log into a file, and probe again with")
-	} else {
-		p.line("copy the line [{…},{…}] of its job's log into a file, and probe again with")
+		start = "start it under Actions, "
 	}
-	p.line("--claims FILE. The line holds claims, no ID token, and names the account that started the job.\n\n%s", strings.TrimRight(text, "\n"))
+	p.line("")
+	p.text("To find out about ID tokens, commit this to %s as %s, %scopy the line [{…},{…}] of its log into a file, and probe again "+
+		"with --claims FILE. The line holds claims, no ID token, and names the account that started the job.", t.asked.Repository, path, start)
+	p.line("\n%s", strings.TrimRight(text, "\n"))
 }
 
 func (t told) needsJob() bool {
 	for _, f := range probe.Facts(t.report.Kind) {
-		if f.Needs == probe.NeedsJob && t.report.Find(f.ID).Outcome == probe.Untold {
+		if f.Needs == probe.NeedsJob && t.known.Find(f.ID).Outcome == probe.Untold {
 			return true
 		}
 	}

@@ -130,7 +130,10 @@ func githubInstallation(ctx context.Context, s *session) result {
 	if r, ok := s.app.get(ctx, nil, "repos", s.owner, s.name, "installation").read(&in); !ok {
 		return r
 	}
-	if in.SuspendedAt != nil {
+	switch {
+	case in.ID <= 0:
+		return fails("the installation has no number")
+	case in.SuspendedAt != nil:
 		return fails("the installation is suspended")
 	}
 	s.installation, s.granted = in.ID, in.Permissions
@@ -345,6 +348,9 @@ func githubDeliveries(ctx context.Context, s *session) result {
 		if d.ID <= 0 || d.GUID == "" || d.Event == "" {
 			return fails("a delivery has no number, GUID or event")
 		}
+	}
+	if len(rows) == 0 {
+		return untold("nothing was delivered yet: comment in the scratch repository to find out")
 	}
 	return holds("%d shown", len(rows))
 }

@@ -10,7 +10,7 @@ func githubHand() []Fact {
 		handFact("github.deleted-account", "The comment of a deleted account names nobody, or @ghost.", "approvals of accounts that are gone",
 			"an approval could count for an account that is gone: report it",
 			"delete a test account that commented, and look at user in GET /repos/OWNER/NAME/issues/comments/ID", false),
-		handFact("github.attestation-public-key", "GitHub's attestations may refuse bundles signed by a bare key, since they compare a certificate's repository.",
+		handFact("github.attestation-public-key", "GitHub's check of attestations refuses bundles signed by a bare key, since it compares a certificate's repository.",
 			"nothing: signatures are handed to the workflow, which uploads them as release files",
 			"the better for it: signatures could be shown as attestations too",
 			"gh attestation verify FILE --repo OWNER/NAME --bundle FILE.sigstore.json", true),

@@ -74,10 +74,10 @@ func (l *look) clock(h http.Header) {
 		return
 	}
 	if apart := l.Now().Sub(at).Abs(); apart > maxClock {
-		l.add("clock", Failure, fix, "the clocks are %s apart: ID tokens would be refused", apart.Truncate(time.Second))
+		l.add("clock", Failure, fix, "the clocks are %.0f seconds apart: ID tokens would be refused", apart.Seconds())
 		return
 	}
-	l.add("clock", Pass, "", "the clocks are less than %s apart", maxClock)
+	l.add("clock", Pass, "", "the clocks are less than %.0f seconds apart", maxClock.Seconds())
 }
 
 func (l *look) github(ctx context.Context) {
@@ -90,8 +90,8 @@ func (l *look) github(ctx context.Context) {
 		ID          int64             `json:"id"`
 		Permissions map[string]string `json:"permissions"`
 	}
-	if r, ok := a.read(&self); !ok {
-		l.add("credential", Failure, "check api_url: something else may answer there", "%s", r.why)
+	if r, ok := a.read(&self); !ok || self.ID <= 0 {
+		l.add("credential", Failure, "check api_url: something else may answer there", "GitHub names no App %s", r.why)
 		return
 	}
 	l.version = a.header.Get("X-Github-Enterprise-Version")
@@ -146,7 +146,7 @@ func (l *look) installations(ctx context.Context, app *wire) {
 		}
 	}
 	if fine > 0 {
-		l.add("installations", Pass, "", "%d installations have all that the gate uses", fine)
+		l.add("installations", Pass, "", "installations with all that the gate uses: %d of %d", fine, len(all))
 	}
 	if len(all) == most {
 		l.add("installations-more", Warning, "look at the others on the App's page", "only the first %d installations were looked at", most)

@@ -2,9 +2,13 @@ package probe_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,10 +44,20 @@ type bench struct {
 	token   string // GitLab
 }
 
+// sharedKey is made once: making one takes longer than most tests.
+var sharedKey = sync.OnceValue(func() *rsa.PrivateKey { //nolint:gochecknoglobals // as it says
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
 func (b *bench) kind() gate.ForgeKind { return gate.ForgeKind(b.world.Name()) }
 
 func onGitHub(t *testing.T, o githubtest.Options) *bench {
 	t.Helper()
+	o.Permissions, o.Key = github.Permissions(), sharedKey()
 	s := githubtest.New(o)
 	t.Cleanup(s.Close)
 	b := &bench{t: t, world: s, key: s.AppPrivateKey(), app: s.AppID()}
@@ -54,6 +68,7 @@ func onGitHub(t *testing.T, o githubtest.Options) *bench {
 
 func onGitLab(t *testing.T, o gitlabtest.Options) *bench {
 	t.Helper()
+	o.Key = sharedKey()
 	s := gitlabtest.New(o)
 	t.Cleanup(s.Close)
 	b := &bench{t: t, world: s, token: s.BotToken()}
@@ -65,6 +80,10 @@ func onGitLab(t *testing.T, o gitlabtest.Options) *bench {
 // with a slash, one that was deleted, a bot's commit, changes, a tag, a job.
 func (b *bench) fill() {
 	w := b.world
+	bell := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
+	b.t.Cleanup(bell.Close)
+	w.DeliverTo(bell.URL, secret)
+	defer w.Settle()
 	b.repo = w.AddRepository("acme/scratch-of-acme")
 	b.ana, b.bo, b.bot = w.AddPerson("ana-the-first"), w.AddPerson("bo-the-second"), w.AddBot("renovator")
 	for _, p := range []forgetest.Person{b.ana, b.bo, b.bot} {
