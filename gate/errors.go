@@ -50,11 +50,13 @@ const (
 	CodeEnded             Code = 1303 // the request ended without signatures
 	CodeTransition        Code = 1304 // the state does not allow it
 	CodeNotPermitted      Code = 1305 // the caller's ID token does not speak for this request
+	CodeRequestsFull      Code = 1306 // the repository has as many open requests as it may
 	CodeDeliveryUnsigned  Code = 1401
 	CodeDeliverySignature Code = 1402
 	CodeDeliveryTooLarge  Code = 1403
 	CodeDeliveryMalformed Code = 1404
 	CodeForgeUnknown      Code = 1405 // no forge of that name is configured
+	CodeDeliveriesFull    Code = 1406 // as many deliveries of one tenant wait as may
 	CodeKeyUnknown        Code = 1501 // no such lineage
 	CodeKeyUnbound        Code = 1502 // the lineage is bound to no such repository
 	CodeKeyUnavailable    Code = 1503 // the HSM does not answer; try again
@@ -84,7 +86,11 @@ type Error struct {
 	Expected string
 	Got      string
 	Fix      string // what to do next
-	Err      error
+	// Claims are the pinned claims of the ID token, where one was refused after its
+	// signature had been verified; or those of them that the refusal is about, where the
+	// edge is to add the others.
+	Claims []ClaimCheck
+	Err    error
 }
 
 // Error is the whole chain, for the log.

@@ -66,6 +66,10 @@ type Delivery struct {
 	// Thread orders deliveries: those with the same non-empty thread are handled one after
 	// another, in the order received.
 	Thread string `json:"thread"`
+	// Tenant is whom it concerns, as far as it tells (a repository, or the owner of a hook):
+	// tenants are served in turn, and none may have more than its share waiting. Empty for
+	// the repository that Thread names.
+	Tenant string `json:"tenant"`
 }
 
 // Ring is what a delivery says happened, as a hint where to look: the truth is then

@@ -25,33 +25,57 @@ func (u *unit) ringChanges(ctx context.Context, all []gate.ChangeRef) error {
 		if c.Repository.ID == 0 || c.Number == 0 {
 			return internal("look at a change: expected a repository and a number, got %s", changeRow(c))
 		}
-		if err := u.q.RingChange(ctx, db.RingChangeParams{
+		rung, err := u.q.RingChange(ctx, db.RingChangeParams{
 			Forge: string(c.Repository.Forge), RepositoryID: c.Repository.ID, Number: c.Number, DueAt: u.at,
-		}); err != nil {
+		})
+		if err != nil {
 			return fmt.Errorf("ring for %s: %w", changeRow(c), err)
 		}
+		if rung == 1 {
+			u.arrive(changeTenant(c))
+		}
+		u.stir(changeTenant(c), u.at)
 		u.news = true
 	}
 	return nil
 }
 
-// ClaimChange leases the PR/MR that is due longest.
+func changeTenant(c gate.ChangeRef) tenant {
+	return repositoryTenant(queueChange, string(c.Repository.Forge), c.Repository.ID)
+}
+
+// ClaimChange leases a PR/MR that is due: that of the repository which was served longest
+// ago, of those the one that is due longest.
 func (s *Store) ClaimChange(ctx context.Context, owner string, lease time.Duration) (gate.ChangeRef, bool, error) {
 	var c gate.ChangeRef
-	var ok bool
 	claim := newClaim()
-	err := s.transact(ctx, "claim a change", func(ctx context.Context, u *unit) error {
-		row, err := u.q.DueChangeSkipLocked(ctx, u.at)
-		if ok, err = found(err); err != nil || !ok {
-			return err
-		}
-		c = gate.ChangeRef{
-			Repository: gate.RepositoryID{Forge: gate.ForgeID(row.Forge), ID: row.RepositoryID}, Number: row.Number,
-		}
-		return u.q.LeaseChange(ctx, db.LeaseChangeParams{
-			LeaseOwner: owner, LeaseUntil: u.until(lease), Claim: claim,
-			Forge: row.Forge, RepositoryID: row.RepositoryID, Number: row.Number,
-		})
+	ok, err := s.claimInTurn(ctx, "claim a change", queueChange, claimer{
+		claim: func(ctx context.Context, u *unit, t db.Turn) (bool, error) {
+			repository, err := turnOf(t)
+			if err != nil {
+				return false, err
+			}
+			row, err := u.q.DueChangeSkipLocked(ctx, db.DueChangeSkipLockedParams{
+				Forge: t.Forge, RepositoryID: repository, Now: u.at,
+			})
+			if ok, err := found(err); err != nil || !ok {
+				return false, err
+			}
+			c = gate.ChangeRef{
+				Repository: gate.RepositoryID{Forge: gate.ForgeID(row.Forge), ID: row.RepositoryID}, Number: row.Number,
+			}
+			return true, u.q.LeaseChange(ctx, db.LeaseChangeParams{
+				LeaseOwner: owner, LeaseUntil: u.until(lease), Claim: claim,
+				Forge: row.Forge, RepositoryID: row.RepositoryID, Number: row.Number,
+			})
+		},
+		next: func(ctx context.Context, u *unit, t db.Turn) (int64, error) {
+			repository, err := turnOf(t)
+			if err != nil {
+				return 0, err
+			}
+			return u.q.NextChange(ctx, db.NextChangeParams{Now: u.at, Blocked: u.blocked(), Forge: t.Forge, RepositoryID: repository})
+		},
 	})
 	if err != nil || !ok {
 		return gate.ChangeRef{}, false, err
@@ -72,6 +96,7 @@ func (s *Store) FinishChange(ctx context.Context, c gate.ChangeRef, posts []gate
 		if row.Rung > row.Heard {
 			err = u.scheduleChange(ctx, row, u.at, "")
 		} else {
+			u.leave(changeTenant(c), 1)
 			err = u.q.EndChange(ctx, db.EndChangeParams{Forge: row.Forge, RepositoryID: row.RepositoryID, Number: row.Number})
 		}
 		if err != nil {
@@ -106,6 +131,7 @@ func (s *Store) DeferChange(ctx context.Context, c gate.ChangeRef, after time.Ti
 
 func (u *unit) scheduleChange(ctx context.Context, row db.PolicyChange, due int64, why string) error {
 	u.news = u.news || due <= u.at
+	u.stir(repositoryTenant(queueChange, row.Forge, row.RepositoryID), due)
 	return u.q.ScheduleChange(ctx, db.ScheduleChangeParams{
 		DueAt: due, Why: why, Forge: row.Forge, RepositoryID: row.RepositoryID, Number: row.Number,
 	})

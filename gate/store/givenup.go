@@ -32,6 +32,7 @@ func (s *Store) RefusePost(ctx context.Context, p gate.Post, after time.Time, wh
 		case !ok:
 			return transition("post "+p.ID, "an open post", "one that has ended")
 		case refusals < refusalsMost:
+			u.stir(postTenant(p), u.at) // a newer one may have waited for this one's lease
 			return nil
 		}
 		if err := u.giveUp(ctx, p, row); err != nil || !hasRequest {
@@ -47,6 +48,7 @@ func (u *unit) giveUp(ctx context.Context, p gate.Post, row db.Request) error {
 	if err := u.q.GiveUpPost(ctx, db.GiveUpPostParams{EndedAt: u.at, ID: p.ID}); err != nil {
 		return fmt.Errorf("give post %s up: %w", p.ID, err)
 	}
+	u.leave(postTenant(p), 1)
 	if p.Target != gate.PostThread || row.ThreadNumber != 0 {
 		return nil
 	}
@@ -54,11 +56,13 @@ func (u *unit) giveUp(ctx context.Context, p gate.Post, row db.Request) error {
 	if err != nil || threads > 0 {
 		return err
 	}
-	if err := u.q.GiveUpThreadless(ctx, db.GiveUpThreadlessParams{
+	n, err := u.q.GiveUpThreadless(ctx, db.GiveUpThreadlessParams{
 		EndedAt: u.at, Why: "no thread could be opened for it", RequestID: p.Request,
-	}); err != nil {
+	})
+	if err != nil {
 		return fmt.Errorf("give the comments of request %s up: %w", p.Request, err)
 	}
+	u.leave(postTenant(p), n)
 	return nil
 }
 

@@ -12,9 +12,11 @@ import (
 )
 
 // Accept stores a proved delivery. It is durable when Accept returns; fresh is false
-// where the forge sent it before.
+// where the forge sent it before. CodeDeliveriesFull where too many about the same
+// tenant are open: the forge then shows it as failed, and it can be delivered again.
 func (s *Store) Accept(ctx context.Context, d gate.Delivery) (fresh bool, err error) {
-	if d.Forge == "" || d.ID == "" || !storable(d.ID) || !storable(d.Event) || !storable(d.Thread) {
+	if d.Forge == "" || d.ID == "" || !storable(d.ID) || !storable(d.Event) || !storable(d.Thread) ||
+		!storable(d.Tenant) {
 		return false, &gate.Error{
 			Kind: gate.Invalid, Code: gate.CodeDeliveryMalformed, Text: "the delivery's headers cannot be stored",
 			Expected: "a delivery id and an event in UTF-8", Got: fmt.Sprintf("%q and %q", d.ID, d.Event),
@@ -23,48 +25,72 @@ func (s *Store) Accept(ctx context.Context, d gate.Delivery) (fresh bool, err er
 	}
 	err = s.transact(ctx, "store a delivery", func(ctx context.Context, u *unit) error {
 		n, err := u.q.InsertDelivery(ctx, db.InsertDeliveryParams{
-			Forge: string(d.Forge), DeliveryID: d.ID, Event: d.Event, Thread: d.Thread,
+			Forge: string(d.Forge), DeliveryID: d.ID, Event: d.Event, Thread: d.Thread, Tenant: deliveryTenant(d).name,
 			Body: append([]byte{}, d.Body...), ReceivedAt: micros(d.Received), DueAt: u.at,
 		})
 		fresh = n == 1
 		u.news = fresh
+		if fresh {
+			u.arrive(deliveryTenant(d))
+		}
 		return err
 	})
-	return fresh, err
+	return fresh && err == nil, err
 }
 
-// ClaimDelivery leases the oldest open delivery whose thread has no earlier open one.
+// deliveryTenant is whose turn a delivery waits for: what its adapter says, or else the
+// repository that the name of its thread begins with.
+func deliveryTenant(d gate.Delivery) tenant {
+	name := d.Tenant
+	if name == "" {
+		name, _, _ = strings.Cut(d.Thread, "#")
+		name, _, _ = strings.Cut(name, "!")
+	}
+	return tenant{queue: queueDelivery, forge: string(d.Forge), name: name}
+}
+
+// ClaimDelivery leases a delivery whose thread has no earlier open one: that of the tenant
+// who was served longest ago, of those the one that is due longest.
 func (s *Store) ClaimDelivery(ctx context.Context, owner string, lease time.Duration) (gate.Delivery, bool, error) {
 	var d gate.Delivery
-	var ok bool
-	err := s.transact(ctx, "claim a delivery", func(ctx context.Context, u *unit) error {
-		row, err := u.q.OpenDeliverySkipLocked(ctx, u.at)
-		if ok, err = found(err); err != nil || !ok {
-			return err
-		}
-		d = gate.Delivery{
-			Forge: gate.ForgeID(row.Forge), ID: row.DeliveryID, Event: row.Event, Body: row.Body,
-			Received: fromMicros(row.ReceivedAt), Thread: row.Thread,
-		}
-		return u.q.LeaseDelivery(ctx, db.LeaseDeliveryParams{Seq: row.Seq, LeaseOwner: owner, LeaseUntil: u.until(lease)})
+	ok, err := s.claimInTurn(ctx, "claim a delivery", queueDelivery, claimer{
+		claim: func(ctx context.Context, u *unit, t db.Turn) (bool, error) {
+			row, err := u.q.OpenDeliverySkipLocked(ctx, db.OpenDeliverySkipLockedParams{Forge: t.Forge, Tenant: t.Tenant, Now: u.at})
+			if ok, err := found(err); err != nil || !ok {
+				return false, err
+			}
+			d = gate.Delivery{
+				Forge: gate.ForgeID(row.Forge), ID: row.DeliveryID, Event: row.Event, Body: row.Body,
+				Received: fromMicros(row.ReceivedAt), Thread: row.Thread, Tenant: row.Tenant,
+			}
+			return true, u.q.LeaseDelivery(ctx, db.LeaseDeliveryParams{Seq: row.Seq, LeaseOwner: owner, LeaseUntil: u.until(lease)})
+		},
+		next: func(ctx context.Context, u *unit, t db.Turn) (int64, error) {
+			return u.q.NextDelivery(ctx, db.NextDeliveryParams{Now: u.at, Blocked: u.blocked(), Forge: t.Forge, Tenant: t.Tenant})
+		},
 	})
-	return d, ok && err == nil, err
+	if !ok {
+		d = gate.Delivery{}
+	}
+	return d, ok, err
 }
 
 // FinishDelivery ends the delivery and stores what it led to. A second one, of a
 // worker whose lease ran out, gets CodeTransition and stores nothing.
 func (s *Store) FinishDelivery(ctx context.Context, d gate.Delivery, heard gate.Heard) error {
 	return s.transact(ctx, "finish delivery "+d.ID, func(ctx context.Context, u *unit) error {
-		n, err := u.q.FinishDelivery(ctx, db.FinishDeliveryParams{
+		name, err := u.q.FinishDelivery(ctx, db.FinishDeliveryParams{
 			Forge: string(d.Forge), DeliveryID: d.ID, DoneAt: u.at, Nothing: []byte{},
 		})
+		ok, err := found(err)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !ok {
 			return transition("delivery "+d.ID, "an open delivery", "one that is done or was never stored")
 		}
 		u.news = true // the next of its thread may go
+		u.leave(tenant{queue: queueDelivery, forge: string(d.Forge), name: name}, 1)
 		return u.hear(ctx, heard)
 	})
 }
@@ -159,12 +185,14 @@ func (u *unit) hearOf(ctx context.Context, id string, approvals []gate.Approval)
 // DeferDelivery gives the lease back until after; the rest of its thread waits with it.
 func (s *Store) DeferDelivery(ctx context.Context, d gate.Delivery, after time.Time, why string) error {
 	return s.transact(ctx, "defer delivery "+d.ID, func(ctx context.Context, u *unit) error {
-		n, err := u.q.DeferDelivery(ctx, db.DeferDeliveryParams{
+		name, err := u.q.DeferDelivery(ctx, db.DeferDeliveryParams{
 			Forge: string(d.Forge), DeliveryID: d.ID, DueAt: micros(after), Why: plain(why),
 		})
-		if err == nil && n == 0 {
+		ok, err := found(err)
+		if err == nil && !ok {
 			return transition("delivery "+d.ID, "an open delivery", "one that is done or was never stored")
 		}
+		u.stir(tenant{queue: queueDelivery, forge: string(d.Forge), name: name}, micros(after))
 		return err
 	})
 }

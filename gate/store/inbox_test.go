@@ -72,6 +72,7 @@ func (w *world) heard(h gate.Heard) {
 func TestDeliveryComesBackAsItCame(t *testing.T) {
 	onBoth(t, func(w *world) {
 		d := delivery("1", "t")
+		d.Tenant = "github:1296269"
 		w.accepted(d)
 		if diff := cmp.Diff(d, w.delivered("1", minute)); diff != "" {
 			w.Error(diff)

@@ -13,7 +13,7 @@ import (
 )
 
 // OpenRequest opens a request, or joins the open one with the same ask, and binds
-// the ID token to it. An ID token that was used before is answered with its own
+// the ID token to it. CodeRequestsFull where the repository has too many open. An ID token that was used before is answered with its own
 // request, even where that has ended, and refused (CodeTokenRebound) for any other.
 // A joined request keeps everything but its actors; o.Posts are only for an opened one.
 func (s *Store) OpenRequest(ctx context.Context, o gate.Opening) (gate.Record, bool, error) {
@@ -116,6 +116,7 @@ func (s *Store) insert(ctx context.Context, u *unit, r gate.Request) (db.Request
 	if err != nil || n == 0 {
 		return db.Request{}, false, err
 	}
+	u.arrive(repositoryTenant(queueRequest, string(r.Repository.Forge), r.Repository.ID))
 	row, err := u.locked(ctx, r.ID)
 	return row, true, err
 }

@@ -46,7 +46,10 @@ func (u *unit) enqueue(ctx context.Context, posts []gate.Post) error {
 		if err != nil {
 			return fmt.Errorf("store post %s (%s): %w", p.ID, p.Target, err)
 		}
-		u.news = u.news || n == 1
+		if n == 1 {
+			u.arrive(postTenant(p))
+			u.news = true
+		}
 	}
 	return nil
 }
@@ -67,29 +70,50 @@ func latestOnly(t gate.PostTarget) bool {
 	return false
 }
 
-// ClaimPost leases the oldest post that is due and may go. What says the state of
+// ClaimPost leases a post that is due and may go: that of the repository which was served
+// longest ago, of those the one that is due longest. What says the state of
 // something (status, check, sticky comment) goes in its newest version alone, never
 // while an older one is under way; everything else goes in order. Comments and
 // replies wait until their request's thread is known.
 func (s *Store) ClaimPost(ctx context.Context, owner string, lease time.Duration) (gate.Post, bool, error) {
 	var p gate.Post
-	var ok bool
-	err := s.transact(ctx, "claim a post", func(ctx context.Context, u *unit) error {
-		row, err := u.q.OpenPostSkipLocked(ctx, u.at)
-		if ok, err = found(err); err != nil || !ok {
-			return err
-		}
-		if row.LatestOnly == 1 {
-			if ok, err = u.supersede(ctx, row); err != nil || !ok {
-				return err
+	ok, err := s.claimInTurn(ctx, "claim a post", queuePost, claimer{
+		claim: func(ctx context.Context, u *unit, t db.Turn) (ok bool, err error) {
+			p, ok, err = u.claimPost(ctx, t, owner, lease)
+			return ok, err
+		},
+		next: func(ctx context.Context, u *unit, t db.Turn) (int64, error) {
+			repository, err := turnOf(t)
+			if err != nil {
+				return 0, err
 			}
-		}
-		if p, err = u.post(ctx, row); err != nil {
-			return err
-		}
-		return u.q.LeasePost(ctx, db.LeasePostParams{ID: row.ID, LeaseOwner: owner, LeaseUntil: u.until(lease)})
+			return u.q.NextPost(ctx, db.NextPostParams{Now: u.at, Blocked: u.blocked(), Forge: t.Forge, RepositoryID: repository})
+		},
 	})
-	return p, ok && err == nil, err
+	if !ok {
+		p = gate.Post{}
+	}
+	return p, ok, err
+}
+
+func (u *unit) claimPost(ctx context.Context, t db.Turn, owner string, lease time.Duration) (p gate.Post, ok bool, err error) {
+	repository, err := turnOf(t)
+	if err != nil {
+		return p, false, err
+	}
+	row, err := u.q.OpenPostSkipLocked(ctx, db.OpenPostSkipLockedParams{Forge: t.Forge, RepositoryID: repository, Now: u.at})
+	if ok, err = found(err); err != nil || !ok {
+		return p, false, err
+	}
+	if row.LatestOnly == 1 {
+		if ok, err = u.supersede(ctx, row); err != nil || !ok {
+			return p, false, err
+		}
+	}
+	if p, err = u.post(ctx, row); err != nil {
+		return p, false, err
+	}
+	return p, true, u.q.LeasePost(ctx, db.LeasePostParams{ID: row.ID, LeaseOwner: owner, LeaseUntil: u.until(lease)})
 }
 
 // supersede drops the older posts of the row's target and key. It is false where another
@@ -102,6 +126,7 @@ func (u *unit) supersede(ctx context.Context, row db.Post) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("drop the posts before %s: %w", row.ID, err)
 	}
+	u.leave(repositoryTenant(queuePost, row.Forge, row.RepositoryID), int64(len(requests)))
 	older, err := u.q.OlderPosts(ctx, db.OlderPostsParams{
 		Forge: row.Forge, RepositoryID: row.RepositoryID, Target: row.Target, PostKey: row.PostKey, Seq: row.Seq,
 	})
@@ -176,6 +201,7 @@ func (s *Store) Posted(ctx context.Context, p gate.Post, known string) error {
 		if n == 0 {
 			again = transition("post "+p.ID, "an open post", "one that has ended")
 		}
+		u.leave(postTenant(p), n)
 		if err := u.endDeployment(ctx, p); err != nil {
 			return err
 		}
@@ -227,6 +253,7 @@ func (u *unit) setThread(ctx context.Context, row *db.Request, t gate.Thread) er
 		return nil
 	}
 	row.ThreadNumber, row.ThreadIssue = t.Number, flag(t.Issue)
+	u.stir(repositoryTenant(queuePost, row.Forge, row.RepositoryID), u.at) // comments that waited for it
 	if row.LeaseUntil > u.at {
 		u.disturb(row)
 	}
@@ -272,6 +299,7 @@ func (s *Store) DeferPost(ctx context.Context, p gate.Post, after time.Time, why
 		if err == nil && n == 0 {
 			return transition("post "+p.ID, "an open post", "one that has ended")
 		}
+		u.stir(postTenant(p), u.at) // a newer one may have waited for this one's lease
 		return err
 	})
 }

@@ -83,13 +83,16 @@ func stale(row db.Request, rec gate.Record) error {
 
 // save stores a changed row as the next version.
 func (u *unit) save(ctx context.Context, row *db.Request) error {
-	old := row.Version
+	old, before := row.Version, row.Ended
 	row.Version++
 	row.UpdatedAt = u.at
 	row.Ended = flag(gate.State(row.State).Ended())
 	if row.Ended == 1 {
 		row.DueAt = 0
 		release(row)
+		u.leave(requestTenant(*row), int64(1-before))
+	} else {
+		u.stir(requestTenant(*row), row.DueAt)
 	}
 	n, err := u.q.SaveRequest(ctx, db.SaveRequestParams{
 		State: row.State, Ended: row.Ended, Version: row.Version, ThreadNumber: row.ThreadNumber,
@@ -105,6 +108,10 @@ func (u *unit) save(ctx context.Context, row *db.Request) error {
 	}
 	u.news = true
 	return nil
+}
+
+func requestTenant(row db.Request) tenant {
+	return repositoryTenant(queueRequest, row.Forge, row.RepositoryID)
 }
 
 // release gives the lease on a request back.
@@ -131,6 +138,7 @@ func (u *unit) ring(ctx context.Context, row db.Request) error {
 	if err := u.q.RingRequest(ctx, db.RingRequestParams{ID: row.ID, DueAt: u.at}); err != nil {
 		return fmt.Errorf("ring for request %s: %w", row.ID, err)
 	}
+	u.stir(requestTenant(row), u.at)
 	u.news = true
 	return nil
 }

@@ -60,22 +60,42 @@ func (s *Store) list(ctx context.Context, rows func(*db.Queries) ([]db.Request, 
 	return out, fault("list requests", err)
 }
 
-// ClaimDue leases the request that is due longest. One whose signing lease ran out is
-// claimed in state signing.
+// ClaimDue leases a request that is due: that of the repository which was served longest
+// ago, of those the one that is due longest. One whose signing lease ran out is claimed in
+// state signing.
 func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration) (gate.Record, bool, error) {
 	var rec gate.Record
-	var ok bool
-	err := s.transact(ctx, "claim a request", func(ctx context.Context, u *unit) error {
-		row, err := u.q.DueRequestSkipLocked(ctx, u.at)
-		if ok, err = found(err); err != nil || !ok {
-			return err
-		}
-		if rec, err = record(ctx, u.q, row); err != nil {
-			return err
-		}
-		return u.q.LeaseRequest(ctx, db.LeaseRequestParams{ID: row.ID, LeaseOwner: owner, LeaseUntil: u.until(lease)})
+	ok, err := s.claimInTurn(ctx, "claim a request", queueRequest, claimer{
+		claim: func(ctx context.Context, u *unit, t db.Turn) (bool, error) {
+			repository, err := turnOf(t)
+			if err != nil {
+				return false, err
+			}
+			row, err := u.q.DueRequestSkipLocked(ctx, db.DueRequestSkipLockedParams{
+				Forge: t.Forge, RepositoryID: repository, Now: u.at,
+			})
+			if ok, err := found(err); err != nil || !ok {
+				return false, err
+			}
+			if rec, err = record(ctx, u.q, row); err != nil {
+				return false, err
+			}
+			return true, u.q.LeaseRequest(ctx, db.LeaseRequestParams{ID: row.ID, LeaseOwner: owner, LeaseUntil: u.until(lease)})
+		},
+		next: func(ctx context.Context, u *unit, t db.Turn) (int64, error) {
+			repository, err := turnOf(t)
+			if err != nil {
+				return 0, err
+			}
+			return u.q.NextRequest(ctx, db.NextRequestParams{
+				Now: u.at, Blocked: u.blocked(), Forge: t.Forge, RepositoryID: repository,
+			})
+		},
 	})
-	return rec, ok && err == nil, err
+	if !ok {
+		rec = gate.Record{}
+	}
+	return rec, ok, err
 }
 
 // RecordDecision stores a decision with its leaf, the state that follows and the posts,
@@ -114,6 +134,7 @@ func (s *Store) RecordDecision(ctx context.Context, j gate.Judged) (gate.Record,
 
 func (u *unit) look(ctx context.Context, row *db.Request, j gate.Judged) error {
 	u.schedule(row, j)
+	u.stir(requestTenant(*row), row.DueAt)
 	return u.q.ScheduleRequest(ctx, db.ScheduleRequestParams{
 		ID: row.ID, DueAt: row.DueAt, LeaseOwner: row.LeaseOwner, LeaseUntil: row.LeaseUntil,
 	})
@@ -127,6 +148,7 @@ func (u *unit) decide(ctx context.Context, row *db.Request, j gate.Judged) error
 	from := gate.State(row.State)
 	row.Decision, row.State = string(doc), string(j.To)
 	if j.Thread.Number != 0 {
+		u.stir(repositoryTenant(queuePost, row.Forge, row.RepositoryID), u.at) // comments that waited for it
 		row.ThreadNumber, row.ThreadIssue = j.Thread.Number, flag(j.Thread.Issue)
 	}
 	u.schedule(row, j)

@@ -18,8 +18,10 @@ type unit struct {
 	q  *db.Queries
 	at int64 // the database's time, µs
 	// leaves wait for the end of the transaction, so that the ledger's head is the last
-	// row it locks.
+	// row it locks; turns come right before it.
 	leaves []pending
+	// turns are what it does to the tenants' places in the queues.
+	turns map[tenant]*turn
 	// news is set where other workers may have something to do afterwards.
 	news bool
 }
@@ -52,6 +54,9 @@ func (s *Store) once(ctx context.Context, f func(context.Context, *unit) error) 
 	}
 	u := &unit{q: s.queries(tx), at: at}
 	if err := f(ctx, u); err != nil {
+		return err
+	}
+	if err := u.takeTurns(ctx); err != nil {
 		return err
 	}
 	if err := u.flush(ctx); err != nil {

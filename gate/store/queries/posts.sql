@@ -15,7 +15,8 @@ ORDER BY seq;
 -- where each counts; where only the latest counts, the latest goes.
 -- name: OpenPostSkipLocked :one
 SELECT * FROM posts AS p
-WHERE p.state = 'open' AND p.due_at <= @now AND p.lease_until <= @now
+WHERE p.forge = @forge AND p.repository_id = @repository_id
+  AND p.state = 'open' AND p.due_at <= @now AND p.lease_until <= @now
   AND (p.threadless = 0 OR EXISTS (
     SELECT 1 FROM requests AS r WHERE r.id = p.request_id AND r.thread_number > 0))
   AND NOT EXISTS (
@@ -24,8 +25,13 @@ WHERE p.state = 'open' AND p.due_at <= @now AND p.lease_until <= @now
       AND o.post_key = p.post_key AND o.state = 'open'
       AND ((o.seq < p.seq AND (p.latest_only = 0 OR o.lease_until > @now))
         OR (o.seq > p.seq AND p.latest_only = 1)))
-ORDER BY p.seq
+ORDER BY p.due_at, p.seq
 LIMIT 1;
+
+-- name: NextPost :one
+SELECT CAST(COALESCE(MIN(CASE WHEN due_at > @now THEN due_at WHEN lease_until > @now THEN lease_until ELSE CAST(@blocked AS BIGINT) END), 0)
+    AS BIGINT) AS at
+FROM posts WHERE forge = @forge AND repository_id = @repository_id AND state = 'open';
 
 -- name: LeasePost :exec
 UPDATE posts SET lease_owner = @lease_owner, lease_until = @lease_until, tries = tries + 1 WHERE id = @id;
@@ -69,7 +75,7 @@ RETURNING refusals;
 UPDATE posts SET state = 'given up', ended_at = @ended_at WHERE id = @id AND state = 'open';
 
 -- Without a thread, what was to be said in it cannot be.
--- name: GiveUpThreadless :exec
+-- name: GiveUpThreadless :execrows
 UPDATE posts SET state = 'given up', ended_at = @ended_at, why = @why, lease_owner = '', lease_until = 0
 WHERE request_id = @request_id AND state = 'open' AND threadless = 1;
 

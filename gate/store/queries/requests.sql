@@ -40,10 +40,17 @@ ORDER BY MAX(signed_at) DESC, MAX(id) DESC LIMIT @most;
 
 -- name: DueRequestSkipLocked :one
 SELECT * FROM requests
-WHERE ended = 0 AND state IN ('waiting', 'granted', 'signing')
+WHERE forge = @forge AND repository_id = @repository_id AND ended = 0 AND state IN ('waiting', 'granted', 'signing')
   AND due_at > 0 AND due_at <= @now AND lease_until <= @now
 ORDER BY due_at, id
 LIMIT 1;
+
+-- name: NextRequest :one
+SELECT CAST(COALESCE(MIN(CASE WHEN due_at > @now THEN due_at WHEN lease_until > @now THEN lease_until ELSE CAST(@blocked AS BIGINT) END), 0)
+    AS BIGINT) AS at
+FROM requests
+WHERE forge = @forge AND repository_id = @repository_id AND ended = 0 AND state IN ('waiting', 'granted', 'signing')
+  AND due_at > 0;
 
 -- name: LeaseRequest :exec
 UPDATE requests SET lease_owner = @lease_owner, lease_until = @lease_until, heard = rung

@@ -153,6 +153,20 @@ func rulesOverTime() []rule {
 			WHERE d.verdict = 'rejected' AND r.ended = 0 AND r.state <> 'signed'`},
 		{"a job's verdict has its time", `
 			SELECT environment FROM deployments WHERE (verdict <> '') <> (ended_at > 0)`},
+		{"every queue counts what its tenants have open", `
+			SELECT q.queue || ' ' || q.forge || ' ' || q.tenant FROM (
+				SELECT queue, forge, tenant, SUM(n) AS n FROM (
+					SELECT queue, forge, tenant, open AS n FROM turns
+					UNION ALL SELECT 'delivery', forge, tenant, -1 FROM inbox WHERE done_at = 0
+					UNION ALL SELECT 'request', forge, CAST(repository_id AS TEXT), -1 FROM requests WHERE ended = 0
+					UNION ALL SELECT 'post', forge, CAST(repository_id AS TEXT), -1 FROM posts WHERE state = 'open'
+					UNION ALL SELECT 'change', forge, CAST(repository_id AS TEXT), -1 FROM policy_changes
+				) AS rows_of GROUP BY queue, forge, tenant) AS q WHERE q.n <> 0`},
+		{"nobody waits longer for their turn than for their request", `
+			SELECT r.id FROM requests AS r JOIN turns AS t
+				ON t.queue = 'request' AND t.forge = r.forge AND t.tenant = CAST(r.repository_id AS TEXT)
+			WHERE r.ended = 0 AND r.state <> 'signed' AND r.due_at > 0
+				AND t.due_at > CASE WHEN r.due_at > r.lease_until THEN r.due_at ELSE r.lease_until END`},
 		{"what was given up has its reason", `SELECT id FROM posts WHERE state = 'given up' AND (why = '' OR ended_at = 0)`},
 		{"a request without a thread does not wait for one that was given up", `
 			SELECT p.id FROM posts AS p JOIN requests AS r ON r.id = p.request_id

@@ -38,12 +38,19 @@ func (q *Queries) ChangeForUpdate(ctx context.Context, arg ChangeForUpdateParams
 }
 
 const dueChangeSkipLocked = `-- name: DueChangeSkipLocked :one
-SELECT forge, repository_id, number, due_at, rung, heard, claim, lease_owner, lease_until, why FROM policy_changes WHERE due_at <= $1 AND lease_until <= $1
-ORDER BY due_at, forge, repository_id, number LIMIT 1
+SELECT forge, repository_id, number, due_at, rung, heard, claim, lease_owner, lease_until, why FROM policy_changes
+WHERE forge = $1 AND repository_id = $2 AND due_at <= $3 AND lease_until <= $3
+ORDER BY due_at, number LIMIT 1
 `
 
-func (q *Queries) DueChangeSkipLocked(ctx context.Context, now int64) (PolicyChange, error) {
-	row := q.db.QueryRowContext(ctx, dueChangeSkipLocked, now)
+type DueChangeSkipLockedParams struct {
+	Forge        string
+	RepositoryID int64
+	Now          int64
+}
+
+func (q *Queries) DueChangeSkipLocked(ctx context.Context, arg DueChangeSkipLockedParams) (PolicyChange, error) {
+	row := q.db.QueryRowContext(ctx, dueChangeSkipLocked, arg.Forge, arg.RepositoryID, arg.Now)
 	var i PolicyChange
 	err := row.Scan(
 		&i.Forge,
@@ -101,11 +108,37 @@ func (q *Queries) LeaseChange(ctx context.Context, arg LeaseChangeParams) error 
 	return err
 }
 
-const ringChange = `-- name: RingChange :exec
+const nextChange = `-- name: NextChange :one
+SELECT CAST(COALESCE(MIN(CASE WHEN due_at > $1 THEN due_at WHEN lease_until > $1 THEN lease_until ELSE CAST($2 AS BIGINT) END), 0)
+    AS BIGINT) AS at
+FROM policy_changes WHERE forge = $3 AND repository_id = $4
+`
+
+type NextChangeParams struct {
+	Now          int64
+	Blocked      int64
+	Forge        string
+	RepositoryID int64
+}
+
+func (q *Queries) NextChange(ctx context.Context, arg NextChangeParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextChange,
+		arg.Now,
+		arg.Blocked,
+		arg.Forge,
+		arg.RepositoryID,
+	)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
+const ringChange = `-- name: RingChange :one
 INSERT INTO policy_changes (forge, repository_id, number, due_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (forge, repository_id, number)
 DO UPDATE SET rung = policy_changes.rung + 1,
               due_at = CASE WHEN policy_changes.due_at < excluded.due_at THEN policy_changes.due_at ELSE excluded.due_at END
+RETURNING rung
 `
 
 type RingChangeParams struct {
@@ -116,14 +149,16 @@ type RingChangeParams struct {
 }
 
 // A change that was deferred is looked at at once where it rings.
-func (q *Queries) RingChange(ctx context.Context, arg RingChangeParams) error {
-	_, err := q.db.ExecContext(ctx, ringChange,
+func (q *Queries) RingChange(ctx context.Context, arg RingChangeParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, ringChange,
 		arg.Forge,
 		arg.RepositoryID,
 		arg.Number,
 		arg.DueAt,
 	)
-	return err
+	var rung int64
+	err := row.Scan(&rung)
+	return rung, err
 }
 
 const scheduleChange = `-- name: ScheduleChange :exec

@@ -9,9 +9,10 @@ import (
 	"context"
 )
 
-const deferDelivery = `-- name: DeferDelivery :execrows
+const deferDelivery = `-- name: DeferDelivery :one
 UPDATE inbox SET due_at = $1, why = $2, lease_owner = '', lease_until = 0
 WHERE forge = $3 AND delivery_id = $4 AND done_at = 0
+RETURNING tenant
 `
 
 type DeferDeliveryParams struct {
@@ -21,22 +22,22 @@ type DeferDeliveryParams struct {
 	DeliveryID string
 }
 
-func (q *Queries) DeferDelivery(ctx context.Context, arg DeferDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deferDelivery,
+func (q *Queries) DeferDelivery(ctx context.Context, arg DeferDeliveryParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, deferDelivery,
 		arg.DueAt,
 		arg.Why,
 		arg.Forge,
 		arg.DeliveryID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	var tenant string
+	err := row.Scan(&tenant)
+	return tenant, err
 }
 
-const finishDelivery = `-- name: FinishDelivery :execrows
+const finishDelivery = `-- name: FinishDelivery :one
 UPDATE inbox SET done_at = $1, lease_owner = '', lease_until = 0, body = $2
 WHERE forge = $3 AND delivery_id = $4 AND done_at = 0
+RETURNING tenant
 `
 
 type FinishDeliveryParams struct {
@@ -47,23 +48,22 @@ type FinishDeliveryParams struct {
 }
 
 // The body goes with the work: a delivery is a doorbell, and only its id is needed afterwards.
-func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, finishDelivery,
+func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, finishDelivery,
 		arg.DoneAt,
 		arg.Nothing,
 		arg.Forge,
 		arg.DeliveryID,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	var tenant string
+	err := row.Scan(&tenant)
+	return tenant, err
 }
 
 const insertDelivery = `-- name: InsertDelivery :execrows
 
-INSERT INTO inbox (forge, delivery_id, event, thread, body, received_at, due_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO inbox (forge, delivery_id, event, thread, tenant, body, received_at, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (forge, delivery_id) DO NOTHING
 `
 
@@ -72,6 +72,7 @@ type InsertDeliveryParams struct {
 	DeliveryID string
 	Event      string
 	Thread     string
+	Tenant     string
 	Body       []byte
 	ReceivedAt int64
 	DueAt      int64
@@ -84,6 +85,7 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) 
 		arg.DeliveryID,
 		arg.Event,
 		arg.Thread,
+		arg.Tenant,
 		arg.Body,
 		arg.ReceivedAt,
 		arg.DueAt,
@@ -110,15 +112,46 @@ func (q *Queries) LeaseDelivery(ctx context.Context, arg LeaseDeliveryParams) er
 	return err
 }
 
+const nextDelivery = `-- name: NextDelivery :one
+SELECT CAST(COALESCE(MIN(CASE WHEN due_at > $1 THEN due_at WHEN lease_until > $1 THEN lease_until ELSE CAST($2 AS BIGINT) END), 0)
+    AS BIGINT) AS at
+FROM inbox WHERE forge = $3 AND tenant = $4 AND done_at = 0
+`
+
+type NextDeliveryParams struct {
+	Now     int64
+	Blocked int64
+	Forge   string
+	Tenant  string
+}
+
+func (q *Queries) NextDelivery(ctx context.Context, arg NextDeliveryParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextDelivery,
+		arg.Now,
+		arg.Blocked,
+		arg.Forge,
+		arg.Tenant,
+	)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
 const openDeliverySkipLocked = `-- name: OpenDeliverySkipLocked :one
-SELECT seq, forge, delivery_id, event, thread, body, received_at FROM inbox AS i
-WHERE i.done_at = 0 AND i.due_at <= $1 AND i.lease_until <= $1
+SELECT seq, forge, delivery_id, event, thread, tenant, body, received_at FROM inbox AS i
+WHERE i.forge = $1 AND i.tenant = $2 AND i.done_at = 0 AND i.due_at <= $3 AND i.lease_until <= $3
   AND (i.thread = '' OR NOT EXISTS (
     SELECT 1 FROM inbox AS e
     WHERE e.forge = i.forge AND e.thread = i.thread AND e.done_at = 0 AND e.seq < i.seq))
-ORDER BY i.seq
+ORDER BY i.due_at, i.seq
 LIMIT 1
 `
+
+type OpenDeliverySkipLockedParams struct {
+	Forge  string
+	Tenant string
+	Now    int64
+}
 
 type OpenDeliverySkipLockedRow struct {
 	Seq        int64
@@ -126,12 +159,13 @@ type OpenDeliverySkipLockedRow struct {
 	DeliveryID string
 	Event      string
 	Thread     string
+	Tenant     string
 	Body       []byte
 	ReceivedAt int64
 }
 
-func (q *Queries) OpenDeliverySkipLocked(ctx context.Context, now int64) (OpenDeliverySkipLockedRow, error) {
-	row := q.db.QueryRowContext(ctx, openDeliverySkipLocked, now)
+func (q *Queries) OpenDeliverySkipLocked(ctx context.Context, arg OpenDeliverySkipLockedParams) (OpenDeliverySkipLockedRow, error) {
+	row := q.db.QueryRowContext(ctx, openDeliverySkipLocked, arg.Forge, arg.Tenant, arg.Now)
 	var i OpenDeliverySkipLockedRow
 	err := row.Scan(
 		&i.Seq,
@@ -139,6 +173,7 @@ func (q *Queries) OpenDeliverySkipLocked(ctx context.Context, now int64) (OpenDe
 		&i.DeliveryID,
 		&i.Event,
 		&i.Thread,
+		&i.Tenant,
 		&i.Body,
 		&i.ReceivedAt,
 	)

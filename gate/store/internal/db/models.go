@@ -73,6 +73,7 @@ type Inbox struct {
 	LeaseUntil int64
 	Tries      int32
 	Why        string
+	Tenant     string
 }
 
 type Intent struct {
@@ -208,6 +209,16 @@ type TokenUse struct {
 	RequestID string
 	ExpiresAt int64
 	BoundAt   int64
+}
+
+type Turn struct {
+	Queue   string
+	Forge   string
+	Tenant  string
+	Open    int64
+	Turn    int64
+	DueAt   int64
+	Changes int64
 }
 
 type Watched struct {

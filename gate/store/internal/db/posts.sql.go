@@ -118,7 +118,7 @@ func (q *Queries) GiveUpPost(ctx context.Context, arg GiveUpPostParams) error {
 	return err
 }
 
-const giveUpThreadless = `-- name: GiveUpThreadless :exec
+const giveUpThreadless = `-- name: GiveUpThreadless :execrows
 UPDATE posts SET state = 'given up', ended_at = $1, why = $2, lease_owner = '', lease_until = 0
 WHERE request_id = $3 AND state = 'open' AND threadless = 1
 `
@@ -130,9 +130,12 @@ type GiveUpThreadlessParams struct {
 }
 
 // Without a thread, what was to be said in it cannot be.
-func (q *Queries) GiveUpThreadless(ctx context.Context, arg GiveUpThreadlessParams) error {
-	_, err := q.db.ExecContext(ctx, giveUpThreadless, arg.EndedAt, arg.Why, arg.RequestID)
-	return err
+func (q *Queries) GiveUpThreadless(ctx context.Context, arg GiveUpThreadlessParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, giveUpThreadless, arg.EndedAt, arg.Why, arg.RequestID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const givenUp = `-- name: GivenUp :many
@@ -266,6 +269,31 @@ func (q *Queries) LeasePost(ctx context.Context, arg LeasePostParams) error {
 	return err
 }
 
+const nextPost = `-- name: NextPost :one
+SELECT CAST(COALESCE(MIN(CASE WHEN due_at > $1 THEN due_at WHEN lease_until > $1 THEN lease_until ELSE CAST($2 AS BIGINT) END), 0)
+    AS BIGINT) AS at
+FROM posts WHERE forge = $3 AND repository_id = $4 AND state = 'open'
+`
+
+type NextPostParams struct {
+	Now          int64
+	Blocked      int64
+	Forge        string
+	RepositoryID int64
+}
+
+func (q *Queries) NextPost(ctx context.Context, arg NextPostParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextPost,
+		arg.Now,
+		arg.Blocked,
+		arg.Forge,
+		arg.RepositoryID,
+	)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
 const olderPosts = `-- name: OlderPosts :one
 SELECT COUNT(*) FROM posts
 WHERE forge = $1 AND repository_id = $2 AND target = $3 AND post_key = $4
@@ -295,23 +323,30 @@ func (q *Queries) OlderPosts(ctx context.Context, arg OlderPostsParams) (int64, 
 
 const openPostSkipLocked = `-- name: OpenPostSkipLocked :one
 SELECT seq, id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state, due_at, lease_owner, lease_until, tries, why, made_at, ended_at, refusals, once FROM posts AS p
-WHERE p.state = 'open' AND p.due_at <= $1 AND p.lease_until <= $1
+WHERE p.forge = $1 AND p.repository_id = $2
+  AND p.state = 'open' AND p.due_at <= $3 AND p.lease_until <= $3
   AND (p.threadless = 0 OR EXISTS (
     SELECT 1 FROM requests AS r WHERE r.id = p.request_id AND r.thread_number > 0))
   AND NOT EXISTS (
     SELECT 1 FROM posts AS o
     WHERE o.forge = p.forge AND o.repository_id = p.repository_id AND o.target = p.target
       AND o.post_key = p.post_key AND o.state = 'open'
-      AND ((o.seq < p.seq AND (p.latest_only = 0 OR o.lease_until > $1))
+      AND ((o.seq < p.seq AND (p.latest_only = 0 OR o.lease_until > $3))
         OR (o.seq > p.seq AND p.latest_only = 1)))
-ORDER BY p.seq
+ORDER BY p.due_at, p.seq
 LIMIT 1
 `
 
+type OpenPostSkipLockedParams struct {
+	Forge        string
+	RepositoryID int64
+	Now          int64
+}
+
 // A post waits for every earlier one of its target and key that is under way, and for every earlier one at all
 // where each counts; where only the latest counts, the latest goes.
-func (q *Queries) OpenPostSkipLocked(ctx context.Context, now int64) (Post, error) {
-	row := q.db.QueryRowContext(ctx, openPostSkipLocked, now)
+func (q *Queries) OpenPostSkipLocked(ctx context.Context, arg OpenPostSkipLockedParams) (Post, error) {
+	row := q.db.QueryRowContext(ctx, openPostSkipLocked, arg.Forge, arg.RepositoryID, arg.Now)
 	var i Post
 	err := row.Scan(
 		&i.Seq,

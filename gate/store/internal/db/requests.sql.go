@@ -73,14 +73,20 @@ func (q *Queries) BindToken(ctx context.Context, arg BindTokenParams) (int64, er
 
 const dueRequestSkipLocked = `-- name: DueRequestSkipLocked :one
 SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests
-WHERE ended = 0 AND state IN ('waiting', 'granted', 'signing')
-  AND due_at > 0 AND due_at <= $1 AND lease_until <= $1
+WHERE forge = $1 AND repository_id = $2 AND ended = 0 AND state IN ('waiting', 'granted', 'signing')
+  AND due_at > 0 AND due_at <= $3 AND lease_until <= $3
 ORDER BY due_at, id
 LIMIT 1
 `
 
-func (q *Queries) DueRequestSkipLocked(ctx context.Context, now int64) (Request, error) {
-	row := q.db.QueryRowContext(ctx, dueRequestSkipLocked, now)
+type DueRequestSkipLockedParams struct {
+	Forge        string
+	RepositoryID int64
+	Now          int64
+}
+
+func (q *Queries) DueRequestSkipLocked(ctx context.Context, arg DueRequestSkipLockedParams) (Request, error) {
+	row := q.db.QueryRowContext(ctx, dueRequestSkipLocked, arg.Forge, arg.RepositoryID, arg.Now)
 	var i Request
 	err := row.Scan(
 		&i.ID,
@@ -211,6 +217,33 @@ type LeaseRequestParams struct {
 func (q *Queries) LeaseRequest(ctx context.Context, arg LeaseRequestParams) error {
 	_, err := q.db.ExecContext(ctx, leaseRequest, arg.LeaseOwner, arg.LeaseUntil, arg.ID)
 	return err
+}
+
+const nextRequest = `-- name: NextRequest :one
+SELECT CAST(COALESCE(MIN(CASE WHEN due_at > $1 THEN due_at WHEN lease_until > $1 THEN lease_until ELSE CAST($2 AS BIGINT) END), 0)
+    AS BIGINT) AS at
+FROM requests
+WHERE forge = $3 AND repository_id = $4 AND ended = 0 AND state IN ('waiting', 'granted', 'signing')
+  AND due_at > 0
+`
+
+type NextRequestParams struct {
+	Now          int64
+	Blocked      int64
+	Forge        string
+	RepositoryID int64
+}
+
+func (q *Queries) NextRequest(ctx context.Context, arg NextRequestParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextRequest,
+		arg.Now,
+		arg.Blocked,
+		arg.Forge,
+		arg.RepositoryID,
+	)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
 }
 
 const openByAskForUpdate = `-- name: OpenByAskForUpdate :one
