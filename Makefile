@@ -18,6 +18,7 @@ demo: deps build ## run a GitHub and a GitLab release on loopback (ONCE=1 ends a
 
 test: deps openapi payloads ## run every test, with the race detector, in random order
 	$(GO) test -race $(NOCHECKPTR) -shuffle=on -timeout 20m ./...
+	$(GO) test -run '^TestReplay' -v ./forges/github
 
 build: ## build the daemon, the client and the demo into bin/
 	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/countersignd ./cmd/countersignd
