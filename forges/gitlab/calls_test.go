@@ -115,7 +115,7 @@ func (s *story) live(request string) int {
 	before := s.Requests()
 	s.ask(ctx)
 	r := s.request(mainRef, s.head)
-	needs := gate.Needs{Branches: []gate.Matcher{main{}}, Since: []string{s.base}}
+	needs := gate.Needs{Branches: []gate.Matcher{main{}}, Since: []string{s.base}, Thread: ref.Thread, ThreadSince: said.Created}
 	s.complete(s.forge.Evidence(ctx, r, needs))
 	post := gate.Post{
 		Request: request, Key: request, Repository: s.id(), Commit: s.head, Context: "countersign/" + request,
@@ -222,8 +222,8 @@ func TestCallsPerRelease(t *testing.T) {
 		method     forgetest.MergeMethod
 		cold, warm int
 	}{
-		{"merge", forgetest.MergeCommit, 44, 31},
-		{"squash", forgetest.Squash, 49, 31},
+		{"merge", forgetest.MergeCommit, 23, 18},
+		{"squash", forgetest.Squash, 23, 18},
 	} {
 		s := newStory(t, row.method)
 		cold, first := s.live("cold"), s.tally.String()

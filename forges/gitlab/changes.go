@@ -15,11 +15,7 @@ import (
 
 // readChanges groups the history into merge requests and direct pushes, oldest
 // first. branch is the one that the release comes from.
-func (s *session) readChanges(ctx context.Context, r gate.Request, needs gate.Needs, branch string) (gate.Fact[[]gate.Change], map[string]gate.Commit) {
-	h, err := s.readHistory(ctx, r.Commit, needs.Since)
-	if err != nil {
-		return unknown[[]gate.Change](err), nil
-	}
+func (s *session) readChanges(ctx context.Context, h history, needs gate.Needs, branch string) (gate.Fact[[]gate.Change], map[string]gate.Commit) {
 	s.lines.learn(h)
 	owners := &owners{of: map[string]bool{}, found: map[int64]*merged{}}
 	if err := s.findOwners(ctx, h, needs.Branches, branch, owners); err != nil {
@@ -59,11 +55,7 @@ func (s *session) pieces(ctx context.Context, h history, o *owners, branch strin
 		}
 	}
 	s.compareTops(ctx, h, o.found)
-	for iid, a := range s.learnPeople(ctx, o.commits(h), o.found) {
-		if m := o.found[iid]; m != nil {
-			m.approvers = a
-		}
-	}
+	s.learnPeople(ctx, o.commits(h), o.found)
 	if branch != "" && len(direct) > 0 {
 		pushers = s.directPushers(ctx, branch, direct, h)
 	}
@@ -157,10 +149,7 @@ func (o *owners) index() map[string]*merged {
 }
 
 func (o *owners) commits(h history) []commit {
-	var out []commit
-	for _, sha := range h.order {
-		out = append(out, h.commit[sha])
-	}
+	out := h.commits()
 	for _, m := range o.found {
 		out = append(out, m.final...)
 	}
@@ -191,6 +180,9 @@ func (s *session) findOwners(ctx context.Context, h history, wanted []gate.Match
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if branch != "" {
+		s.memory.home.put(span{s.repo.ID, h.since, h.head}, branch, maxHistories)
+	}
 	if all, whole := o.settled(s, h, branch); whole {
 		s.memory.owned.put(key, all, maxHistories)
 	}
@@ -201,22 +193,17 @@ func (s *session) findOwners(ctx context.Context, h history, wanted []gate.Match
 // names the commits that it ended in, and GitLab is asked for what it was made of. Only
 // a hint, what it leaves out is looked for one by one.
 func (s *session) listOwners(ctx context.Context, h history, branch string, o *owners) error {
-	if branch == "" || len(h.order) < 2 {
+	if !listed(h, branch) {
 		return nil
 	}
-	rows, _, _, err := fetchPage[mergeRequest](ctx, s, s.path("/merge_requests"), url.Values{
-		"state": {"merged"}, "target_branch": {branch}, "order_by": {"updated_at"}, "sort": {"desc"},
-	}, 1)
+	rows, err := s.landedOn(ctx, h, branch)
 	if err != nil {
-		return fmt.Errorf("list the merge requests into %s: %w", branch, err)
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxRequests)
 	for _, m := range rows {
-		end, in := h.commit[m.landed()]
-		if !in || m.State != "merged" || m.TargetProjectID != s.repo.ID || m.TargetBranch != branch || m.IID <= 0 || !isSHA(m.SHA) {
-			continue
-		}
+		end := h.commit[m.landed()]
 		g.Go(func() error {
 			final, err := s.readCommits(ctx, m)
 			if err == nil {
@@ -226,6 +213,27 @@ func (s *session) listOwners(ctx context.Context, h history, branch string, o *o
 		})
 	}
 	return g.Wait()
+}
+
+// listed: the list is worth a look where there is more than one commit to place.
+func listed(h history, branch string) bool { return branch != "" && len(h.order) > 1 }
+
+// landedOn lists the merge requests that were merged into the branch lately and ended in
+// a commit of the history.
+func (s *session) landedOn(ctx context.Context, h history, branch string) ([]mergeRequest, error) {
+	rows, err := s.rows.get(branch, func() ([]mergeRequest, error) {
+		rows, _, _, err := fetchPage[mergeRequest](ctx, s, s.path("/merge_requests"), url.Values{
+			"state": {"merged"}, "target_branch": {branch}, "order_by": {"updated_at"}, "sort": {"desc"},
+		}, 1)
+		return rows, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the merge requests into %s: %w", branch, err)
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(m mergeRequest) bool {
+		_, in := h.commit[m.landed()]
+		return !in || m.State != "merged" || m.TargetProjectID != s.repo.ID || m.TargetBranch != branch || m.IID <= 0 || !isSHA(m.SHA)
+	}), nil
 }
 
 // findOwner takes only merge requests that were merged into the release's branch,

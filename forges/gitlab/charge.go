@@ -43,6 +43,9 @@ func (s *session) overwritten(ctx context.Context, m merged) (bool, error) {
 	if !s.readTier(ctx).paid {
 		return false, nil
 	}
+	if seen, ok := s.crowd.shown(m.IID); ok && seen.ApprovalState != nil && seen.ApprovalState.Overwritten != nil {
+		return *seen.ApprovalState.Overwritten, nil
+	}
 	state, err := fetch[struct {
 		Overwritten *bool `json:"approval_rules_overwritten"`
 	}](ctx, s, s.path("/merge_requests/%d/approval_state", m.IID), nil)

@@ -48,6 +48,13 @@ func (s *session) readComment(ctx context.Context, ref gate.CommentRef) gate.Fac
 	if ref.Repository != s.repo || s.repo.Forge != s.forge {
 		return gate.Unknown[gate.Comment]("the comment belongs to another repository")
 	}
+	if seen := s.look.answered().notes[ref.ID]; seen != nil && seen.hangsOn(ref.Repository, ref.Thread) {
+		if c, err := s.comment(*seen, ref); err == nil {
+			return gate.Known(c)
+		}
+	} else if c, ok := s.askNote(ctx, ref); ok {
+		return gate.Known(c)
+	}
 	n, err := fetch[note](ctx, s, fmt.Sprintf("%s/%d", s.notesAt(ref.Thread), ref.ID), nil)
 	if isNotFound(err) {
 		return s.noComment(ctx)

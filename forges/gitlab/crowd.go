@@ -2,7 +2,8 @@ package gitlab
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -10,11 +11,12 @@ import (
 	"github.com/countersign/countersign/gate"
 )
 
-// crowd is the accounts that GraphQL named within one reading, so that they need no
-// look of their own. Its zero value is empty. It is safe for concurrent use.
+// crowd is the accounts and merge requests that GraphQL showed within one reading, so that
+// they need no look of their own. Its zero value is empty. It is safe for concurrent use.
 type crowd struct {
-	mu   sync.Mutex
-	byID map[int64]gate.Account
+	mu    sync.Mutex
+	byID  map[int64]gate.Account
+	byIID map[int64]graphMergeRequest
 }
 
 func (c *crowd) put(a gate.Account) {
@@ -31,6 +33,22 @@ func (c *crowd) get(id int64) (gate.Account, bool) {
 	defer c.mu.Unlock()
 	a, ok := c.byID[id]
 	return a, ok
+}
+
+func (c *crowd) show(iid int64, m graphMergeRequest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byIID == nil {
+		c.byIID = map[int64]graphMergeRequest{}
+	}
+	c.byIID[iid] = m
+}
+
+func (c *crowd) shown(iid int64) (graphMergeRequest, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok := c.byIID[iid]
+	return m, ok
 }
 
 // graphUser is an account in GraphQL (source: app/graphql/types/user_interface.rb).
@@ -59,157 +77,238 @@ func (s *session) known(u graphUser) (gate.Account, error) {
 	return a, nil
 }
 
-// approvers are whoever approves a merge request at present. GraphQL does not tell
-// since when (source: app/graphql/types/merge_request_type.rb).
-type approvers struct {
-	updated time.Time
-	ids     map[int64]bool
+// more is a list's word that it goes on.
+type more struct {
+	HasNextPage *bool `json:"hasNextPage"`
 }
 
-const (
-	crowdBatch   = 10 // merge requests in one query: each costs about fifteen of 250
-	maxApprovers = 100
-)
+func (m *more) ended() bool { return m != nil && m.HasNextPage != nil && !*m.HasNextPage }
 
-// graphMergeRequest is what GraphQL says of a merge request's people.
+// graphMergeRequest is what GraphQL says of a merge request (source:
+// app/graphql/types/merge_request_type.rb). It does not tell since when somebody
+// approves, nor what a version held.
 type graphMergeRequest struct {
-	IID        string     `json:"iid"`
-	UpdatedAt  time.Time  `json:"updatedAt"`
-	Author     *graphUser `json:"author"`
-	MergeUser  *graphUser `json:"mergeUser"`
+	IID         string     `json:"iid"`
+	DiffHeadSHA string     `json:"diffHeadSha"`
+	Author      *graphUser `json:"author"`
+	MergeUser   *graphUser `json:"mergeUser"`
+	Assignees   *struct {
+		Nodes []graphUser `json:"nodes"`
+	} `json:"assignees"`
 	ApprovedBy *struct {
 		Nodes    []graphUser `json:"nodes"`
-		PageInfo *struct {
-			HasNextPage bool `json:"hasNextPage"`
-		} `json:"pageInfo"`
+		PageInfo *more       `json:"pageInfo"`
 	} `json:"approvedBy"`
+	DiffRefs *struct {
+		Base string `json:"baseSha"`
+		Head string `json:"headSha"`
+	} `json:"diffRefs"`
+	Versions *struct {
+		Nodes []struct {
+			CreatedAt time.Time `json:"createdAt"`
+		} `json:"nodes"`
+		PageInfo *more `json:"pageInfo"`
+	} `json:"mergeRequestDiffs"`
+	Notes *struct {
+		Nodes []*approvalNote `json:"nodes"`
+	} `json:"notes"`
+	CommitCount *int `json:"commitCount"`
+	Commits     *struct {
+		Nodes    []graphCommit `json:"nodes"`
+		PageInfo *more         `json:"pageInfo"`
+	} `json:"commits"`
+	ApprovalState *struct {
+		Overwritten *bool `json:"approvalRulesOverwritten"`
+	} `json:"approvalState"`
 }
 
-// gather asks who opened, approved and merged the merge requests. It only saves calls:
-// what it does not find is asked for one by one.
-func (s *session) gather(ctx context.Context, found map[int64]*merged) map[int64]approvers {
-	out := map[int64]approvers{}
-	var batch []string
-	for iid := range found {
-		if batch = append(batch, strconv.FormatInt(iid, 10)); len(batch) == crowdBatch {
-			s.gatherBatch(ctx, batch, out)
-			batch = nil
-		}
-	}
-	if len(batch) > 0 {
-		s.gatherBatch(ctx, batch, out)
-	}
-	return out
+// approvalNote is what GitLab noted, by what it is about (source:
+// app/services/system_notes/merge_requests_service.rb: action "approved").
+type approvalNote struct {
+	CreatedAt time.Time `json:"createdAt"`
+	System    *bool     `json:"system"`
+	Author    *struct {
+		ID string `json:"id"`
+	} `json:"author"`
+	Metadata *struct {
+		Action string `json:"action"`
+	} `json:"systemNoteMetadata"`
 }
-
-// gatherFields are of a project (source: app/graphql/resolvers/project_merge_requests_resolver.rb).
-const gatherFields = "mergeRequests(iids: $iids) { nodes { iid updatedAt author " + userFields + " mergeUser " + userFields +
-	" approvedBy(first: 100) { nodes " + userFields + " pageInfo { hasNextPage } } } }"
 
 type graphMergeRequests struct {
 	Nodes []graphMergeRequest `json:"nodes"`
 }
 
-func (s *session) gatherBatch(ctx context.Context, iids []string, out map[int64]approvers) {
-	p, err := s.readProject(ctx)
-	if err != nil {
-		return
+const peopleFields = "iid diffHeadSha author " + userFields + " mergeUser " + userFields + " assignees { nodes " + userFields +
+	" } diffRefs { baseSha headSha }"
+
+// changeFields are what is asked of a merge request.
+func (s *session) changeFields(d dialect, contents bool) string {
+	out := peopleFields
+	if !s.noReviews {
+		out += " approvedBy(first: 100) { nodes " + userFields + " pageInfo { hasNextPage } }" +
+			" notes(last: 100) { nodes { createdAt system author { id } systemNoteMetadata { action } } }"
+		if d.versions && s.paid {
+			out += " approvalState { approvalRulesOverwritten }"
+		}
 	}
-	var answer struct {
-		Project *struct {
-			ID            string             `json:"id"`
-			MergeRequests graphMergeRequests `json:"mergeRequests"`
-		} `json:"project"`
+	if d.versions {
+		out += " mergeRequestDiffs(first: 2) { nodes { createdAt } pageInfo { hasNextPage } }"
 	}
-	const query = "query($path: ID!, $iids: [String!]) { project(fullPath: $path) { id " + gatherFields + " } }"
-	err = s.graphQL(ctx, query, map[string]any{"path": p.PathWithNamespace, "iids": iids}, &answer)
-	if err != nil || answer.Project == nil {
-		return
+	if contents {
+		out += " commitCount commits(first: 100) { nodes { sha message authorName authorEmail committerName committerEmail author " +
+			userFields + " } pageInfo { hasNextPage } }"
 	}
-	// A path may by now belong to another project (attack 73).
-	if id, err := gidOf("Project", answer.Project.ID); err != nil || id != s.repo.ID {
-		return
-	}
-	s.presentAll(answer.Project.MergeRequests, out)
+	return out
 }
 
-func (s *session) presentAll(all graphMergeRequests, out map[int64]approvers) {
+// crowdBatch is how many merge requests are asked for in one query: asked for by number,
+// many cost GitLab hardly more than one (source: app/graphql/resolvers/base_resolver.rb,
+// complexity_multiplier).
+const crowdBatch = 40
+
+// gather asks for those merge requests that no query showed yet. It only saves calls:
+// what it does not find is asked for one by one.
+func (s *session) gather(ctx context.Context, found map[int64]*merged) {
+	var missing []int64
+	for iid := range found {
+		if _, ok := s.crowd.shown(iid); !ok {
+			missing = append(missing, iid)
+		}
+	}
+	slices.Sort(missing)
+	for batch := range slices.Chunk(missing, crowdBatch) {
+		if len(batch) > 1 || !s.noReviews {
+			s.gatherBatch(ctx, decimals(batch))
+		}
+	}
+}
+
+func (s *session) gatherBatch(ctx context.Context, iids []string) {
+	s.speak(func(d dialect) error {
+		var answer struct {
+			Projects struct {
+				Nodes []*graphProject `json:"nodes"`
+			} `json:"projects"`
+		}
+		query := "query($project: [ID!], $iids: [String!]) { projects(ids: $project, first: 1) { nodes { id plain: mergeRequests(iids: $iids)" +
+			" { nodes { " + s.changeFields(d, false) + " } } } } }"
+		err := s.graphQL(ctx, query, map[string]any{"project": []string{s.gid()}, "iids": iids}, &answer)
+		if nodes := answer.Projects.Nodes; err == nil && len(nodes) == 1 && nodes[0] != nil && nodes[0].ID == s.gid() && nodes[0].Plain != nil {
+			s.present(*nodes[0].Plain)
+		}
+		return err
+	})
+}
+
+// present takes up merge requests, and the people that they name.
+func (s *session) present(all graphMergeRequests) {
 	for _, m := range all.Nodes {
-		if a, err := s.present(m); err == nil {
-			iid, _ := strconv.ParseInt(m.IID, 10, 64)
-			out[iid] = a
+		for _, u := range []*graphUser{m.Author, m.MergeUser} {
+			if u != nil {
+				_, _ = s.known(*u) // it is asked for again where somebody needs it
+			}
+		}
+		if m.Assignees != nil {
+			for _, u := range m.Assignees.Nodes {
+				_, _ = s.known(u)
+			}
+		}
+		if iid, err := strconv.ParseInt(m.IID, 10, 64); err == nil && iid > 0 {
+			s.crowd.show(iid, m)
 		}
 	}
 }
 
-func (s *session) present(m graphMergeRequest) (approvers, error) {
-	for _, u := range []*graphUser{m.Author, m.MergeUser} {
-		if u != nil {
-			_, _ = s.known(*u) // it is asked for again where somebody needs it
+// versions are the merge request's where it only ever had one: GraphQL tells when a
+// version was made, and of the last one what it is between.
+func (m graphMergeRequest) versions(head string) ([]version, bool) {
+	if m.Versions == nil || len(m.Versions.Nodes) != 1 || !m.Versions.PageInfo.ended() || m.DiffRefs == nil {
+		return nil, false
+	}
+	v := version{ID: 1, Head: m.DiffRefs.Head, Base: m.DiffRefs.Base, Created: m.Versions.Nodes[0].CreatedAt}
+	whole := v.Head == head && m.DiffHeadSHA == head && isSHA(v.Base) && !v.Created.IsZero()
+	return []version{v}, whole
+}
+
+// contents are the merge request's own commits, newest first, where all of them came.
+func (m graphMergeRequest) contents(head string) ([]commit, bool) {
+	if m.Commits == nil || !m.Commits.PageInfo.ended() || m.CommitCount == nil || *m.CommitCount != len(m.Commits.Nodes) || m.DiffHeadSHA != head {
+		return nil, false
+	}
+	var rows []commit
+	for _, c := range m.Commits.Nodes {
+		if !isSHA(c.SHA) || c.AuthorEmail == "" || c.Message == "" {
+			return nil, false
 		}
+		rows = append(rows, commit{
+			ID: c.SHA, Message: c.Message, AuthorName: c.AuthorName, AuthorEmail: c.AuthorEmail,
+			CommitterName: c.CommitterName, CommitterEmail: c.CommitterEmail,
+		})
 	}
-	if m.ApprovedBy == nil || m.ApprovedBy.Nodes == nil || m.ApprovedBy.PageInfo == nil || m.ApprovedBy.PageInfo.HasNextPage {
-		return approvers{}, errPartial
+	return rows, slices.ContainsFunc(rows, func(c commit) bool { return c.ID == head })
+}
+
+// approvals are who approves, and by when each had: when GitLab noted it, which is after
+// it happened. They are told only where that is before the merge: of later ones REST
+// knows the time itself.
+func (m graphMergeRequest) approvals(merged time.Time) ([]approval, bool) {
+	if m.ApprovedBy == nil || m.ApprovedBy.Nodes == nil || !m.ApprovedBy.PageInfo.ended() || m.Notes == nil || merged.IsZero() {
+		return nil, false
 	}
-	a := approvers{updated: m.UpdatedAt, ids: map[int64]bool{}}
+	rows := []approval{}
 	for _, u := range m.ApprovedBy.Nodes {
-		who, err := s.known(u)
-		if err != nil {
-			return approvers{}, err
+		id, err := gidOf("User", u.ID)
+		if err != nil || u.Username == "" {
+			return nil, false
 		}
-		a.ids[who.ID.ID] = true
+		at := m.noted(u.ID)
+		if at.IsZero() || at.After(merged) || slices.ContainsFunc(rows, func(a approval) bool { return a.User.ID == id }) {
+			return nil, false
+		}
+		rows = append(rows, approval{User: account{ID: id, Username: u.Username}, At: at})
 	}
-	if len(a.ids) != len(m.ApprovedBy.Nodes) || len(a.ids) > maxApprovers {
-		return approvers{}, errPartial
-	}
-	return a, nil
+	return rows, true
 }
 
-// approval is one approval; GitLab before 17.9 does not say when it was given.
-type approval struct {
-	User account   `json:"user"`
-	At   time.Time `json:"approved_at"`
-}
-
-// readApprovals are the approvals as of now. Who approves is read anew every time. Only
-// since when may be remembered: while the merge request was not touched, which
-// taking an approval back does, the same people approve since the same time.
-func (s *session) readApprovals(ctx context.Context, m mergeRequest, now approvers) ([]approval, error) {
-	key, final := s.settled(m)
-	stamp := touched{key, now.updated.UTC()}
-	if rows, ok := s.memory.approved.get(stamp); ok && final && now.are(rows) {
-		return rows, nil
-	}
-	answer, err := fetch[struct {
-		ApprovedBy []approval `json:"approved_by"`
-	}](ctx, s, s.path("/merge_requests/%d/approvals", m.IID), nil)
-	if err == nil && answer.ApprovedBy == nil {
-		err = errUnexpected
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the approvals of !%d: %w", m.IID, err)
-	}
-	if final && now.are(answer.ApprovedBy) {
-		s.memory.approved.put(stamp, answer.ApprovedBy, maxRemembered)
-	}
-	return answer.ApprovedBy, nil
-}
-
-// are reports whether rows are of exactly those who approve now.
-func (a approvers) are(rows []approval) bool {
-	if a.ids == nil || a.updated.IsZero() || len(rows) != len(a.ids) {
-		return false
-	}
-	for _, row := range rows {
-		if !a.ids[row.User.ID] {
-			return false
+// noted is when GitLab last noted that somebody approved; the zero time where it did not,
+// or where its last word is that the approval was taken back.
+func (m graphMergeRequest) noted(user string) time.Time {
+	var at, back time.Time
+	for _, n := range m.Notes.Nodes {
+		if n == nil || n.System == nil || !*n.System || n.Author == nil || n.Author.ID != user || n.Metadata == nil {
+			continue
+		}
+		switch {
+		case n.Metadata.Action == "approved" && n.CreatedAt.After(at):
+			at = n.CreatedAt
+		case n.Metadata.Action == "unapproved" && n.CreatedAt.After(back):
+			back = n.CreatedAt
 		}
 	}
-	return true
+	if back.After(at) {
+		return time.Time{}
+	}
+	return at
 }
 
-// touched is a merged merge request as it was when it was last updated.
-type touched struct {
-	settled
-	at time.Time
+// speak asks in the best dialect that the instance is known to take, and steps down where
+// it takes it not: an unknown field fails a whole query.
+func (s *session) speak(ask func(dialect) error) {
+	first := 0
+	if known, ok := s.memory.dialects.get(""); ok && s.now().Before(known.until) {
+		first = known.at
+	}
+	for i, d := range dialects() {
+		if i < first {
+			continue
+		}
+		err := ask(d)
+		if err == nil && i != first {
+			s.memory.dialects.put("", spoken{i, s.now().Add(dialectFor)}, 1)
+		}
+		if !errors.Is(err, errGraphQL) {
+			return
+		}
+	}
 }

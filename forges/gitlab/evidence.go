@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/countersign/countersign/gate"
@@ -15,26 +16,21 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 		ReadAt: f.now(), Comments: map[gate.CommentRef]gate.Fact[gate.Comment]{},
 		Roles: map[gate.AccountID]gate.Fact[gate.Member]{},
 	}
-	s := f.session(r.Repository)
-	p, err := s.readProject(ctx)
 	if r.Repository.Forge != f.forge {
-		err = fmt.Errorf("repository %s at forge %s: %w", r.Repository, f.forge, errUnexpected)
+		return unread(ev, needs, fmt.Errorf("repository %s at forge %s: %w", r.Repository, f.forge, errUnexpected))
 	}
-	if err != nil {
-		return unread(ev, needs, err)
-	}
-	ev.Repository = gate.Known(s.facts(p))
+	s := f.session(r.Repository)
+	s.look, s.noReviews = &look{sent: make(chan struct{})}, needs.NoReviews
+	s.teams.wanted, s.teams.whole = needs.Teams, needs.Candidates
 	ev.Candidates = gate.Unknown[[]gate.Member]("nobody asked for them")
 	ev.Checks = gate.Unknown[[]gate.CommitCheck]("the policy names none")
 	ev.Owners = gate.Unknown[gate.OwnersFile]("the policy does not ask for it")
 	ev.Thread = gate.Unknown[[]gate.Comment]("nobody asked for it")
-	s.noReviews = needs.NoReviews
-	s.teams.wanted, s.teams.whole = needs.Teams, needs.Candidates
 	var wg sync.WaitGroup
 	wg.Go(func() { ev.Ref = s.readRef(ctx, r.Ref) })
 	wg.Go(func() { ev.TagProtection = s.readTagProtection(ctx, r.Ref) })
 	wg.Go(func() {
-		s.readOrigin(ctx, r, needs, p, &ev)
+		s.readOrigin(ctx, r, needs, &ev)
 		s.readVoices(ctx, needs, &ev) // most of whom the origin's reading named
 	})
 	if len(needs.Checks) > 0 {
@@ -47,12 +43,20 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 		wg.Go(func() { ev.Candidates = s.readCandidates(ctx) })
 	}
 	wg.Wait()
+	p, err := s.readProject(ctx)
+	if err != nil {
+		return unread(ev, needs, err)
+	}
+	ev.Repository = gate.Known(s.facts(p))
 	return ev
 }
 
 // unread is evidence of a project that could not be read at all.
 func unread(ev gate.Evidence, needs gate.Needs, err error) gate.Evidence {
 	cause := "the project could not be read: " + why(err)
+	ev = gate.Evidence{
+		ReadAt: ev.ReadAt, Comments: map[gate.CommentRef]gate.Fact[gate.Comment]{}, Roles: map[gate.AccountID]gate.Fact[gate.Member]{},
+	}
 	ev.Repository = gate.Unknown[gate.RepositoryFacts](cause)
 	ev.Ref = gate.Unknown[gate.RefFacts](cause)
 	ev.Commit = gate.Unknown[gate.Commit](cause)
@@ -73,16 +77,64 @@ func unread(ev gate.Evidence, needs gate.Needs, err error) gate.Evidence {
 }
 
 // readOrigin reads where the commit comes from: its branch, the changes, itself.
-func (s *session) readOrigin(ctx context.Context, r gate.Request, needs gate.Needs, p project, ev *gate.Evidence) {
+func (s *session) readOrigin(ctx context.Context, r gate.Request, needs gate.Needs, ev *gate.Evidence) {
+	h, lost := s.readHistory(ctx, r.Commit, needs.Since)
+	s.send(ctx, s.foresee(ctx, r, needs, h, lost))
+	p, err := s.readProject(ctx)
+	if err != nil { // then nothing of the project counts
+		return
+	}
 	ev.Branch = s.readBranchOf(ctx, r, needs.Branches, p)
 	b, _ := ev.Branch.Get()
-	changes, commits := s.readChanges(ctx, r, needs, b.Name)
-	ev.Changes = changes
+	var commits map[string]gate.Commit
+	if lost != nil {
+		ev.Changes = unknown[[]gate.Change](lost)
+	} else {
+		ev.Changes, commits = s.readChanges(ctx, h, needs, b.Name)
+	}
 	if c, ok := commits[r.Commit]; ok {
 		ev.Commit = gate.Known(c)
 		return
 	}
 	ev.Commit = s.readRelease(ctx, r.Commit, needs.Branches, b.Name)
+}
+
+// foresee says what a reading will need, as far as that is known before: the rest is read
+// when it is needed.
+func (s *session) foresee(ctx context.Context, r gate.Request, needs gate.Needs, h history, lost error) asks {
+	a := asks{thread: needs.Thread}
+	for _, ref := range needs.Comments {
+		if ref.Thread != needs.Thread && ref.Repository == s.repo && ref.ID > 0 {
+			a.comments = append(a.comments, ref)
+		}
+	}
+	if own, ok := strings.CutPrefix(r.Ref, "refs/heads/"); ok && !strings.Contains(own, "..") && matches(needs.Branches, own) {
+		a.branch = own
+	}
+	if lost != nil {
+		return a
+	}
+	branch := a.branch
+	if branch == "" {
+		branch, _ = s.memory.home.get(span{s.repo.ID, h.since, h.head})
+	}
+	commits := h.commits()
+	if all, ok := s.memory.owned.get(line{s.repo.ID, h.since, h.head, branch}); ok {
+		for _, m := range all {
+			a.plain, commits = append(a.plain, m.IID), append(commits, m.final...)
+		}
+	} else if listed(h, branch) {
+		rows, _ := s.landedOn(ctx, h, branch) // what fails is told when it is needed
+		for _, m := range rows {
+			if _, in := h.commit[m.SHA]; in {
+				a.plain = append(a.plain, m.IID)
+			} else {
+				a.squashed = append(a.squashed, m.IID)
+			}
+		}
+	}
+	a.authors, _ = s.unlearned(commits)
+	return a
 }
 
 // readRelease is the release's commit where it belongs to none of the changes, as
@@ -110,9 +162,21 @@ func (s *session) readVoices(ctx context.Context, needs gate.Needs, ev *gate.Evi
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	ids := slices.Clone(needs.Accounts)
+	thread := map[gate.CommentRef]gate.Comment{}
+	if needs.Thread.Number != 0 {
+		ev.Thread = s.readThread(ctx, needs.Thread, needs.ThreadSince)
+		all, _ := ev.Thread.Get()
+		for _, c := range all {
+			thread[c.Ref] = c
+		}
+	}
 	for _, ref := range needs.Comments {
 		wg.Go(func() {
-			fact := s.readComment(ctx, ref)
+			c, read := thread[ref]
+			fact := gate.Known(c)
+			if !read {
+				fact = s.readComment(ctx, ref)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			ev.Comments[ref] = fact

@@ -70,3 +70,23 @@ func gidOf(kind, gid string) (int64, error) {
 	}
 	return id, nil
 }
+
+// rawJSON is a part of an answer that is read later.
+type rawJSON json.RawMessage
+
+// UnmarshalJSON keeps the bytes.
+func (r *rawJSON) UnmarshalJSON(b []byte) error {
+	*r = append((*r)[:0], b...)
+	return nil
+}
+
+// into decodes the part; one that is not there is malformed.
+func (r rawJSON) into(out any) error {
+	if len(r) == 0 {
+		return fmt.Errorf("a part of GraphQL's answer is missing: %w", errUnexpected)
+	}
+	if err := json.Unmarshal(r, out); err != nil {
+		return fmt.Errorf("read GraphQL's answer: %w", err)
+	}
+	return nil
+}

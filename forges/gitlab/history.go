@@ -236,3 +236,11 @@ func (h *history) reachable(top string) map[string]bool {
 	}
 	return seen
 }
+
+func (h *history) commits() []commit {
+	var out []commit
+	for _, sha := range h.order {
+		out = append(out, h.commit[sha])
+	}
+	return out
+}

@@ -19,13 +19,17 @@ type memory struct {
 	versions  cache[settled, []version]
 	contents  cache[settled, []commit]
 	pushers   cache[settled, []int64] // who pushed all that was merged
-	approved  cache[touched, []approval]
-	statuses  cache[posted, status] // a hint where to set the next one
-	owned     cache[line, []merged] // where merge requests brought it all
+	statuses  cache[posted, status]   // a hint where to set the next one
+	owned     cache[line, []merged]   // where merge requests brought it all
 	// codeowners are as of a commit.
 	codeowners cache[revision, gate.Fact[gate.OwnersFile]]
 	// free are projects whose tier has no approval rules, and until when that is believed.
 	free cache[int64, time.Time]
+	own  cache[place, ownNotes]
+	// dialects is what the instance's GraphQL takes, under no name; home the branch on which a history
+	// was last found: both are hints.
+	dialects cache[string, spoken]
+	home     cache[span, string]
 }
 
 const (
@@ -86,4 +90,10 @@ func (c *cache[K, V]) put(key K, value V, most int) {
 		c.rows = map[K]V{}
 	}
 	c.rows[key] = value
+}
+
+func (c *cache[K, V]) drop(key K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.rows, key)
 }

@@ -76,6 +76,14 @@ func (s *session) fetchVersions(ctx context.Context, m mergeRequest) ([]version,
 	if vs, ok := s.memory.versions.get(key); ok && final {
 		return vs, nil
 	}
+	if seen, ok := s.crowd.shown(m.IID); ok {
+		if vs, whole := seen.versions(m.SHA); whole {
+			if final {
+				s.memory.versions.put(key, vs, maxRemembered)
+			}
+			return vs, nil
+		}
+	}
 	vs, counted, err := fetchCounted[version](ctx, s, s.path("/merge_requests/%d/versions", m.IID), nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the versions of !%d: %w", m.IID, err)
@@ -103,6 +111,14 @@ func (s *session) readCommits(ctx context.Context, m mergeRequest) ([]commit, er
 	if rows, ok := s.memory.contents.get(key); ok && final {
 		return rows, nil
 	}
+	if seen, ok := s.crowd.shown(m.IID); ok {
+		if rows, whole := seen.contents(m.SHA); whole {
+			if final {
+				s.memory.contents.put(key, rows, maxRemembered)
+			}
+			return rows, nil
+		}
+	}
 	rows, counted, err := fetchCounted[commit](ctx, s, s.path("/merge_requests/%d/commits", m.IID), nil)
 	if err != nil {
 		return nil, fmt.Errorf("read the commits of !%d: %w", m.IID, err)
@@ -125,9 +141,8 @@ func (s *session) readCommits(ctx context.Context, m mergeRequest) ([]commit, er
 // those of the history that belong to it.
 type merged struct {
 	mergeRequest
-	final     []commit
-	own       []string  // of the history, oldest first
-	approvers approvers // the zero value where they were not read
+	final []commit
+	own   []string // of the history, oldest first
 }
 
 // readChange turns a merge request into a change. What cannot be read becomes an
@@ -279,7 +294,7 @@ func (s *session) readReviewsOf(ctx context.Context, m merged, versions []versio
 	if err != nil {
 		return unknown[[]gate.Review](err)
 	}
-	approvals, err := s.readApprovals(ctx, m.mergeRequest, m.approvers)
+	approvals, err := s.readApprovals(ctx, m.mergeRequest, versions)
 	if err != nil {
 		return unknown[[]gate.Review](err)
 	}

@@ -42,7 +42,7 @@ func (s *session) postSticky(ctx context.Context, p gate.Post) (string, error) {
 			return p.Known, err
 		}
 	}
-	found, err := s.findNote(ctx, at, mark)
+	found, err := s.findNote(ctx, p.Thread, mark)
 	if err != nil {
 		return "", err
 	}
@@ -50,24 +50,25 @@ func (s *session) postSticky(ctx context.Context, p gate.Post) (string, error) {
 		_, err := s.do(ctx, http.MethodPut, fmt.Sprintf("%s/%d", at, found.ID), text, nil)
 		return strconv.FormatInt(found.ID, 10), err
 	}
-	return s.makeNote(ctx, at, text)
+	return s.makeNote(ctx, p.Thread, text)
 }
 
 // postReply makes a note, once.
 func (s *session) postReply(ctx context.Context, p gate.Post) (string, error) {
-	at := s.notesAt(p.Thread)
 	mark := marker("reply", p.Key)
-	found, err := s.findNote(ctx, at, mark)
+	found, err := s.findNote(ctx, p.Thread, mark)
 	if err != nil {
 		return "", err
 	}
 	if found.ID != 0 {
 		return strconv.FormatInt(found.ID, 10), nil
 	}
-	return s.makeNote(ctx, at, url.Values{"body": {body(p, mark)}})
+	return s.makeNote(ctx, p.Thread, url.Values{"body": {body(p, mark)}})
 }
 
-func (s *session) makeNote(ctx context.Context, at string, text url.Values) (string, error) {
+func (s *session) makeNote(ctx context.Context, t gate.Thread, text url.Values) (string, error) {
+	at := s.notesAt(t)
+	s.forgetOwn(t)
 	var made note
 	if _, err := s.do(ctx, http.MethodPost, at, text, &made); err != nil {
 		return "", err
@@ -79,7 +80,11 @@ func (s *session) makeNote(ctx context.Context, at string, text url.Values) (str
 }
 
 // findNote finds the gate's own note with the marker: others can copy a marker.
-func (s *session) findNote(ctx context.Context, at, mark string) (note, error) {
+func (s *session) findNote(ctx context.Context, t gate.Thread, mark string) (note, error) {
+	if n, ok := s.recall(t, mark); ok {
+		return n, nil
+	}
+	at := s.notesAt(t)
 	self, err := s.readSelf(ctx)
 	if err != nil {
 		return note{}, err

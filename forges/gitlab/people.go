@@ -111,44 +111,38 @@ func (s *session) spread(same map[string][]commit) {
 	}
 }
 
-// maxTogether is how many commits are asked for together with merge requests.
-const maxTogether = 5
-
-// learnPeople learns the authors of commits and the people of merge requests; by one
-// query where that is enough for both.
-func (s *session) learnPeople(ctx context.Context, commits []commit, found map[int64]*merged) map[int64]approvers {
-	todo, same := s.unlearned(commits)
-	if len(found) > 0 && len(found) <= crowdBatch && len(todo) > 0 && len(todo) <= maxTogether {
-		var iids []string
-		for iid := range found {
-			iids = append(iids, strconv.FormatInt(iid, 10))
-		}
-		out := map[int64]approvers{}
-		rows, err := s.askAuthors(ctx, todo, iids, out, func(sha string) string { return `commit(ref: "` + sha + `") ` + commitFields })
-		if err == nil {
-			s.keepAuthors(todo, rows, nil)
-			s.spread(same)
-			return out
+// learnPeople learns the authors of commits and the people of merge requests, as far as
+// nothing is known of them yet.
+func (s *session) learnPeople(ctx context.Context, commits []commit, found map[int64]*merged) {
+	for _, m := range found {
+		if seen, ok := s.crowd.shown(m.IID); ok && seen.Commits != nil {
+			for _, c := range seen.Commits.Nodes {
+				if isSHA(c.SHA) {
+					s.learned.put(c.SHA, c.AuthorEmail, s.author(c))
+				}
+			}
 		}
 	}
 	s.learnAuthors(ctx, commits)
-	return s.gather(ctx, found)
+	s.gather(ctx, found)
 }
 
 // graphCommit is what GraphQL says of a commit (source:
 // app/graphql/types/repositories/commit_type.rb).
 type graphCommit struct {
-	SHA         string     `json:"sha"`
-	AuthorEmail string     `json:"authorEmail"`
-	Author      *graphUser `json:"author"`
+	SHA            string     `json:"sha"`
+	AuthorEmail    string     `json:"authorEmail"`
+	Author         *graphUser `json:"author"`
+	Message        string     `json:"message"` // this and the rest only where asked for
+	AuthorName     string     `json:"authorName"`
+	CommitterName  string     `json:"committerName"`
+	CommitterEmail string     `json:"committerEmail"`
 }
 
 type graphRepository struct {
-	CurrentUser *graphUser `json:"currentUser"`
-	Project     *struct {
-		ID            string              `json:"id"`
-		MergeRequests *graphMergeRequests `json:"mergeRequests"`
-		Repository    map[string]struct {
+	Project *struct {
+		ID         string `json:"id"`
+		Repository map[string]struct {
 			graphCommit
 			LastCommit *graphCommit `json:"lastCommit"`
 		} `json:"repository"`
@@ -158,11 +152,11 @@ type graphRepository struct {
 const commitFields = "{ sha authorEmail author " + userFields + " }"
 
 func (s *session) learnBatch(ctx context.Context, batch []commit) {
-	found, err := s.askAuthors(ctx, batch, nil, nil, func(sha string) string { return `commit(ref: "` + sha + `") ` + commitFields })
+	found, err := s.askAuthors(ctx, batch, func(sha string) string { return `commit(ref: "` + sha + `") ` + commitFields })
 	if err != nil && statusOf(err) == 0 && malformed(err) {
 		// GitLab before 17.10 has no Repository.commit; a tree's last commit is the
 		// revision itself (source: app/graphql/resolvers/last_commit_resolver.rb).
-		found, err = s.askAuthors(ctx, batch, nil, nil, func(sha string) string {
+		found, err = s.askAuthors(ctx, batch, func(sha string) string {
 			return `tree(ref: "` + sha + `") { lastCommit ` + commitFields + ` }`
 		})
 	}
@@ -185,27 +179,20 @@ func (s *session) keepAuthors(batch []commit, found map[string]graphCommit, err 
 	}
 }
 
-// askAuthors sends one query; commits are hex, so that they need no escaping. It may
-// ask for merge requests as well, whose approvers go to out.
-func (s *session) askAuthors(ctx context.Context, batch []commit, iids []string, out map[int64]approvers, field func(sha string) string) (map[string]graphCommit, error) {
+// askAuthors sends one query; commits are hex, so that they need no escaping.
+func (s *session) askAuthors(ctx context.Context, batch []commit, field func(sha string) string) (map[string]graphCommit, error) {
 	p, err := s.readProject(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var q strings.Builder
-	variables := map[string]any{"path": p.PathWithNamespace}
-	if len(iids) > 0 {
-		variables["iids"] = iids
-		q.WriteString("query($path: ID!, $iids: [String!]) { currentUser { id username } project(fullPath: $path) { id " + gatherFields + " repository {")
-	} else {
-		q.WriteString("query($path: ID!) { project(fullPath: $path) { id repository {")
-	}
+	q.WriteString("query($path: ID!) { project(fullPath: $path) { id repository {")
 	for i, c := range batch {
 		fmt.Fprintf(&q, " c%d: %s", i, field(c.ID))
 	}
 	q.WriteString(" } } }")
 	var answer graphRepository
-	if err := s.graphQL(ctx, q.String(), variables, &answer); err != nil {
+	if err := s.graphQL(ctx, q.String(), map[string]any{"path": p.PathWithNamespace}, &answer); err != nil {
 		return nil, err
 	}
 	if answer.Project == nil {
@@ -214,10 +201,6 @@ func (s *session) askAuthors(ctx context.Context, batch []commit, iids []string,
 	// A path may by now belong to another project (attack 73).
 	if id, err := gidOf("Project", answer.Project.ID); err != nil || id != s.repo.ID {
 		return nil, fmt.Errorf("project %q in GraphQL is %q: %w", p.PathWithNamespace, answer.Project.ID, errUnexpected)
-	}
-	if answer.Project.MergeRequests != nil && out != nil {
-		s.presentAll(*answer.Project.MergeRequests, out)
-		s.presentSelf(answer.CurrentUser)
 	}
 	rows := map[string]graphCommit{}
 	for i, c := range batch {

@@ -26,6 +26,9 @@ type project struct {
 // readProject asks by number: a path would lead on after a rename (attack 73).
 func (s *session) readProject(ctx context.Context) (project, error) {
 	return s.project.get("", func() (project, error) {
+		if p, ok := s.look.answered().project.read(s.repo.ID); ok {
+			return p, nil
+		}
 		p, err := fetch[project](ctx, s, s.path(""), nil)
 		if err != nil {
 			return project{}, fmt.Errorf("read project %d: %w", s.repo.ID, err)

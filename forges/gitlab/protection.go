@@ -117,14 +117,21 @@ const (
 
 // readBranchProtection is the sum of the rules for a branch. listed is GitLab's
 // own flag, which has to agree.
-func (s *session) readBranchProtection(ctx context.Context, branch string, listed bool) gate.Fact[gate.Protection] {
+func (s *session) readBranchProtection(ctx context.Context, branch string, listed *bool) gate.Fact[gate.Protection] {
 	rules, err := s.readRules(ctx, "protected_branches")
 	if err != nil {
 		return unknown[gate.Protection](err)
 	}
 	found := matching(rules, branch)
+	if len(found) == 0 && listed == nil { // before that is believed, GitLab's own flag is asked for
+		b, err := s.fetchBranch(ctx, branch)
+		if err != nil {
+			return unknown[gate.Protection](err)
+		}
+		listed = b.Protected
+	}
 	switch {
-	case listed != (len(found) > 0):
+	case listed != nil && *listed != (len(found) > 0):
 		return gate.Unknown[gate.Protection]("GitLab's flag and its list of protected branches do not agree")
 	case len(found) == 0:
 		return gate.Absent[gate.Protection]("no protected branch of GitLab matches " + branch)

@@ -12,7 +12,7 @@ import (
 // branch is one branch (API docs: branches).
 type branch struct {
 	Name      string `json:"name"`
-	Protected bool   `json:"protected"`
+	Protected *bool  `json:"protected"` // nil where it was not asked for
 	Commit    commit `json:"commit"`
 }
 
@@ -24,12 +24,17 @@ type tag struct {
 }
 
 func (s *session) readBranch(ctx context.Context, name string) (branch, error) {
-	return s.heads.get(name, func() (branch, error) { return s.fetchBranch(ctx, name) })
+	return s.heads.get(name, func() (branch, error) {
+		if sha, ok := s.look.head(name); ok {
+			return branch{Name: name, Commit: commit{ID: sha}}, nil
+		}
+		return s.fetchBranch(ctx, name)
+	})
 }
 
 func (s *session) fetchBranch(ctx context.Context, name string) (branch, error) {
 	b, err := fetch[branch](ctx, s, s.path("/repository/branches/%s", name), nil)
-	if err == nil && (b.Name != name || !isSHA(b.Commit.ID)) {
+	if err == nil && (b.Name != name || b.Protected == nil || !isSHA(b.Commit.ID)) {
 		err = fmt.Errorf("answer is of %q at %q: %w", b.Name, b.Commit.ID, errUnexpected)
 	}
 	if err != nil {

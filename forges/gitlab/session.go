@@ -40,6 +40,10 @@ type session struct {
 	teams   teams
 	// noReviews spares what nobody judges.
 	noReviews bool
+	// paid is set before the look is sent: the project's tier has approval rules.
+	paid bool
+	look *look
+	rows memo[string, []mergeRequest] // merged into a branch lately
 }
 
 func (f *Forge) session(repo gate.RepositoryID) *session {

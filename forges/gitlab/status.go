@@ -95,6 +95,11 @@ func (s *session) ownStatus(ctx context.Context, p gate.Post, next string) (stat
 	if ok && p.Known == strconv.FormatInt(made.ID, 10) && made.ID > 0 && made.open() && made.Status != next && made.PipelineID != 0 && made.Name == p.Context {
 		return made, nil
 	}
+	if p.Known == "" && next == "pending" && !ok {
+		// The first of a request: mostly there is none to move on. Where one is open, GitLab
+		// refuses to set it again, and then it is looked for.
+		return status{}, nil
+	}
 	return s.readStatus(ctx, p)
 }
 

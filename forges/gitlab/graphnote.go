@@ -1,0 +1,229 @@
+package gitlab
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// graphNote is a note in GraphQL (source: app/graphql/types/notes/note_type.rb).
+type graphNote struct {
+	ID           string     `json:"id"`
+	Body         string     `json:"body"`
+	Author       *graphUser `json:"author"`
+	System       *bool      `json:"system"`
+	Internal     *bool      `json:"internal"`
+	CreatedAt    time.Time  `json:"createdAt"`
+	UpdatedAt    time.Time  `json:"updatedAt"`
+	LastEditedAt *time.Time `json:"lastEditedAt"`
+	LastEditedBy *struct {
+		ID string `json:"id"`
+	} `json:"lastEditedBy"`
+	// Of a note that was asked for by its number: where it hangs.
+	Project *struct {
+		ID string `json:"id"`
+	} `json:"project"`
+	Discussion *struct {
+		Noteable *struct {
+			Kind string `json:"__typename"`
+			IID  string `json:"iid"`
+		} `json:"noteable"`
+	} `json:"discussion"`
+}
+
+const (
+	noteFields = "id body system internal createdAt updatedAt lastEditedAt lastEditedBy { id } author " + userFields
+	// whereFields say of a note by its number what it hangs on.
+	whereFields = " project { id } discussion { noteable { __typename ... on MergeRequest { iid } ... on Issue { iid } } }"
+)
+
+// number is the note's, whatever kind of note GraphQL calls it: "DiffNote" and
+// "DiscussionNote" count in one line with "Note".
+func (n graphNote) number() (int64, bool) {
+	_, rest, ok := strings.Cut(n.ID, "Note/")
+	id, err := strconv.ParseInt(rest, 10, 64)
+	return id, ok && err == nil && id > 0
+}
+
+// edited: lastEditedBy is null unless the body was edited, while lastEditedAt falls back
+// to the last update (source: app/models/concerns/editable.rb, app/models/note.rb).
+func (n graphNote) edited() bool {
+	return n.LastEditedBy != nil ||
+		(n.LastEditedAt != nil && !n.LastEditedAt.Equal(n.CreatedAt) && !n.LastEditedAt.Equal(n.UpdatedAt))
+}
+
+// comment is the note in the gate's words. Of what GitLab itself says of an author, only
+// its word that it is no bot makes a person.
+func (s *session) comment(n graphNote, ref gate.CommentRef) (gate.Comment, error) {
+	id, ok := n.number()
+	if !ok || id != ref.ID || n.System == nil || n.Author == nil || n.CreatedAt.IsZero() || n.UpdatedAt.IsZero() {
+		return gate.Comment{}, fmt.Errorf("note %q in GraphQL: %w", n.ID, errUnexpected)
+	}
+	author, err := s.known(*n.Author)
+	if err != nil {
+		return gate.Comment{}, fmt.Errorf("author of note %d: %w", id, err)
+	}
+	return gate.Comment{
+		Ref: ref, Author: author, Body: n.Body, Created: n.CreatedAt, Edited: n.edited(),
+		Hidden: *n.System || n.Internal == nil || *n.Internal, ByMachine: !author.Human,
+	}, nil
+}
+
+// hangsOn reports whether the note is in the thread that it is looked for in (attack 50).
+func (n graphNote) hangsOn(repo gate.RepositoryID, t gate.Thread) bool {
+	if n.Project == nil || n.Discussion == nil || n.Discussion.Noteable == nil {
+		return false
+	}
+	id, err := gidOf("Project", n.Project.ID)
+	on := n.Discussion.Noteable
+	return err == nil && id == repo.ID && on.Kind == noteable(t) && on.IID == strconv.FormatInt(t.Number, 10)
+}
+
+// askNote reads one note with its author and whether it was edited in one look. What
+// does not come back whole is read by other ways.
+func (s *session) askNote(ctx context.Context, ref gate.CommentRef) (gate.Comment, bool) {
+	var answer struct {
+		Note *graphNote `json:"note"`
+	}
+	const question = "query($id: NoteID!) { note(id: $id) { " + noteFields + whereFields + " } }"
+	err := s.graphQL(ctx, question, map[string]any{"id": fmt.Sprintf("gid://gitlab/Note/%d", ref.ID)}, &answer)
+	if err != nil || answer.Note == nil || !answer.Note.hangsOn(ref.Repository, ref.Thread) {
+		return gate.Comment{}, false
+	}
+	c, err := s.comment(*answer.Note, ref)
+	return c, err == nil
+}
+
+// graphNotes is the newest page of a thread's notes, oldest first.
+type graphNotes struct {
+	Nodes    []*graphNote `json:"nodes"`
+	PageInfo *struct {
+		HasPrevious *bool  `json:"hasPreviousPage"`
+		Start       string `json:"startCursor"`
+	} `json:"pageInfo"`
+}
+
+type graphThread struct {
+	IID   string      `json:"iid"`
+	Notes *graphNotes `json:"notes"`
+}
+
+const threadFields = "nodes { " + noteFields + " } pageInfo { hasPreviousPage startCursor }"
+
+// threadField is where a thread is found in a project.
+func threadField(t gate.Thread) string {
+	if t.Issue {
+		return fmt.Sprintf(`issue(iid: "%d")`, t.Number)
+	}
+	return fmt.Sprintf(`mergeRequest(iid: "%d")`, t.Number)
+}
+
+// askThread reads one page of notes, before a cursor.
+func (s *session) askThread(ctx context.Context, t gate.Thread, before string) (graphNotes, error) {
+	var answer struct {
+		Projects struct {
+			Nodes []struct {
+				ID     string       `json:"id"`
+				Thread *graphThread `json:"thread"`
+			} `json:"nodes"`
+		} `json:"projects"`
+	}
+	query := "query($project: [ID!], $before: String) { projects(ids: $project, first: 1) { nodes { id thread: " + threadField(t) +
+		" { iid notes(last: 100, before: $before) { " + threadFields + " } } } } }"
+	with := map[string]any{"project": []string{s.gid()}}
+	if before != "" {
+		with["before"] = before
+	}
+	if err := s.graphQL(ctx, query, with, &answer); err != nil {
+		return graphNotes{}, err
+	}
+	if len(answer.Projects.Nodes) != 1 || answer.Projects.Nodes[0].ID != s.gid() {
+		return graphNotes{}, fmt.Errorf("project %d in GraphQL: %w", s.repo.ID, errUnexpected)
+	}
+	return answer.Projects.Nodes[0].Thread.page(t)
+}
+
+// page is the thread's page where it came whole.
+func (t *graphThread) page(want gate.Thread) (graphNotes, error) {
+	if t == nil || t.IID != strconv.FormatInt(want.Number, 10) || t.Notes == nil || t.Notes.Nodes == nil ||
+		t.Notes.PageInfo == nil || t.Notes.PageInfo.HasPrevious == nil {
+		return graphNotes{}, fmt.Errorf("notes of %d in GraphQL: %w", want.Number, errUnexpected)
+	}
+	return *t.Notes, nil
+}
+
+func (s *session) gid() string { return fmt.Sprintf("gid://gitlab/Project/%d", s.repo.ID) }
+
+// readThread is every note of the thread made since a time, oldest first, complete or
+// unknown: GitLab tells nobody of a deleted note and sends no delivery again (attack
+// 60). Of what GitLab itself noted, only what has a note's number is in it, hidden.
+func (s *session) readThread(ctx context.Context, t gate.Thread, since time.Time) gate.Fact[[]gate.Comment] {
+	if t.Number <= 0 {
+		return gate.Unknown[[]gate.Comment]("it is no thread")
+	}
+	page, ok := s.look.thread()
+	if !ok {
+		var err error
+		if page, err = s.askThread(ctx, t, ""); err != nil {
+			return unknown[[]gate.Comment](err)
+		}
+	}
+	whole := []gate.Comment{}
+	for n := 1; ; n++ {
+		part, err := s.comments(page, t)
+		if err != nil {
+			return unknown[[]gate.Comment](err)
+		}
+		whole = append(part, whole...)
+		first := *page.PageInfo.HasPrevious
+		if n == 1 && !first {
+			s.keepOwn(ctx, t, page)
+		}
+		if !first || (len(page.Nodes) > 0 && page.Nodes[0].CreatedAt.Before(since)) {
+			break
+		}
+		if n == maxPages || page.PageInfo.Start == "" {
+			return unknown[[]gate.Comment](errPartial)
+		}
+		if page, err = s.askThread(ctx, t, page.PageInfo.Start); err != nil {
+			return unknown[[]gate.Comment](err)
+		}
+	}
+	return gate.Known(settle(whole, since))
+}
+
+// settle sorts, takes what came on two pages once, and leaves out what is too old.
+func settle(all []gate.Comment, since time.Time) []gate.Comment {
+	slices.SortFunc(all, func(a, b gate.Comment) int {
+		if c := a.Created.Compare(b.Created); c != 0 {
+			return c
+		}
+		return int(a.Ref.ID - b.Ref.ID)
+	})
+	all = slices.CompactFunc(all, func(a, b gate.Comment) bool { return a.Ref == b.Ref })
+	return slices.DeleteFunc(all, func(c gate.Comment) bool { return c.Created.Before(since) })
+}
+
+func (s *session) comments(page graphNotes, t gate.Thread) ([]gate.Comment, error) {
+	var out []gate.Comment
+	for _, n := range page.Nodes {
+		if n == nil { // GitLab leaves empty what the gate may not see
+			return nil, errPartial
+		}
+		id, ok := n.number()
+		if !ok && n.System != nil && *n.System { // a label was set, a milestone: no note of its own
+			continue
+		}
+		c, err := s.comment(*n, gate.CommentRef{Repository: s.repo, Thread: t, ID: id})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
