@@ -75,26 +75,25 @@ func (n *names) kept(s string) string {
 
 // replaceWord replaces a text in lower case where it stands for itself in s, whatever the case there.
 func replaceWord(s, text, by string) string {
-	var b strings.Builder
 	lower := strings.ToLower(s)
 	if len(lower) != len(s) {
 		lower = s // a letter whose cases differ in length: then as it stands
 	}
-	for {
-		at := strings.Index(lower, text)
+	var b strings.Builder
+	done := 0
+	for from := 0; ; {
+		at := strings.Index(lower[from:], text)
 		if at < 0 {
-			b.WriteString(s)
+			b.WriteString(s[done:])
 			return b.String()
 		}
-		end := at + len(text)
-		alone := (at == 0 || !inWord(lower[at-1])) && (end == len(lower) || !inWord(lower[end]))
-		if alone {
-			b.WriteString(s[:at])
+		at += from
+		from = at + len(text)
+		if (at == 0 || !inWord(lower[at-1])) && (from == len(lower) || !inWord(lower[from])) {
+			b.WriteString(s[done:at])
 			b.WriteString(by)
-		} else {
-			b.WriteString(s[:end])
+			done = from
 		}
-		s, lower = s[end:], lower[end:]
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -34,13 +35,17 @@ const (
 
 // redactor replaces what is told. It is not safe for concurrent use.
 type redactor struct {
-	terms Terms
-	hosts map[string]string
-	names *names
+	terms  Terms
+	hidden []string // the secrets, and the forms in which they may turn up
+	hosts  map[string]string
+	names  *names
 }
 
 func newRedactor(t Terms) *redactor {
 	r := &redactor{terms: t, hosts: map[string]string{}, names: newNames()}
+	for _, secret := range t.Secrets {
+		r.hidden = append(r.hidden, disguises(secret)...)
+	}
 	if u, err := url.Parse(t.API); err == nil && u.Host != "" {
 		r.hosts[u.Host] = strings.TrimPrefix(standAPI, "https://")
 	}
@@ -71,7 +76,8 @@ func (r *redactor) url(raw string) string {
 func (r *redactor) target(u *url.URL) string {
 	out := r.names.escaped(u.EscapedPath())
 	if q := u.Query(); len(q) > 0 {
-		for key, values := range q {
+		for _, key := range slices.Sorted(maps.Keys(q)) {
+			values := q[key]
 			for i, v := range values {
 				values[i] = r.text(field{key: key}, v)
 			}
@@ -100,7 +106,7 @@ func (r *redactor) text(f field, s string) string {
 		return s
 	case slices.Contains(r.terms.Own, s):
 		return s
-	case secretKey(f.key) || secretShape.MatchString(s) || r.holdsSecret(s):
+	case secretKey(f.key) || slices.Contains(r.terms.Secrets, s) || secretShape.MatchString(s) || r.holdsSecret(s):
 		return redacted
 	case plain.MatchString(s) || isOwnName(s) || r.isWord(f, s):
 		return s
@@ -160,13 +166,18 @@ func (r *redactor) prose(s string) string {
 
 // holdsSecret looks for the secrets as they are and as they may stand in other texts.
 func (r *redactor) holdsSecret(s string) bool {
-	return slices.ContainsFunc(r.terms.Secrets, func(secret string) bool {
-		return len(secret) > 3 && slices.ContainsFunc(disguises(secret), func(d string) bool { return strings.Contains(s, d) })
-	})
+	return slices.ContainsFunc(r.hidden, func(h string) bool { return strings.Contains(s, h) })
 }
+
+// shortest is how many bytes of secret are looked for inside of other texts: a shorter
+// one is in many by accident, and no secret.
+const shortest = 8
 
 // disguises are the forms in which a secret may turn up.
 func disguises(secret string) []string {
+	if len(secret) < shortest {
+		return nil
+	}
 	quoted, _ := json.Marshal(secret) // a string has no reason to fail
 	return []string{
 		secret, strings.Trim(string(quoted), `"`), url.QueryEscape(secret), url.PathEscape(secret),
@@ -215,8 +226,8 @@ func (r *redactor) value(f field, v any) any {
 
 func (r *redactor) object(f field, m map[string]any) map[string]any {
 	out := make(map[string]any, len(m))
-	for key, v := range m {
-		inner := f
+	for _, key := range slices.Sorted(maps.Keys(m)) { // in an order, so that stand-ins are the same each time
+		v, inner := m[key], f
 		inner.key, inner.parent = key, f.key
 		if !fieldKey.MatchString(key) {
 			key = r.names.name("name", key)
