@@ -36,15 +36,17 @@ type enabled struct {
 func (e *enabled) on() bool { return e != nil && e.Enabled }
 
 type actorLists struct {
-	Users []struct {
-		Login string `json:"login"`
-	} `json:"users"`
-	Teams []struct {
-		Slug string `json:"slug"`
-	} `json:"teams"`
-	Apps []struct {
-		Slug string `json:"slug"`
-	} `json:"apps"`
+	Users []loginJSON `json:"users"`
+	Teams []slugJSON  `json:"teams"`
+	Apps  []slugJSON  `json:"apps"`
+}
+
+type loginJSON struct {
+	Login string `json:"login"`
+}
+
+type slugJSON struct {
+	Slug string `json:"slug"`
 }
 
 func (l *actorLists) names() []string {
@@ -68,6 +70,11 @@ func (l *actorLists) names() []string {
 // classic reads a branch's classic protection; absent where GitHub says in so many
 // words that there is none. Any other 404 could as well be a missing right.
 func (rd *reading) classic(ctx context.Context, branch string) gate.Fact[ruleSource] {
+	if n := rd.snap.rules[branch]; n != nil {
+		if raw, whole := n.rest(); whole {
+			return gate.Known(raw.source())
+		}
+	}
 	var raw classicJSON
 	err := rd.get(ctx, &raw, nil, rd.at("branches", branch, "protection")...)
 	var answer *callError

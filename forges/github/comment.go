@@ -25,7 +25,7 @@ type commentJSON struct {
 
 const (
 	commentFields = `... on IssueComment {
-    databaseId url body createdAt lastEditedAt createdViaEmail isMinimized repository { databaseId }
+    id databaseId url body createdAt lastEditedAt createdViaEmail isMinimized repository { databaseId }
     author ` + actorFields + `
   }`
 	commentQuery = `query Comment($id: ID!) { node(id: $id) { ` + commentFields + ` } }`
@@ -71,7 +71,7 @@ func (r *repository) comment(ctx context.Context, ref gate.CommentRef) (gate.Fac
 	c := gate.Comment{Ref: ref, Body: *raw.Body, Created: raw.CreatedAt}
 	// A deleted account's comment has no author, or the ghost: neither is anybody's number.
 	c.Author, _ = r.forge.toAccount(raw.User)
-	byApp := len(raw.App) > 0 && string(raw.App) != "null"
+	byApp := raw.byApp()
 	c.ByMachine = byApp
 	node, err := r.commentNode(ctx, raw.NodeID)
 	if err == nil {
@@ -87,6 +87,7 @@ func (r *repository) comment(ctx context.Context, ref gate.CommentRef) (gate.Fac
 // issueCommentNode is GraphQL's type IssueComment, in part. Only REST says whether an
 // app wrote it for its user.
 type issueCommentNode struct {
+	ID              string     `json:"id"`
 	DatabaseID      int64      `json:"databaseId"`
 	URL             string     `json:"url"`
 	Body            *string    `json:"body"`

@@ -31,7 +31,13 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 	all.Go(func() { e.Ref = rd.ref(ctx) })
 	all.Go(func() { e.TagProtection = rd.tagProtection(ctx) })
 	all.Go(func() { e.Candidates = rd.candidates(ctx) })
-	all.Go(func() { e.Comments, e.Roles = rd.commentsAndRoles(ctx) })
+	all.Go(func() { e.Checks = rd.checks(ctx) })
+	all.Go(func() { e.Owners = rd.owners(ctx) })
+	all.Go(func() {
+		said := rd.readThread(ctx)
+		e.Thread = said.fact
+		e.Comments, e.Roles = rd.commentsAndRoles(ctx, said)
+	})
 	all.Go(func() {
 		e.Branch = rd.branchFacts(ctx)
 		e.Commit, e.Changes = rd.changes(ctx, e.Branch)
@@ -52,8 +58,9 @@ type reading struct {
 	logOnce sync.Once
 	log     wholeLog
 
-	mu      sync.Mutex // guards members
+	mu      sync.Mutex // guards what follows
 	members map[int64]func() gate.Fact[gate.Member]
+	shown   map[string]func() error // teams
 }
 
 // begin finds the repository and takes the snapshot. Where the repository's name is known
@@ -89,6 +96,8 @@ func blind(e gate.Evidence, needs gate.Needs, err error) gate.Evidence {
 	e.TagProtection = gate.Unknown[gate.Protection](reason)
 	e.Changes = gate.Unknown[[]gate.Change](reason)
 	e.Candidates = gate.Unknown[[]gate.Member](reason)
+	e.Checks, e.Owners = gate.Unknown[[]gate.CommitCheck](reason), gate.Unknown[gate.OwnersFile](reason)
+	e.Thread = gate.Unknown[[]gate.Comment](reason)
 	e.Comments = map[gate.CommentRef]gate.Fact[gate.Comment]{}
 	for _, ref := range needs.Comments {
 		e.Comments[ref] = gate.Unknown[gate.Comment](reason)
@@ -102,12 +111,12 @@ func blind(e gate.Evidence, needs gate.Needs, err error) gate.Evidence {
 
 // commentsAndRoles reads the comments again, and the rights of everyone whose right
 // counts: those asked for, and the comments' authors.
-func (rd *reading) commentsAndRoles(ctx context.Context) (map[gate.CommentRef]gate.Fact[gate.Comment], map[gate.AccountID]gate.Fact[gate.Member]) {
+func (rd *reading) commentsAndRoles(ctx context.Context, said talk) (map[gate.CommentRef]gate.Fact[gate.Comment], map[gate.AccountID]gate.Fact[gate.Member]) {
 	var mu sync.Mutex
 	comments := map[gate.CommentRef]gate.Fact[gate.Comment]{}
 	roles := map[gate.AccountID]gate.Fact[gate.Member]{}
 	role := func(who gate.Account) {
-		m := rd.member(ctx, who)
+		m := rd.withTeams(ctx, rd.member(ctx, who))
 		mu.Lock()
 		defer mu.Unlock()
 		roles[who.ID] = m
@@ -115,7 +124,7 @@ func (rd *reading) commentsAndRoles(ctx context.Context) (map[gate.CommentRef]ga
 	var all sync.WaitGroup
 	for _, ref := range rd.needs.Comments {
 		all.Go(func() {
-			c := rd.readComment(ctx, ref)
+			c := rd.readComment(ctx, ref, said)
 			mu.Lock()
 			comments[ref] = c
 			mu.Unlock()
@@ -132,8 +141,16 @@ func (rd *reading) commentsAndRoles(ctx context.Context) (map[gate.CommentRef]ga
 	return maps.Clone(comments), maps.Clone(roles)
 }
 
-// readComment reads a comment again, out of the snapshot where that has it.
-func (rd *reading) readComment(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment] {
+// readComment reads a comment again, out of the thread or the snapshot where they have it.
+func (rd *reading) readComment(ctx context.Context, ref gate.CommentRef, said talk) gate.Fact[gate.Comment] {
+	if ref.Thread == rd.needs.Thread && ref.Repository == rd.facts.ID && said.fact.IsKnown() {
+		if c, has := said.all[ref.ID]; has {
+			return gate.Known(c)
+		}
+		if said.whole {
+			return gate.Absent[gate.Comment]("the comment was deleted")
+		}
+	}
 	read := func() (gate.Fact[gate.Comment], error) { return rd.comment(ctx, ref) }
 	if rd.snap != nil && rd.snap.comments[ref.ID].node != nil {
 		read = func() (gate.Fact[gate.Comment], error) {

@@ -58,7 +58,7 @@ func minimum() map[string]string {
 	return map[string]string{
 		"metadata": "read", "contents": "read", "actions": "read", "administration": "read",
 		"pull_requests": "write", "issues": "write", "checks": "write", "statuses": "write",
-		"deployments": "write",
+		"deployments": "write", "members": "read",
 	}
 }
 

@@ -59,6 +59,9 @@ func (rd *reading) readMember(ctx context.Context, who gate.Account) gate.Fact[g
 	if id.Forge != rd.forge.cfg.Forge || id.ID <= 0 {
 		return gate.Unknown[gate.Member](fmt.Sprintf("account %s is none of this forge", id))
 	}
+	if m, ok := rd.listed(id); ok {
+		return gate.Known(m)
+	}
 	user := userOfToday{userJSON: userJSON{ID: id.ID, Login: who.Login}}
 	if who.Login == "" || rd.forge.enterprise() {
 		user = userOfToday{}
@@ -96,12 +99,19 @@ func (rd *reading) candidates(ctx context.Context) gate.Fact[[]gate.Member] {
 	if !rd.needs.Candidates {
 		return gate.Unknown[[]gate.Member]("nobody asked who could approve")
 	}
+	if all, ok := rd.everyone(); ok {
+		return gate.Known(rd.sorted(ctx, all))
+	}
 	type collaborator struct {
 		userJSON
 		RoleName    string          `json:"role_name"`
 		Permissions map[string]bool `json:"permissions"`
 	}
-	all, err := list[collaborator](ctx, rd.caller, url.Values{"permission": {"push"}}, rd.at("collaborators")...)
+	q := url.Values{"permission": {"push"}}
+	if len(rd.needs.Teams) > 0 {
+		q = nil // a team's member may approve who only reads
+	}
+	all, err := list[collaborator](ctx, rd.caller, q, rd.at("collaborators")...)
 	if err != nil {
 		return gate.Unknown[[]gate.Member](why(err))
 	}
@@ -116,11 +126,21 @@ func (rd *reading) candidates(ctx context.Context) gate.Fact[[]gate.Member] {
 			role = gate.RoleMaintain
 		case c.Permissions["push"]:
 			role = gate.RoleWrite
+		case len(rd.needs.Teams) > 0 && (c.Permissions["pull"] || c.Permissions["triage"]):
+			role = gate.RoleRead
 		}
 		if ok && role != gate.RoleNone {
 			out = append(out, gate.Member{Account: account, Role: role, Active: true})
 		}
 	}
+	return gate.Known(rd.sorted(ctx, out))
+}
+
+// sorted is the candidates by name, with their teams.
+func (rd *reading) sorted(ctx context.Context, out []gate.Member) []gate.Member {
+	if len(rd.needs.Teams) > 0 {
+		rd.listTeams(ctx, out)
+	}
 	slices.SortFunc(out, func(a, b gate.Member) int { return cmp.Compare(a.Account.Login, b.Account.Login) })
-	return gate.Known(out)
+	return out
 }

@@ -16,12 +16,21 @@ type memory struct {
 	comments map[int64]keptComment
 	ancestry map[ancestryKey]bool
 	logs     map[logKey]keptLog
+	owners   map[fileKey]gate.Fact[gate.OwnersFile]
+	plain    map[int64]bool // repositories of which GraphQL does not show Apps everything
 }
 
 const (
 	maxRemembered = 4096
 	maxLogs       = 64 // each has up to maxActivity rows
+	maxOwners     = 64 // each is a file of up to 3 MB
 )
+
+// fileKey is a file of one commit of a repository, which no push changes.
+type fileKey struct {
+	repository int64
+	commit     string
+}
 
 // logKey is the push log of one full ref.
 type logKey struct {
@@ -54,7 +63,10 @@ type ancestryKey struct {
 }
 
 func newMemory() *memory {
-	return &memory{pulls: map[rangeKey][]int64{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{}}
+	return &memory{
+		pulls: map[rangeKey][]int64{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{},
+		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]bool{},
+	}
 }
 
 func keep[K comparable, V any](m *memory, in map[K]V, most int, k K, v V) {
@@ -69,14 +81,18 @@ func keep[K comparable, V any](m *memory, in map[K]V, most int, k K, v V) {
 // maxHinted bounds how many pull requests one query asks for.
 const maxHinted = 20
 
-func (m *memory) hints(r gate.Request, since string, comments []gate.CommentRef) hints {
+func (m *memory) hints(r gate.Request, since string, needs gate.Needs) hints {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h := hints{comments: map[int64]keptComment{}}
-	if all := m.pulls[rangeKey{r.Repository.ID, since, r.Commit}]; len(all) <= maxHinted {
+	h := hints{comments: map[int64]keptComment{}, extras: !m.plain[r.Repository.ID], thread: needs.Thread}
+	all, known := m.pulls[rangeKey{r.Repository.ID, since, r.Commit}]
+	if h.recent = !known; len(all) <= maxHinted {
 		h.pulls = slices.Clone(all)
 	}
-	for _, c := range comments {
+	for _, c := range needs.Comments {
+		if c.Thread == needs.Thread {
+			continue // which is read as a whole
+		}
 		if kept, has := m.comments[c.ID]; has && len(h.comments) < maxHinted {
 			h.comments[c.ID] = kept
 		}
@@ -95,6 +111,22 @@ func (m *memory) holds(k ancestryKey) (is, known bool) {
 	defer m.mu.Unlock()
 	is, known = m.ancestry[k]
 	return is, known
+}
+
+func (m *memory) refused(repository int64) { keep(m, m.plain, maxRemembered, repository, true) }
+
+func (m *memory) kept(id int64) (keptComment, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, has := m.comments[id]
+	return c, has
+}
+
+func (m *memory) ownersOf(k fileKey) (gate.Fact[gate.OwnersFile], bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f, has := m.owners[k]
+	return f, has
 }
 
 func (m *memory) log(k logKey) (keptLog, bool) {

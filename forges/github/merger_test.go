@@ -54,6 +54,7 @@ func TestMerger(t *testing.T) {
 		client := quick(t, w.Server)
 		client.Transport = &editing{next: client.Transport, edits: edits(func(_ string, body map[string]any) {
 			set(body, nil, "data", "repository", "p1", "mergeCommit")
+			set(body, nil, "data", "repository", "recent", "nodes", 0, "mergeCommit")
 		})}
 		w.forge = connectWith(t, w.Server, client)
 		c := numbered(t, w.changes(), change.Number)

@@ -21,7 +21,7 @@ const changeQuery = `query Change($owner: String!, $name: String!, $number: Int!
     }
   }
 }
-fragment F on TreeEntry { mode path oid object { ... on Blob { oid byteSize isTruncated text } } }`
+` + fileFields
 
 // changeNode is GraphQL's type PullRequest as far as the policy file goes.
 type changeNode struct {
@@ -153,13 +153,16 @@ func (r *repository) touchesPolicy(ctx context.Context, n *changeNode, head file
 	return from.blob() != head.blob(), err
 }
 
+// fileFields asks for an entryNode.
+const fileFields = `fragment F on TreeEntry { mode path oid object { ... on Blob { oid byteSize isTruncated text } } }`
+
 const fileQuery = `query File($owner: String!, $name: String!, $oid: GitObjectID!, $path: String!) {
   repository(owner: $owner, name: $name) {
     databaseId
     head: object(oid: $oid) { ... on Commit { oid file(path: $path) { ...F } } }
   }
 }
-fragment F on TreeEntry { mode path oid object { ... on Blob { oid byteSize isTruncated text } } }`
+` + fileFields
 
 // fileAt reads one file of one commit.
 func (r *repository) fileAt(ctx context.Context, path, commit string) (fileNode, error) {

@@ -92,7 +92,7 @@ func (r *repository) file(ctx context.Context, name, commit string) ([]byte, err
 		Size     int     `json:"size"`
 		Target   *string `json:"target"`
 	}
-	if err := r.get(ctx, &raw, url.Values{"ref": {commit}}, r.at("contents", name)...); err != nil {
+	if err := r.get(ctx, &raw, url.Values{"ref": {commit}}, r.at(append([]string{"contents"}, strings.Split(name, "/")...)...)...); err != nil {
 		return nil, err
 	}
 	if raw.Type != "file" || raw.Path != name || raw.Target != nil {

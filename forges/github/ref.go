@@ -13,9 +13,10 @@ const maxPeel = 5
 
 // refNode is GraphQL's type Ref, in part.
 type refNode struct {
-	Name   string   `json:"name"`
-	Prefix string   `json:"prefix"`
-	Target *tagNode `json:"target"`
+	Name   string       `json:"name"`
+	Prefix string       `json:"prefix"`
+	Target *tagNode     `json:"target"`
+	Rule   *classicNode `json:"branchProtectionRule"`
 }
 
 // tagNode is what a ref points to: GraphQL's type Tag, or another object of which only

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ type snapshot struct {
 	since    *historyNode
 	pulls    map[int64]*pull
 	comments map[int64]commentAgain
+	rules    map[string]*classicNode // by branch; nil where GraphQL shows none
+	people   *peopleNode             // nil where not asked for
+	thread   *threadNode             // likewise
 }
 
 // commentAgain is a comment with what was kept of it.
@@ -44,6 +48,7 @@ type repositoryNode struct {
 			OID  string     `json:"oid"`
 			File *entryNode `json:"file"`
 		} `json:"target"`
+		Rule *classicNode `json:"branchProtectionRule"`
 	} `json:"defaultBranchRef"`
 }
 
@@ -68,24 +73,61 @@ type pageInfo struct {
 	EndCursor   string `json:"endCursor"`
 }
 
-// hints are what a former reading found, to be asked for at once.
+// hints say what else to ask for at once.
 type hints struct {
+	// pulls and comments are what a former reading found.
 	pulls    []int64
 	comments map[int64]keptComment
+	// recent asks for the pull requests merged last: where no former reading of the range
+	// is known, they likely are those that brought it.
+	recent bool
+	thread gate.Thread // zero: none
+	// extras asks for collaborators and classic protection, which REST tells too.
+	extras bool
 }
 
-func (h hints) empty() bool { return len(h.pulls) == 0 && len(h.comments) == 0 }
+// firm leaves out what may be gone by now.
+func (h hints) firm() hints { return hints{extras: h.extras} }
+
+func (h hints) isFirm() bool {
+	return len(h.pulls) == 0 && len(h.comments) == 0 && !h.recent && h.thread == gate.Thread{}
+}
+
+// recentPulls is how many pull requests are asked for on the chance that they are wanted.
+const recentPulls = 10
 
 // snapshot asks once. The answer has to be of the repository with this number: names
 // are given away (attacks 5 and 73).
-func (rd *reading) snapshot(ctx context.Context, req gate.Request, since string, h hints) (*snapshot, error) {
+func (rd *reading) snapshot(ctx context.Context, h hints) (*snapshot, error) {
+	vars := map[string]any{"owner": rd.owner, "name": rd.name, "ref": rd.request.Ref, "head": rd.request.Commit}
+	var answer map[string]json.RawMessage
+	if err := rd.query(ctx, rd.snapshotQuery(h), vars, &answer); err != nil {
+		return nil, err
+	}
+	return rd.readSnapshot(answer, h)
+}
+
+func (rd *reading) snapshotQuery(h hints) string {
 	var text strings.Builder
+	rule := ""
+	if h.extras {
+		rule = " " + classicFields
+	}
 	text.WriteString("query Release($owner: String!, $name: String!, $ref: String!, $head: GitObjectID!, $after: String) {\n" +
-		"  repository(owner: $owner, name: $name) {\n    " + repositoryFields + "\n    defaultBranchRef { name target { oid } }\n" +
-		"    ref(qualifiedName: $ref) { name prefix " + peeled + " }\n" +
+		"  repository(owner: $owner, name: $name) {\n    " + repositoryFields + "\n    defaultBranchRef { name target { oid }" + rule + " }\n" +
+		"    ref(qualifiedName: $ref) { name prefix " + peeled + rule + " }\n" +
 		"    head: object(oid: $head) { ... on Commit { oid history(first: 100) { totalCount nodes { ...C ...P } pageInfo { hasNextPage endCursor } } } }\n")
-	if isSHA(since) {
+	if since := rd.firstSince(); isSHA(since) {
 		fmt.Fprintf(&text, "    since: object(oid: %q) { ... on Commit { oid history(first: 100) { totalCount nodes { oid } } } }\n", since)
+	}
+	if h.extras && !rd.forge.enterprise() {
+		text.WriteString("    " + peopleFields + "\n")
+	}
+	if h.thread.Number > 0 {
+		text.WriteString("    " + threadQuery(h.thread, "") + "\n")
+	}
+	if h.recent {
+		fmt.Fprintf(&text, "    recent: pullRequests(first: %d, states: [MERGED], orderBy: {field: UPDATED_AT, direction: DESC}) { nodes { ...R } }\n", recentPulls)
 	}
 	for _, n := range h.pulls {
 		fmt.Fprintf(&text, "    p%d: pullRequest(number: %d) { ...R }\n", n, n)
@@ -95,23 +137,23 @@ func (rd *reading) snapshot(ctx context.Context, req gate.Request, since string,
 		fmt.Fprintf(&text, "  c%d: node(id: %q) { %s }\n", id, kept.node, commentFields)
 	}
 	text.WriteString("}\n" + commitFields + "\n" + commitPulls)
-	if len(h.pulls) > 0 {
+	if len(h.pulls) > 0 || h.recent {
 		text.WriteString("\n" + pullFields(!rd.needs.NoReviews))
 	}
-	vars := map[string]any{"owner": rd.owner, "name": rd.name, "ref": req.Ref, "head": req.Commit}
-	var answer map[string]json.RawMessage
-	if err := rd.query(ctx, text.String(), vars, &answer); err != nil {
-		return nil, err
-	}
-	return rd.readSnapshot(answer, req, since, h)
+	return text.String()
 }
 
-func (rd *reading) readSnapshot(answer map[string]json.RawMessage, req gate.Request, since string, h hints) (*snapshot, error) {
+func (rd *reading) readSnapshot(answer map[string]json.RawMessage, h hints) (*snapshot, error) {
 	var main struct {
 		repositoryNode
-		Ref   *refNode     `json:"ref"`
-		Head  *historyNode `json:"head"`
-		Since *historyNode `json:"since"`
+		Ref    *refNode     `json:"ref"`
+		Head   *historyNode `json:"head"`
+		Since  *historyNode `json:"since"`
+		Recent struct {
+			Nodes []json.RawMessage `json:"nodes"`
+		} `json:"recent"`
+		People *peopleNode `json:"people"`
+		Thread *threadNode `json:"thread"`
 	}
 	var rest map[string]json.RawMessage
 	for _, into := range []any{&main, &rest} {
@@ -123,13 +165,20 @@ func (rd *reading) readSnapshot(answer map[string]json.RawMessage, req gate.Requ
 	if err != nil {
 		return nil, err
 	}
-	out := &snapshot{facts: facts, ref: main.Ref, head: main.Head, since: main.Since, pulls: map[int64]*pull{}, comments: map[int64]commentAgain{}}
+	out := &snapshot{
+		facts: facts, ref: main.Ref, head: main.Head, since: main.Since, people: main.People, thread: main.Thread,
+		rules: map[string]*classicNode{facts.DefaultBranch: main.DefaultBranchRef.Rule}, pulls: map[int64]*pull{}, comments: map[int64]commentAgain{},
+	}
 	if t := main.DefaultBranchRef.Target; t != nil {
 		out.branch = t.OID
 	}
-	if err := out.check(req, since); err != nil {
+	if err := out.check(rd.request, rd.firstSince()); err != nil {
 		return nil, err
 	}
+	if out.ref != nil && out.ref.Prefix == "refs/heads/" {
+		out.rules[out.ref.Name] = out.ref.Rule
+	}
+	rd.takeRecent(out, main.Recent.Nodes)
 	for _, n := range h.pulls {
 		if out.pulls[n], err = rd.readPull(n, rest[fmt.Sprintf("p%d", n)]); err != nil {
 			return nil, err
@@ -143,6 +192,22 @@ func (rd *reading) readSnapshot(answer map[string]json.RawMessage, req gate.Requ
 		out.comments[id] = commentAgain{c, kept}
 	}
 	return out, nil
+}
+
+// takeRecent takes the pull requests that came on the chance. One that is not whole is
+// asked for by itself where it is wanted.
+func (rd *reading) takeRecent(s *snapshot, nodes []json.RawMessage) {
+	for _, raw := range nodes {
+		var named struct {
+			Number int64 `json:"number"`
+		}
+		if json.Unmarshal(raw, &named) != nil || named.Number <= 0 {
+			continue
+		}
+		if p, err := rd.readPull(named.Number, raw); err == nil && p != nil {
+			s.pulls[named.Number] = p
+		}
+	}
 }
 
 // factsOf holds the answer to be of the repository with this number, and whole.
@@ -186,13 +251,28 @@ func (rd *reading) firstSince() string {
 	return rd.needs.Since[0]
 }
 
-// take asks for the snapshot, with what a former reading of the range found. Where that
-// is no longer so (a comment was deleted, say) it asks without.
+// take asks for the snapshot with what else is wanted at once. Where GitHub has errors for
+// that, it asks without what may be gone or hidden by itself (a comment, a fork), then without what it may not show
+// to an App, which is then asked of REST from here on.
 func (rd *reading) take(ctx context.Context) error {
-	h := rd.forge.memory.hints(rd.request, rd.firstSince(), rd.needs.Comments)
-	snap, err := rd.snapshot(ctx, rd.request, rd.firstSince(), h)
-	if err != nil && !h.empty() && statusOf(err) < 300 {
-		snap, err = rd.snapshot(ctx, rd.request, rd.firstSince(), hints{})
+	h := rd.forge.memory.hints(rd.request, rd.firstSince(), rd.needs)
+	tries := []hints{h}
+	if !h.isFirm() {
+		tries = append(tries, h.firm())
+	}
+	if h.extras {
+		tries = append(tries, hints{})
+	}
+	var snap *snapshot
+	var err error
+	for _, try := range tries {
+		snap, err = rd.snapshot(ctx, try)
+		if err == nil && h.extras && !try.extras {
+			rd.forge.memory.refused(rd.facts.ID.ID)
+		}
+		if err == nil || !inPart(err) {
+			break
+		}
 	}
 	if err != nil {
 		return err
@@ -201,6 +281,12 @@ func (rd *reading) take(ctx context.Context) error {
 	rd.owner, rd.name, _ = cut(snap.facts.FullName)
 	rd.forge.rename(snap.facts.ID.ID, snap.facts.FullName)
 	return nil
+}
+
+// inPart reports whether GitHub answered, but not what was asked.
+func inPart(err error) bool {
+	var e *callError
+	return !errors.As(err, &e) || e.status/100 == 2
 }
 
 // found remembers which pull requests the range had.

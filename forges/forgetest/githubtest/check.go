@@ -181,6 +181,9 @@ func (s *Server) checkJSON(r *repository, x *checkRun) obj {
 	if x.app == actionsApp {
 		app["id"], app["slug"], app["name"], app["node_id"] = actionsApp, "github-actions", "GitHub Actions", nodeID("A", actionsApp)
 	}
+	if x.app != actionsApp && x.app != appID {
+		app["id"], app["slug"], app["node_id"] = x.app, "app-"+strconv.FormatInt(x.app, 10), nodeID("A", x.app)
+	}
 	details := x.detailsURL
 	if details == "" {
 		details = s.repoWeb(r, "/runs/%d", x.id)
