@@ -30,6 +30,9 @@ type reading struct {
 	Forge    gate.ForgeKind     `json:"forge"`
 	Mode     gate.Mode          `json:"mode"`
 	Releases []policy.Explained `json:"releases"`
+
+	policy gate.Policy
+	origin policy.Origin
 }
 
 func (a *app) policyCommand() *cobra.Command {
@@ -60,14 +63,14 @@ func (a *app) policyCommand() *cobra.Command {
 		},
 	}
 	cmd := &cobra.Command{
-		Use: "policy", Short: "Check and explain a repository's policy file", Args: cobra.NoArgs,
+		Use: "policy", Short: "Check, explain and try a repository's policy file", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&flags.forge, "forge", "", "github or gitlab (default: each that the file is for)")
 	cmd.PersistentFlags().StringVar(&flags.branch, "default-branch", "main", "the repository's default branch")
 	cmd.PersistentFlags().BoolVar(&flags.person, "personal", false, "the repository belongs to a person's account, which has no teams")
 	cmd.PersistentFlags().StringArrayVar(&flags.floors, "floor", nil, "a floor's file that the policy is held to, as NAME=FILE; may be given several times")
-	cmd.AddCommand(lint, explain)
+	cmd.AddCommand(lint, explain, a.policyTest(&flags))
 	return cmd
 }
 
@@ -98,16 +101,17 @@ func readings(files []string, flags policyFlags) (string, []reading, error) {
 	var out []reading
 	var refused []error
 	for _, kind := range kinds {
-		p, releases, err := policy.Explain(file, policy.Origin{
+		where := policy.Origin{
 			Repository: gate.RepositoryID{Forge: gate.ForgeID(kind), ID: 1}, Commit: strings.Repeat("0", 40),
 			Path: path, DefaultBranch: flags.branch, Kind: kind, Keys: []string{boundKey},
 			OwnerIsUser: flags.person, Floors: floors,
-		})
+		}
+		p, releases, err := policy.Explain(file, where)
 		if err != nil {
 			refused = append(refused, err)
 			continue
 		}
-		out = append(out, reading{kind, p.Mode, releases})
+		out = append(out, reading{Forge: kind, Mode: p.Mode, Releases: releases, policy: p, origin: where})
 	}
 	if len(out) == 0 {
 		return path, nil, shownBelow(furthest(refused))

@@ -46,11 +46,13 @@ func (r *reader) approvers(f field, where Origin, g *gate.ApprovalGroup) {
 	const expected = "write, maintain, admin or team:…"
 	named := map[string]gate.Role{"write": gate.RoleWrite, "maintain": gate.RoleMaintain, "admin": gate.RoleAdmin}
 	for _, n := range r.list(f) {
-		if _, isText := n.(*ast.StringNode); !isText && isTeam(n) {
-			r.bad(n, "a team with a space after the colon", "team:security", "team: security", "write it without the space, or in quotes")
-			return
+		s, joined := joinedTeam(n)
+		switch {
+		case !joined && member(n, "team") != nil:
+			r.bad(n, "a team with a space after the colon", "team:security", "team: security", "write it without the space")
+		case !joined:
+			s = r.text("an approver", n)
 		}
-		s := r.text("an approver", n)
 		if r.err != nil {
 			return
 		}
@@ -95,11 +97,19 @@ func (r *reader) team(n ast.Node, team string, where Origin, g *gate.ApprovalGro
 // slug is a team's own name, without its organisation.
 func slug(team string) string { return team[strings.LastIndex(team, "/")+1:] }
 
-// isTeam recognises a mapping of team, which a space after the colon makes.
-func isTeam(n ast.Node) bool {
-	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 1 {
+// joinedTeam reads team:security within brackets within braces, where the parser takes it for
+// a mapping though YAML does not: only a space after the colon makes one.
+func joinedTeam(n ast.Node) (string, bool) {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) == 1 && m.Start.Value == ":" {
 		n = m.Values[0]
 	}
 	v, ok := n.(*ast.MappingValueNode)
-	return ok && v.Key.String() == "team"
+	if !ok || v.Key.String() != "team" {
+		return "", false
+	}
+	colon, value := v.Start, v.Value.GetToken()
+	if colon == nil || value == nil || value.Position.Line != colon.Position.Line || value.Position.Column != colon.Position.Column+1 {
+		return "", false
+	}
+	return teamPrefix + strings.TrimSpace(value.Origin), true
 }

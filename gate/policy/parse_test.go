@@ -257,3 +257,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// YAML takes team:security for a text wherever it stands.
+func TestTeams(t *testing.T) {
+	for _, line := range []string{
+		"approvals: [{from: [team:acme/security, team:b-2, write]}]", "approvals: [{from: [\"team:acme/security\", 'team:b-2', write]}]",
+		"approvals:\n      - from: [team:acme/security, team:b-2, write]", "approvals:\n      - from:\n          - team:acme/security\n          - team:b-2\n          - write",
+	} {
+		for _, kind := range []gate.ForgeKind{gate.GitHub, gate.GitLab} {
+			p := parse(t, entry("job: x\n    "+line), kind)
+			want := []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Teams: []string{"acme/security", "b-2"}, Count: 1}}
+			if diff := cmp.Diff(want, p.Streams[0].Approvals); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", line, diff)
+			}
+		}
+	}
+	file := entry("approvals: [{from: [team:acme/sub/security]}]\n    job: x")
+	if p := parse(t, file, gate.GitLab); p.Streams[0].Approvals[0].Teams[0] != "acme/sub/security" {
+		t.Errorf("a group within a group: %v", p.Streams[0].Approvals)
+	}
+}

@@ -103,6 +103,8 @@ var refusals = []struct {
 	{what: "too many aliases", file: "version: 1\nchatops: {aliases: [/aa, /bb, /cc, /dd, /ee, /ff]}\nreleases:\n  - workflow: release.yml\n"},
 	{what: "team with a space", file: entry("approvals: [{from: [team: security]}]")},
 	{what: "team with a space, in a block", file: entry("approvals:\n      - from:\n          - team: security")},
+	{what: "team in braces", file: entry("approvals: [{from: [{team: security}]}]")},
+	{what: "team in quotes after the colon", file: entry("approvals: [{from: [team:\"a b\"]}]")},
 	{what: "team without a name", file: entry("approvals: [{from: [\"team:\"]}]")},
 	{what: "team in upper case", file: entry("approvals: [{from: [team:Security]}]")},
 	{what: "team as a mention", file: entry("approvals: [{from: [\"team:@acme/security\"]}]")},
