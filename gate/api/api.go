@@ -20,6 +20,8 @@ type Problem struct {
 	Expected string `json:"expected,omitempty"`
 	Got      string `json:"got,omitempty"`
 	Fix      string `json:"fix,omitempty"`
+	// Claims are all pinned claims of the ID token, where that is what was refused.
+	Claims []gate.ClaimCheck `json:"claims,omitempty"`
 }
 
 // Ask is the body of POST /v1/releases. Unknown members are refused.

@@ -13,6 +13,7 @@ func github(c *claims, w *gate.Workload) {
 	w.Repository = gate.RepositoryID{Forge: w.Forge, ID: c.id("repository_id")}
 	w.Owner = gate.AccountID{Forge: w.Forge, ID: c.id("repository_owner_id")}
 	w.RepositoryName = c.name("repository", c.text("repository_owner"))
+	c.pin("repository_owner", "the owner's name, for display")
 	w.Ref = c.ref("ref", c.text("ref"))
 	w.Commit = c.commit("sha")
 	w.Workflow, w.WorkflowRef = c.located("workflow_ref", w.Ref)
@@ -24,11 +25,14 @@ func github(c *claims, w *gate.Workload) {
 	w.Runner = c.runner("github-hosted")
 	w.RunID = c.id("run_id")
 	w.RunAttempt = c.id("run_attempt")
+	c.list("check_run_id", "a positive number as a text, or nothing from an older GitHub")
 	if c.has("check_run_id") {
 		w.JobID = c.id("check_run_id")
 	}
 	w.Actor = gate.Account{ID: gate.AccountID{Forge: w.Forge, ID: c.id("actor_id")}, Login: c.text("actor")}
-	if c.err == nil && !strings.HasPrefix(w.Workflow, w.RepositoryName+"/") {
+	c.pin("environment", "any, or nothing: the policy may name one")
+	c.pin("event_name", "a text: the policy names those allowed")
+	if c.fine("repository", "workflow_ref") && !strings.HasPrefix(w.Workflow, w.RepositoryName+"/") {
 		c.contradict("workflow_ref", "a workflow of "+w.RepositoryName, quoted(w.Workflow))
 	}
 	c.immutableSub(w)
@@ -41,6 +45,7 @@ func (c *claims) name(claim, owner string) string {
 	if !ok || of != owner || name == "" || strings.ContainsAny(name, "/@: ") || strings.ContainsAny(of, "@: ") {
 		c.contradict(claim, "owner/name of owner "+quoted(owner), quoted(s))
 	}
+	c.pin(claim, "owner/name, for display")
 	return s
 }
 
@@ -57,6 +62,9 @@ func (c *claims) immutableSub(w *gate.Workload) {
 		return
 	}
 	owner, name, _ := strings.Cut(w.RepositoryName, "/")
+	if !c.fine("repository", "repository_id", "repository_owner_id") {
+		return
+	}
 	if want := fmt.Sprintf("%s@%d/%s@%d", owner, w.Owner.ID, name, w.Repository.ID); !strings.EqualFold(repo, want) {
 		c.contradict("sub", "repo:"+want+":…, as the other claims say", quoted(rest))
 	}
@@ -64,6 +72,7 @@ func (c *claims) immutableSub(w *gate.Workload) {
 
 // runner is where the job runs: on the forge's own machines or on somebody else's.
 func (c *claims) runner(hosted string) string {
+	c.list("runner_environment", hosted+" or self-hosted")
 	s := c.text("runner_environment")
 	if s != hosted && s != "self-hosted" {
 		c.contradict("runner_environment", hosted+" or self-hosted", quoted(s))

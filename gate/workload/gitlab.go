@@ -16,23 +16,27 @@ func gitlab(c *claims, w *gate.Workload) {
 	w.Repository = gate.RepositoryID{Forge: w.Forge, ID: c.id("project_id")}
 	// A fork's merge request pipeline names the fork here and the project it runs in
 	// there (GitLab 18.3 and later).
-	if c.has("job_project_id") && c.id("job_project_id") != w.Repository.ID {
+	c.list("job_project_id", "that of project_id, or nothing")
+	if c.has("job_project_id") && c.id("job_project_id") != w.Repository.ID && c.fine("project_id", "job_project_id") {
 		c.contradict("job_project_id", "the project itself", quoted(c.text("job_project_id")))
 	}
 	w.Owner = gate.AccountID{Forge: w.Forge, ID: c.id("namespace_id")}
 	w.RepositoryName = c.text("project_path")
+	c.pin("project_path", "the project's path, for display")
 	w.Event = c.text("pipeline_source")
 	if w.Event == "merge_request_event" || w.Event == "external_pull_request_event" {
 		c.contradict("pipeline_source", "a pipeline of a branch or tag", quoted(w.Event))
 	}
+	c.pin("pipeline_source", "a text: the policy names those allowed")
 	w.Ref = c.gitlabRef()
 	w.Commit = c.commit("sha")
 	w.Workflow, w.WorkflowRef = c.located("ci_config_ref_uri", w.Ref)
 	w.WorkflowCommit = c.commit("ci_config_sha")
-	if c.err == nil && !strings.Contains(w.Workflow, "/"+w.RepositoryName+"//") {
+	if c.fine("project_path", "ci_config_ref_uri") && !strings.Contains(w.Workflow, "/"+w.RepositoryName+"//") {
 		c.contradict("ci_config_ref_uri", "a CI configuration of "+w.RepositoryName, quoted(w.Workflow))
 	}
 	w.Environment = c.optional("environment")
+	c.pin("environment", "any, or nothing: the policy may name one")
 	w.Runner = c.runner("gitlab-hosted")
 	w.Actor = gate.Account{ID: gate.AccountID{Forge: w.Forge, ID: c.id("user_id")}, Login: c.text("user_login")}
 }
@@ -41,7 +45,8 @@ func gitlab(c *claims, w *gate.Workload) {
 // ref_path, that must say the same.
 func (c *claims) gitlabRef() string {
 	full := map[string]string{"branch": "refs/heads/", "tag": "refs/tags/"}[c.text("ref_type")] + c.text("ref")
-	if c.has("ref_path") && c.text("ref_path") != full {
+	c.list("ref_path", "ref and ref_type as one, or nothing")
+	if c.has("ref_path") && c.text("ref_path") != full && c.fine("ref", "ref_type", "ref_path") {
 		c.contradict("ref_path", quoted(full), quoted(c.text("ref_path")))
 	}
 	return c.ref("ref", full)

@@ -16,36 +16,48 @@ const (
 	getANewIDToken = "get a new ID token and ask at once"
 )
 
-// validity is when an ID token serves (RFC 7519, section 4.1).
-type validity struct{ issued, from, expires time.Time }
-
-func (c *claims) validity() validity {
+// times reads when the ID token serves (RFC 7519, section 4.1), and refuses one that
+// does not serve now.
+func (c *claims) times(r reading) (issued, expires time.Time) {
 	at := func(name string) time.Time { return time.Unix(c.seconds(name), 0).UTC() }
-	return validity{issued: at("iat"), from: at("nbf"), expires: at("exp")}
+	issued, expires = at("iat"), at("exp")
+	from := at("nbf")
+	ages, lives := c.fine("iat"), c.fine("iat", "exp")
+	age, life := r.now.Sub(issued), expires.Sub(issued)
+	maxAge, maxLife := r.limits()
+
+	late := func(is bool, name, text, expected, got string) {
+		if is {
+			c.refuse(refuse(gate.CodeTokenExpired, text, expected, got, getANewIDToken), name, expected)
+		}
+	}
+	now := stamp(r.now)
+	late(c.fine("exp") && !r.now.Before(expires), "exp", "the ID token expired", "one that is valid at "+now, "expired "+stamp(expires))
+	late(ages && age < -MaxSkew, "iat", "the ID token was issued in the future", "issued by "+now, "issued "+stamp(issued))
+	late(c.fine("nbf") && r.now.Add(MaxSkew).Before(from), "nbf", "the ID token is not valid yet", "valid by "+now, "not before "+stamp(from))
+	late(lives && life <= 0, "exp", "the ID token expires before it is issued", "exp after iat", life.String())
+	late(lives && maxLife > 0 && life > maxLife, "exp", "the ID token lives too long", "at most "+maxLife.String()+" after iat", life.String())
+	late(ages && maxAge > 0 && age > maxAge, "iat", "the ID token is too old", "at most "+maxAge.String()+" before "+now, age.Truncate(time.Second).String())
+
+	c.pin("iat", "by "+now)
+	if maxAge > 0 {
+		c.pin("iat", "at most "+maxAge.String()+" before "+now)
+	}
+	c.pin("nbf", "by "+now)
+	c.pin("exp", "after "+now)
+	if maxLife > 0 {
+		c.pin("exp", "after "+now+", at most "+maxLife.String()+" after iat")
+	}
+	return issued, expires
 }
 
-// at refuses an ID token that does not serve now.
-func (t validity) at(now time.Time, kind gate.ForgeKind, want Audience) error {
-	age, life := now.Sub(t.issued), t.expires.Sub(t.issued)
-	bad := func(text, expected, got string) error {
-		return refuse(gate.CodeTokenExpired, text, expected, got, getANewIDToken)
-	}
-	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// limits are the longest age and life of the forge's ID tokens; 0 for any.
+func (r reading) limits() (age, life time.Duration) {
 	switch {
-	case !now.Before(t.expires):
-		return bad("the ID token expired", "one that is valid at "+stamp(now), "expired "+stamp(t.expires))
-	case age < -MaxSkew:
-		return bad("the ID token was issued in the future", "issued by "+stamp(now), "issued "+stamp(t.issued))
-	case now.Add(MaxSkew).Before(t.from):
-		return bad("the ID token is not valid yet", "valid by "+stamp(now), "not before "+stamp(t.from))
-	case life <= 0:
-		return bad("the ID token expires before it is issued", "exp after iat", life.String())
-	case kind == gate.GitHub && life > MaxLifeGitHub:
-		return bad("the ID token lives too long", "at most "+MaxLifeGitHub.String(), life.String())
-	case kind == gate.GitHub && age > MaxAgeGitHub:
-		return bad("the ID token is too old", "at most "+MaxAgeGitHub.String(), age.Truncate(time.Second).String())
-	case kind == gate.GitLab && !want.RunChecked && age > MaxAgeGitLab:
-		return bad("the ID token is too old", "at most "+MaxAgeGitLab.String(), age.Truncate(time.Second).String())
+	case r.issuer.Kind == gate.GitHub:
+		return MaxAgeGitHub, MaxLifeGitHub
+	case r.runChecked:
+		return 0, 0
 	}
-	return nil
+	return MaxAgeGitLab, 0
 }

@@ -38,8 +38,11 @@ func parse(raw string) (token, error) {
 		return token{}, malformed("the claim set is no JSON object")
 	}
 	t.claims = &claims{members: payload}
-	t.issuer = t.claims.text("iss")
-	return t, t.claims.err
+	if json.Unmarshal(payload["iss"], &t.issuer) != nil || t.issuer == "" {
+		return token{}, refuse(gate.CodeTokenClaims, "the ID token does not say who issued it", "a text as claim iss", "none",
+			"send the ID token exactly as the CI gave it")
+	}
+	return t, nil
 }
 
 // members reads a JSON object. A member that stands twice could be read differently by

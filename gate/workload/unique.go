@@ -46,7 +46,7 @@ func uniqueValue(dec *json.Decoder, depth int) error {
 			}
 			key, _ := name.(string)
 			if seen[key] {
-				return fmt.Errorf("member %s stands twice", quoted(key))
+				return errors.New("a member stands twice") // whose is not repeated: nothing is proved yet
 			}
 			seen[key] = true
 		}

@@ -110,6 +110,7 @@ func (i *issuer) table(rows []row) {
 			continue
 		}
 		refused(i.t, r.what, raw, err, r.code)
+		i.tabled(r.what, raw, err)
 	}
 }
 
