@@ -37,13 +37,13 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	job, err := s.identify(r, raw, canonical.AskAudience(s.Server.Host, hash))
+	job, err := s.identify(r, raw, canonical.AskAudience(s.Server.Host, hash), ask)
 	if err != nil {
 		return err
 	}
 	rec, joined, err := s.Releases.Open(r.Context(), job, ask)
 	if err != nil {
-		return err
+		return workload.Told(err, job, ask, s.Now())
 	}
 	view := s.view(rec)
 	view.Joined = joined
@@ -83,11 +83,11 @@ func noToken(got string) error {
 	}
 }
 
-// identify verifies an ID token. Whether an old one's job still runs is then for
-// [Releases] to ask the forge.
-func (s *server) identify(r *http.Request, raw, audience string) (gate.Workload, error) {
+// identify verifies an ID token, that of an ask where there is one. Whether an old one's
+// job still runs is then for [Releases] to ask the forge.
+func (s *server) identify(r *http.Request, raw, audience string, ask gate.Ask) (gate.Workload, error) {
 	return s.Verifier.Verify(r.Context(), raw, workload.Audience{
-		GitHub: audience, GitLab: s.origin(), RunChecked: true,
+		GitHub: audience, GitLab: s.origin(), RunChecked: true, Ask: ask,
 	})
 }
 

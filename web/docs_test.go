@@ -92,7 +92,11 @@ func TestAPIPage(t *testing.T) {
 func given(t *testing.T, state string) *world {
 	t.Helper()
 	w := newWorld(t)
-	if state == "nothing" {
+	switch state {
+	case "nothing":
+		return w
+	case "misdirected":
+		w.doubt = misdirected()
 		return w
 	}
 	var opts []gatetest.Option

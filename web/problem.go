@@ -17,7 +17,7 @@ func (s *server) problem(w http.ResponseWriter, _ *http.Request, err error) {
 	status := refusal(w.Header(), e)
 	body, merr := json.Marshal(api.Problem{
 		Type: s.Server.JoinPath("errors", e.Code.String()).String(), Title: e.Text, Status: status,
-		Code: e.Code.String(), Expected: e.Expected, Got: e.Got, Fix: e.Fix,
+		Code: e.Code.String(), Expected: e.Expected, Got: e.Got, Fix: e.Fix, Claims: e.Claims,
 	})
 	if merr != nil {
 		plain(w, http.StatusInternalServerError, gate.CodeInternal.String()+"\n")

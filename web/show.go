@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/canonical"
+	"github.com/countersign/countersign/gate/workload"
 )
 
 const (
@@ -41,7 +42,7 @@ func (s *server) speaker(r *http.Request) (gate.Workload, string, error) {
 	if err != nil {
 		return gate.Workload{}, "", err
 	}
-	job, err := s.identify(r, raw, canonical.RequestAudience(s.Server.Host, id))
+	job, err := s.identify(r, raw, canonical.RequestAudience(s.Server.Host, id), gate.Ask{})
 	return job, id, err
 }
 
@@ -58,7 +59,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) error {
 	woken := s.Wake() // before reading: what changes after is not missed
 	rec, err := s.Releases.Show(r.Context(), job, id)
 	if err != nil {
-		return err
+		return workload.Told(err, job, gate.Ask{}, s.Now())
 	}
 	if rec, err = s.changed(r, rec, wait, woken); err != nil {
 		return err
@@ -124,7 +125,7 @@ func (s *server) collect(w http.ResponseWriter, r *http.Request) error {
 	}
 	rec, files, err := s.Releases.Collect(r.Context(), job, id)
 	if err != nil {
-		return err
+		return workload.Told(err, job, gate.Ask{}, s.Now())
 	}
 	out := api.Collected{Release: s.view(rec), Files: make([]api.File, 0, len(files))}
 	for _, f := range files {

@@ -53,6 +53,8 @@ type world struct {
 	handler http.Handler
 	fail    error         // of the store
 	refuse  error         // of the releases
+	job     gate.Workload // whose ID token the good one is; a default where it is nobody's
+	doubt   error         // of the verifier, about the good one
 	panics  any           // of the releases
 	storing chan struct{} // closed by the test before Accept returns, where set
 	shown   chan struct{} // told of each Show, where set
@@ -193,6 +195,12 @@ func (w *world) Verify(_ context.Context, raw string, want workload.Audience) (g
 			Kind: gate.Unidentified, Code: gate.CodeTokenMalformed, Text: "what came as an ID token is none",
 			Expected: "a JWS in compact form", Got: "something else", Fix: "send the CI's token, unchanged",
 		}
+	}
+	if w.doubt != nil {
+		return gate.Workload{}, w.doubt
+	}
+	if w.job.Kind != "" {
+		return w.job, nil
 	}
 	return gate.Workload{Forge: "github", Kind: gate.GitHub, Repository: gatetest.Repository()}, nil
 }
