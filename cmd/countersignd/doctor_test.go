@@ -1,10 +1,128 @@
 package main_test
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/countersign/countersign/forges/forgetest"
+	"github.com/countersign/countersign/gate/store"
 )
 
 func TestDoctorGolden(t *testing.T) {
 	s := newSite(t)
 	golden(t, "doctor-unprobed.golden", s.plain(s.run(0, "doctor")))
+	s.database()
+	s.run(0, "probe", "--forge", "github", "--repo", scratch)
+	golden(t, "doctor-probed.golden", s.plain(s.run(0, "doctor")))
+}
+
+// database makes the site's database, as serve does.
+func (s *site) database() {
+	s.t.Helper()
+	shelf, err := store.Open(s.t.Context(), store.Config{Engine: store.SQLite, Path: filepath.Join(s.dir, "data", "countersign.db"), Now: time.Now})
+	if err == nil {
+		err = shelf.Close()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestDoctorFinds(t *testing.T) {
+	for name, row := range map[string]struct {
+		spoil func(*site)
+		code  int
+		says  []string
+	}{
+		"no configuration":        {func(s *site) { s.config = "/nonexistent.yaml" }, 1, []string{"failure     CS-1801", "Fix: name it with --config", "1 failure"}},
+		"two problems":            {func(s *site) { s.edit("app_id:", "app_ids:") }, 1, []string{"failure     CS-1801", "app_ids"}},
+		"http":                    {func(s *site) { s.edit("https://sign.example.org", "http://127.0.0.1:8080") }, 0, []string{"warning     server.url is http", "TLS"}},
+		"a short webhook secret":  {func(s *site) { s.write("hook", []byte("short")) }, 0, []string{"warning     the webhook secret has 5 bytes", "openssl rand"}},
+		"an empty webhook secret": {func(s *site) { s.write("hook", nil) }, 1, []string{"failure     CS-1801", "an empty secret protects nothing"}},
+		"no database": {func(s *site) { s.write("data/countersign.db", []byte(strings.Repeat("no database ", 1000))) }, 1,
+			[]string{"failure     CS-1902", "Fix: mend the database"}},
+		"another key": {func(s *site) {
+			text, err := os.ReadFile(s.config)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.edit(regexp.MustCompile(`SHA256:[0-9a-f]{64}`).FindString(string(text)), "SHA256:"+strings.Repeat("0", 64))
+		}, 1, []string{"failure     CS-1504", "Fix:"}},
+		"no such token": {func(s *site) {
+			text, err := os.ReadFile(s.config)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.write("countersign.yaml", []byte(strings.ReplaceAll(string(text), "token: countersign,", "token: elsewhere,")))
+		}, 1, []string{"failure     CS-15", "elsewhere"}},
+		"a wrong PIN": {func(s *site) {
+			s.write("pin", []byte("0000"))
+			text, err := os.ReadFile(s.config)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.write("countersign.yaml", regexp.MustCompile(`pin_file: [^}]*}`).ReplaceAll(text, []byte("pin_file: "+s.dir+"/pin}")))
+		}, 1, []string{"failure     CS-1505"}},
+		"a revoked token":      {func(s *site) { s.gitlab.RevokeToken(s.gitlab.BotToken()) }, 1, []string{"failure     the forge refuses the credential: it answered 401", "check token_file"}},
+		"another App's key":    {func(s *site) { s.edit("app_id: 424242", "app_id: 424243") }, 1, []string{"failure     the forge refuses the credential", "check app_id"}},
+		"no key at all":        {func(s *site) { s.write("app.pem", []byte("no key")) }, 1, []string{"failure     CS-1801", "forge github cannot be used"}},
+		"a forge that is down": {func(s *site) { s.github.Close() }, 1, []string{"failure     the forge does not answer", "may connect"}},
+		"fewer permissions": {func(s *site) { s.github.SetPermissions(map[string]string{"metadata": "read"}) }, 1,
+			[]string{"failure     the installation of OWNER lacks actions: read", "an owner of OWNER accepts"}},
+		"broken findings": {func(s *site) { s.write("data/probe-github.json", []byte("{")) }, 1, []string{"failure     read the findings", "remove the file"}},
+		"findings of another forge": {func(s *site) {
+			s.write("data/probe-github.json", []byte(`{"probe":1,"forge":"github","kind":"github","url":"https://github.com"}`))
+		}, 0, []string{"nothing is proven about this forge"}},
+		"another version": {func(s *site) {
+			s.write("data/probe-gitlab.json", []byte(`{"probe":1,"forge":"gitlab","kind":"gitlab","url":"`+s.gitlab.URL()+`","version":"17.0.0"}`))
+		}, 0, []string{"warning     the forge was probed as version 17.0.0, and is version 18.5.1 now"}},
+		"a silent forge": {func(s *site) { s.gitlab.Fail(forgetest.Fault{Path: "/user", Status: 502, Body: "bad gateway"}) }, 1, []string{"failure     the forge answered 502"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			row.spoil(s)
+			out := s.run(row.code, "doctor")
+			for _, want := range row.says {
+				if !strings.Contains(strings.Join(strings.Fields(out), " "), strings.Join(strings.Fields(want), " ")) {
+					t.Errorf("expected %q in\n%s", want, out)
+				}
+			}
+			for _, secret := range []string{hook, s.gitlab.BotToken(), "PRIVATE"} {
+				if strings.Contains(out, secret) {
+					t.Errorf("it tells a secret:\n%s", out)
+				}
+			}
+		})
+	}
+}
+
+func TestDoctorJSON(t *testing.T) {
+	s := newSite(t)
+	s.run(0, "probe", "--forge", "gitlab", "--repo", scratch)
+	var out struct {
+		Checks []struct {
+			ID, Area, Level, Text, Fix string
+		}
+		Failures, Warnings, Passed int
+	}
+	if err := json.Unmarshal([]byte(s.run(0, "doctor", "--json")), &out); err != nil {
+		t.Fatal(err)
+	}
+	facts := 0
+	for _, c := range out.Checks {
+		if c.Area == "" || c.Text == "" || (c.Level != "pass") != (c.Fix != "") {
+			t.Errorf("expected an area, a text, and a fix where it does not pass: %+v", c)
+		}
+		if strings.HasPrefix(c.ID, "gitlab.") {
+			facts++
+		}
+	}
+	if facts < 20 || out.Failures != 0 || out.Warnings+out.Passed != len(out.Checks) {
+		t.Errorf("%d facts, %d failures, %d warnings, %d passed of %d", facts, out.Failures, out.Warnings, out.Passed, len(out.Checks))
+	}
 }

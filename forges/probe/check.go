@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/countersign/countersign/gate"
 )
@@ -66,7 +67,7 @@ func when(f Finding) string {
 func (f Fact) HowToTell(found Finding) string {
 	switch {
 	case found.Asked:
-		return found.Why + "; then probe again"
+		return strings.TrimSuffix(found.Why, " to find out") + ", then probe again"
 	case f.Needs == NeedsWrite:
 		return "countersignd probe --write"
 	case f.Needs == NeedsJob:
