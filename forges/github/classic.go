@@ -104,18 +104,25 @@ func (c classicJSON) source() ruleSource {
 			s.rules = append(s.rules, name)
 		}
 	}
-	if c.Restrictions != nil {
-		s.pushers = c.Restrictions.names()
+	exempt := []string{}
+	if !s.adminsBound {
+		exempt = []string{"administrators"}
 	}
+	door := func(names []string) { s.doors = append(s.doors, gate.Known(append(names, exempt...))) }
 	actors := []string{}
 	if c.Reviews != nil {
 		s.pullRequests, s.reviews = true, c.Reviews.Count
 		actors = c.Reviews.Bypass.names()
+		door(actors)
 	}
-	if !s.adminsBound {
-		actors = append(actors, "administrators")
+	if c.Restrictions != nil {
+		s.restricted = true
+		door(c.Restrictions.names())
 	}
-	s.bypass = gate.Known(actors)
+	if c.Lock.on() {
+		door(nil)
+	}
+	s.bypass = gate.Known(append(actors, exempt...))
 	return s
 }
 

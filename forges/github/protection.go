@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/countersign/countersign/gate"
@@ -19,7 +18,9 @@ type ruleSource struct {
 	noUpdate     bool // only those who may bypass may push at all
 	noCreation   bool
 	reviews      int
-	pushers      []string // who may push, where a list says so
+	// doors are the lists of who comes past each rule that stops a push without a pull request.
+	doors        []gate.Fact[[]string]
+	restricted   bool // only those on a list may push
 	adminsBound  bool
 	adminsHidden bool   // the bypass list, which alone would exempt them, is hidden
 	adminsUnread string // why the bypass list could not be read
@@ -62,7 +63,7 @@ func withClassic(rulesets []ruleSource, c ruleSource) []ruleSource {
 		sum.reviews = max(sum.reviews, s.reviews)
 	}
 	implied := (sum.noForcePush || !c.noForcePush) && (sum.noDeletion || !c.noDeletion) &&
-		(sum.pullRequests || !c.pullRequests) && sum.reviews >= c.reviews && c.pushers == nil
+		(sum.pullRequests || !c.pullRequests) && sum.reviews >= c.reviews && !c.restricted
 	if implied && !c.adminsBound {
 		c.adminsBound, c.bypass = true, gate.Known([]string{})
 	}
@@ -85,7 +86,7 @@ func merge(ref string, sources []ruleSource) gate.Protection {
 	p.Reviews = gate.Known(reviews)
 	p.AdminsEnforced = admins(sources)
 	p.Bypass = bypass(sources)
-	p.Push = push(sources, p.Bypass)
+	p.Push = push(sources)
 	return p
 }
 
@@ -124,30 +125,30 @@ func bypass(sources []ruleSource) gate.Fact[[]string] {
 	return gate.Known(sortedUnique(actors))
 }
 
-// push says who may push without a pull request.
-func push(sources []ruleSource, bypass gate.Fact[[]string]) gate.Fact[[]string] {
-	closed := slices.ContainsFunc(sources, func(s ruleSource) bool { return s.pullRequests || s.noUpdate })
-	if closed {
-		actors, ok := bypass.Get()
-		switch {
-		case !ok:
-			return gate.Unknown[[]string]("those on the bypass list: " + bypass.Why())
-		case len(actors) == 0:
-			return gate.Known([]string{"nobody"})
-		}
-		return bypass
-	}
+// push says who may push without a pull request: who comes through every door. Each list is
+// a bound of those, and the shortest is told; lists name people, teams and roles, so that
+// who is in two of them cannot be told from the names.
+func push(sources []ruleSource) gate.Fact[[]string] {
+	var least []string
+	hidden := ""
 	for _, s := range sources {
-		if s.pushers != nil {
-			return gate.Known(orNobody(s.pushers))
+		for _, door := range s.doors {
+			names, ok := door.Get()
+			switch {
+			case !ok && hidden == "":
+				hidden = s.name + ": " + door.Why()
+			case ok && len(names) == 0:
+				return gate.Known([]string{"nobody"})
+			case ok && (least == nil || len(names) < len(least)):
+				least = sortedUnique(names)
+			}
 		}
 	}
-	return gate.Known([]string{"everyone with write"})
-}
-
-func orNobody(names []string) []string {
-	if len(names) == 0 {
-		return []string{"nobody"}
+	switch {
+	case hidden != "":
+		return gate.Unknown[[]string]("those on the bypass list of " + hidden)
+	case least == nil:
+		return gate.Known([]string{"everyone with write"})
 	}
-	return names
+	return gate.Known(least)
 }

@@ -122,7 +122,7 @@ func TestBypass(t *testing.T) {
 		},
 		{
 			"the organisation's administrators", true, []rule{{"actor_id": 1, "actor_type": "OrganizationAdmin", "bypass_mode": "pull_request"}},
-			[]string{"OrganizationAdmin 1 (in pull requests)"}, "OrganizationAdmin 1 (in pull requests)", false,
+			[]string{"OrganizationAdmin 1 (in pull requests)"}, "nobody", false,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

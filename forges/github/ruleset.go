@@ -152,7 +152,28 @@ func rules(id int64, all []ruleJSON) (ruleSource, error) {
 	return s, nil
 }
 
+// setBypass takes in who may bypass the source's rules, and with them who may push without a
+// pull request where a rule asks for one, or lets nobody push at all. Who may bypass in pull
+// requests only may not push.
 func (s *ruleSource) setBypass(actors *[]bypassActor, err error) {
+	s.readBypass(actors, err)
+	if !s.pullRequests && !s.noUpdate {
+		return
+	}
+	if !s.bypass.IsKnown() {
+		s.doors = append(s.doors, s.bypass)
+		return
+	}
+	names := []string{}
+	for _, a := range *actors {
+		if a.Mode != "pull_request" {
+			names = append(names, a.String())
+		}
+	}
+	s.doors = append(s.doors, gate.Known(names))
+}
+
+func (s *ruleSource) readBypass(actors *[]bypassActor, err error) {
 	s.adminsBound = true
 	var answer *callError
 	switch {
@@ -204,18 +225,15 @@ func (rd *reading) tagProtection(ctx context.Context) gate.Fact[gate.Protection]
 		if err != nil {
 			return gate.Unknown[gate.Protection](err.Error())
 		}
-		s.setBypass(set.BypassActors, nil)
 		s.noForcePush = s.noForcePush || s.noUpdate // a tag that cannot be updated cannot be moved
+		s.noUpdate = s.noCreation                   // to push a tag is to make it
+		s.setBypass(set.BypassActors, nil)
 		sources = append(sources, s)
 	}
 	if len(sources) == 0 {
 		return gate.Absent[gate.Protection]("no active ruleset applies to " + rd.request.Ref)
 	}
-	p := merge(rd.request.Ref, sources)
-	if slices.ContainsFunc(sources, func(s ruleSource) bool { return s.noCreation }) {
-		p.Push = push([]ruleSource{{noUpdate: true}}, p.Bypass)
-	}
-	return gate.Known(p)
+	return gate.Known(merge(rd.request.Ref, sources))
 }
 
 // applies matches a ref as rulesets do: fnmatch with FNM_PATHNAME over the full ref,
