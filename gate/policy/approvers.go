@@ -80,10 +80,8 @@ func (r *reader) team(n ast.Node, team string, where Origin, g *gate.ApprovalGro
 	if where.Kind == gate.GitLab {
 		expected, fix = "team:acme/security", "write the group's full path as its page's address has it"
 	}
-	whole := regexp.MustCompile("^" + teamSegment + "(/" + teamSegment + ")*$")
 	switch {
-	case !whole.MatchString(team), len(team) > maxText,
-		where.Kind == gate.GitHub && (strings.Count(team, "/") > 1 || slug(team) != strings.ToLower(slug(team))):
+	case !isTeamOf(where.Kind, team):
 		r.bad(n, "team "+quoted(team)+" is no team's name", expected, quoted(team), fix)
 	case where.OwnerIsUser && where.Kind == gate.GitHub:
 		r.bad(n, "team "+quoted(team)+" cannot be: the repository belongs to a person's account, and those have no teams", "write, maintain or admin",
@@ -94,8 +92,15 @@ func (r *reader) team(n ast.Node, team string, where Origin, g *gate.ApprovalGro
 	g.Teams = append(g.Teams, team)
 }
 
-// slug is a team's own name, without its organisation.
-func slug(team string) string { return team[strings.LastIndex(team, "/")+1:] }
+// isTeamOf reports whether a forge of the kind may have such a team. GitHub's own names of
+// teams are in lower case, and stand alone or behind their organisation's.
+func isTeamOf(kind gate.ForgeKind, team string) bool {
+	if !regexp.MustCompile("^"+teamSegment+"(/"+teamSegment+")*$").MatchString(team) || len(team) > maxText {
+		return false
+	}
+	slug := team[strings.LastIndex(team, "/")+1:]
+	return kind != gate.GitHub || strings.Count(team, "/") <= 1 && slug == strings.ToLower(slug)
+}
 
 // joinedTeam reads team:security within brackets within braces, where the parser takes it for
 // a mapping though YAML does not: only a space after the colon makes one.

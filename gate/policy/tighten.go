@@ -73,12 +73,15 @@ func (h holder) at(path ...string) ast.Node {
 }
 
 func (h holder) approvals() {
-	if h.where.OwnerIsUser && h.where.Kind == gate.GitHub {
-		for _, g := range h.floor.ask.approvals {
-			if len(g.Teams) > 0 {
-				h.bad(h.entry, "floor "+h.floor.Name+" asks for approvals from a team, and the repository belongs to a person's account, which has none",
+	for _, g := range h.floor.ask.approvals {
+		for _, team := range g.Teams {
+			switch {
+			case h.where.OwnerIsUser && h.where.Kind == gate.GitHub:
+				h.bad(h.entry, "floor "+h.floor.Name+" asks for approvals from team "+team+", and the repository belongs to a person's account, which has no teams",
 					"a repository of an organisation", "one of a person", "move the repository, or ask the operator to give this owner another floor")
-				return
+			case !isTeamOf(h.where.Kind, team):
+				h.bad(h.entry, "floor "+h.floor.Name+" asks for approvals from team "+team+", which this forge cannot have", "team:security or team:acme/security",
+					teamPrefix+team, "the operator gives the floor the owners of the other forge alone")
 			}
 		}
 	}
@@ -100,7 +103,7 @@ func (h holder) runner() {
 			"the operator writes runner: "+anyHosted+" in the floor, or gives it the owners of the other forge alone")
 	case h.stream.Runner != "":
 		h.bad(h.at("identity", "runner"), "floor "+h.floor.Name+" asks for a "+want+" runner, "+h.others("identity.runner", "the file")+" for a "+h.stream.Runner+" one",
-			want, h.stream.Runner, "leave identity.runner out, and run the job where the floor asks for")
+			want, h.stream.Runner, h.settle("identity.runner", "leave identity.runner out, and run the job where the floor asks for"))
 	default:
 		h.raise("identity.runner", true, func() { h.stream.Runner = want })
 	}
@@ -119,13 +122,13 @@ func (h holder) window() {
 	}
 	if w.Zone.String() != have.Zone.String() {
 		h.bad(h.at("window", "tz"), "floor "+h.floor.Name+" has a window by the clocks of "+w.Zone.String()+", "+h.others("window", "the file")+" by those of "+have.Zone.String(),
-			"tz: "+w.Zone.String(), have.Zone.String(), "write the window by the floor's clocks, or leave it out to have the floor's")
+			"tz: "+w.Zone.String(), have.Zone.String(), h.settle("window", "write the window by the floor's clocks, or leave it out to have the floor's"))
 		return
 	}
 	both := within(*have, *w)
 	if len(both.Days) == 0 || both.From >= both.To {
 		h.bad(h.at("window"), "no time is within both the window of floor "+h.floor.Name+" and that of "+h.others("window", "the file"),
-			"some of "+w.String(), have.String(), "choose days and hours within the floor's window, or leave it out to have that")
+			"some of "+w.String(), have.String(), h.settle("window", "choose days and hours within the floor's window, or leave it out to have that"))
 		return
 	}
 	h.raise("window", both.String() != have.String(), func() { h.stream.Window = &both })
@@ -137,6 +140,14 @@ func (h holder) others(field, otherwise string) string {
 		return "floor " + strings.Join(names, ", ")
 	}
 	return otherwise
+}
+
+// settle is what to do about it: of two floors only the operator can.
+func (h holder) settle(field, fix string) string {
+	if len(h.by[field]) > 0 {
+		return "the operator of the server makes the floors agree"
+	}
+	return fix
 }
 
 func within(a, b gate.Window) gate.Window {
