@@ -19,8 +19,7 @@ func (w *world) raw() *sql.DB {
 	w.Helper()
 	driver, dsn := "pgx", w.config.DSN
 	if w.config.Engine == store.SQLite {
-		driver = "sqlite"
-		dsn = (&url.URL{Scheme: "file", Path: w.config.Path, RawQuery: "_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)"}).String()
+		driver, dsn = "sqlite", rawSQLite(w.config)
 	}
 	db, err := sql.Open(driver, dsn)
 	w.must(err)
@@ -30,6 +29,10 @@ func (w *world) raw() *sql.DB {
 		}
 	})
 	return db
+}
+
+func rawSQLite(c store.Config) string {
+	return (&url.URL{Scheme: "file", Path: c.Path, RawQuery: "_pragma=foreign_keys(1)&_pragma=busy_timeout(5000)"}).String()
 }
 
 func delivery(id, thread string) gate.Delivery {

@@ -70,6 +70,7 @@ func TestKilledWhileSigning(t *testing.T) {
 			}
 			uses := hsmUses(w, hsm)
 			w.must(storetest.CheckInvariants(w.ctx, w.config, uses))
+			checkLooks(w)
 			counts := intentCounts(w)
 			t.Logf("%d kills: %d HSM uses, intents %v", kills, len(uses), counts)
 			if len(uses) > counts["done"]+counts["orphaned"]+counts["open"] {
@@ -144,6 +145,23 @@ func intentCounts(w *world) map[string]int {
 	return out
 }
 
+// checkLooks holds every change that a child heard of against the looks at it: each is
+// still to come, or was stored after the last time it rang.
+func checkLooks(w *world) {
+	w.Helper()
+	var heard, looked, lost int
+	w.must(w.raw().QueryRowContext(w.ctx, `
+		SELECT COUNT(*), COUNT(l.seq), COUNT(CASE WHEN l.seq IS NULL AND NOT EXISTS (
+			SELECT 1 FROM policy_changes AS c WHERE 'heard ' || CAST(c.number AS TEXT) = h.post_key) THEN 1 END)
+		FROM (SELECT post_key, MAX(seq) AS seq FROM posts WHERE target = 'check' AND post_key LIKE 'heard %' GROUP BY post_key) AS h
+		LEFT JOIN (SELECT post_key, MAX(seq) AS seq FROM posts WHERE target = 'status' GROUP BY post_key) AS l
+			ON l.post_key = h.post_key AND l.seq > h.seq`).Scan(&heard, &looked, &lost))
+	w.Logf("%d changes heard of, %d looked at, %d lost", heard, looked, lost)
+	if heard == 0 || looked == 0 || lost > 0 {
+		w.Errorf("expected that changes were heard of, and none was lost; got %d, %d looked at, %d lost", heard, looked, lost)
+	}
+}
+
 // runChild signs releases until it is killed.
 func runChild() int {
 	if err := child(context.Background()); err != nil {
@@ -185,6 +203,9 @@ func child(ctx context.Context) error {
 
 // childStep takes up what is due, or opens a request where nothing is.
 func childStep(ctx context.Context, s *store.Store, hsm *os.File, lease time.Duration) error {
+	if rand.IntN(3) == 0 {
+		return childLook(ctx, s, lease)
+	}
 	if p, ok, err := s.ClaimPost(ctx, "child", lease); err != nil {
 		return err
 	} else if ok {
@@ -202,7 +223,9 @@ func childStep(ctx context.Context, s *store.Store, hsm *os.File, lease time.Dur
 		_, err := s.OrphanSigning(ctx, rec)
 		return err
 	}
-	if rec, err = s.RecordDecision(ctx, judgement(rec, gate.StateGranted)); err != nil {
+	j := judgement(rec, gate.StateGranted)
+	j.Snapshots = []gate.Snapshot{childSnapshot()}
+	if rec, err = s.RecordDecision(ctx, j); err != nil {
 		return err
 	}
 	is := intents(rec)
@@ -214,6 +237,36 @@ func childStep(ctx context.Context, s *store.Store, hsm *os.File, lease time.Dur
 			return err
 		}
 	}
-	_, err = s.CompleteSigning(ctx, rec, signatures(is), []gate.Post{check(rec.Request.ID, gate.PostSuccess)})
+	d := gate.Deployment{Repository: repository(), RunID: 1 + rand.Int64N(5), Environment: "production", Requested: time.Now()}
+	if err := s.Hear(ctx, gate.Heard{Deployments: []gate.Deployment{d}}); err != nil {
+		return err
+	}
+	_, err = s.CompleteSigning(ctx, rec, signatures(is), []gate.Post{
+		check(rec.Request.ID, gate.PostSuccess), answer(rec, d, gate.LeaveGiven),
+	})
 	return err
+}
+
+// childLook hears of a change, and looks at one.
+func childLook(ctx context.Context, s *store.Store, lease time.Duration) error {
+	number := 1 + rand.Int64N(6)
+	p := check("", gate.PostPending)
+	p.Key = fmt.Sprint("heard ", number)
+	if err := s.Hear(ctx, gate.Heard{Changes: []gate.ChangeRef{change(number)}, Posts: []gate.Post{p}}); err != nil {
+		return err
+	}
+	c, ok, err := s.ClaimChange(ctx, "child", lease)
+	if err != nil || !ok {
+		return err
+	}
+	looked := post("", gate.PostStatus, fmt.Sprint("heard ", c.Number))
+	return s.FinishChange(ctx, c, []gate.Post{looked})
+}
+
+// childSnapshot is a protection that somebody switches off and on.
+func childSnapshot() gate.Snapshot {
+	if rand.IntN(2) == 0 {
+		return snapshot(time.Now(), gate.Absent[gate.Protection]("not protected"))
+	}
+	return snapshot(time.Now(), gate.Known(full()))
 }

@@ -72,12 +72,12 @@ func newWorld(t *testing.T, engine store.Engine) *world {
 	return w
 }
 
-func newConfig(t *testing.T, engine store.Engine) store.Config {
+func newConfig(t testing.TB, engine store.Engine) store.Config {
 	t.Helper()
 	return configOn(t, engine, server)
 }
 
-func configOn(t *testing.T, engine store.Engine, server *storetest.Postgres) store.Config {
+func configOn(t testing.TB, engine store.Engine, server *storetest.Postgres) store.Config {
 	t.Helper()
 	c := store.Config{Engine: engine, Now: time.Now}
 	if engine == store.SQLite {
