@@ -82,7 +82,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	edit NAME TEXT, erase NAME  a comment of that name (the change's last one)
 //	says NAME REGEXP            until the gate's comment there says so
 //	reacts NAME REACTION        until the gate reacted to the last comment so
-//	posted STATE                until the commit's status begins so (GitHub's failure is GitLab's failed)
+//	posted STATE                until the commit's check run (GitHub) or status (GitLab) begins so; GitHub's failure is GitLab's failed
 //	background ARGS...          the client in the job, while the story goes on
 //	finish [=CODE]              until it ends, with that exit code
 //	settle                      until everything that the forge sent was answered
@@ -360,9 +360,14 @@ func cmdReacts(ts *testscript.TestScript, neg bool, args []string) {
 func cmdPosted(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 1)
 	s := told(ts)
-	s.until(ts, "status "+args[0], func() (bool, string) {
+	kind, state := "status", args[0]
+	if s.team.World == s.Worlds["github"] { // whose check run it is
+		kind = "check"
+		state = strings.Replace(state, "pending", "in_progress", 1)
+	}
+	s.until(ts, kind+" "+state, func() (bool, string) {
 		got := s.team.World.Statuses(s.team.Repo, s.job.Spec.SHA)
-		return slices.ContainsFunc(got, func(x forgetest.Status) bool { return x.Kind == "status" && strings.HasPrefix(x.State, args[0]) }), fmt.Sprint(got)
+		return slices.ContainsFunc(got, func(x forgetest.Status) bool { return x.Kind == kind && strings.HasPrefix(x.State, state) }), fmt.Sprint(got)
 	})
 }
 
