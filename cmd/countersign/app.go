@@ -149,8 +149,8 @@ func (a *app) print(s string) error {
 // report tells why the program ends.
 func (a *app) report(f *failure) error {
 	a.console.failure(f)
-	if f.release != nil {
-		if err := a.summarise(*f.release, nil); err != nil {
+	if f.release != nil || f.problem.Code != "" || f.exit == ExitIdentity {
+		if err := a.summarise(account{release: f.release, failure: f}); err != nil {
 			a.console.line("%s", err)
 		}
 	}

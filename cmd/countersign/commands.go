@@ -23,7 +23,7 @@ func (a *app) requestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.summarise(r, nil); err != nil {
+			if err := a.summarise(account{release: &r}); err != nil {
 				return err
 			}
 			return a.show(r)
@@ -198,7 +198,7 @@ func (a *app) fetch(ctx context.Context, s *session, r api.Release, found artifa
 	if err != nil {
 		return err
 	}
-	if err := a.summarise(got.Release, files); err != nil {
+	if err := a.summarise(account{release: &got.Release, files: files}); err != nil {
 		return err
 	}
 	return a.showCollected(got.Release, paths)

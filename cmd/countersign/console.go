@@ -101,8 +101,15 @@ func (c *console) failure(f *failure) {
 	} else {
 		c.line("%s", c.paint(styled{"denied", "countersign: " + title}))
 	}
-	for _, part := range problemLines(p) {
+	below, rows := p, checkRows(f.release)
+	if len(rows) > 0 {
+		below.Expected, below.Got = "", "" // those of the checks stand in their table
+	}
+	for _, part := range problemLines(below) {
 		c.line("%s", part)
+	}
+	for _, l := range append(table("claim", claimRows(p.Claims)), table("check", rows)...) {
+		c.line("%s", c.paint(l))
 	}
 }
 

@@ -18,3 +18,11 @@ func Drawn(w io.Writer, env map[string]string, now time.Time, states ...api.Rele
 		c.changed(r)
 	}
 }
+
+// Refused is what a terminal is sent where the gate refuses.
+func Refused(w io.Writer, env map[string]string, p api.Problem) {
+	c := newConsole(w, env)
+	c.terminal = true
+	c.colour = env["NO_COLOR"] == ""
+	c.failure(&failure{problem: p})
+}

@@ -10,9 +10,16 @@ import (
 	"github.com/countersign/countersign/gate/attest"
 )
 
-// summarise appends the request to the job summary, where the CI has one
-// (GITHUB_STEP_SUMMARY). With files, it says how to verify them.
-func (a *app) summarise(r api.Release, files []placed) error {
+// account is what a job summary is of: a request, or why there is none, or both.
+type account struct {
+	release *api.Release
+	failure *failure
+	files   []placed // as they were written
+}
+
+// summarise appends an account to the job summary, where the CI has one
+// (GITHUB_STEP_SUMMARY; GitLab has none).
+func (a *app) summarise(of account) error {
 	path := a.env["GITHUB_STEP_SUMMARY"]
 	if path == "" {
 		return nil
@@ -21,7 +28,7 @@ func (a *app) summarise(r api.Release, files []placed) error {
 	if err != nil {
 		return broken("the job summary cannot be opened", err, "unset GITHUB_STEP_SUMMARY")
 	}
-	_, err = f.WriteString(summary(r, files))
+	_, err = f.WriteString(of.summary())
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -31,35 +38,103 @@ func (a *app) summarise(r api.Release, files []placed) error {
 	return nil
 }
 
-// summary is a request in GitHub's Markdown. Everything from outside is escaped.
-func summary(r api.Release, files []placed) string {
+// summary is the account in GitHub's Markdown. Everything from outside is escaped.
+func (a account) summary() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Release %s: %s\n\n", markdown(gate.ShortRef(r.Ref)), markdown(string(r.State)))
-	if link := webLink(r.URL); link != "" {
-		fmt.Fprintf(&b, "[Release page](%s), code `%s`\n\n", link, codeSpan(r.Code))
+	if r := a.release; r != nil {
+		fmt.Fprintf(&b, "### Release %s: %s\n\n", markdown(gate.ShortRef(r.Ref)), markdown(string(r.State)))
+		if link := webLink(r.URL); link != "" {
+			fmt.Fprintf(&b, "[Release page](%s), code `%s`\n\n", link, codeSpan(r.Code))
+		}
+	} else {
+		b.WriteString("### Release: not signed\n\n")
 	}
+	if a.failure != nil {
+		b.WriteString(told(a.failure.problem))
+		b.WriteString(markdownTable("Claim", claimRows(a.failure.problem.Claims)))
+	}
+	if a.release != nil {
+		b.WriteString(checklist(*a.release))
+		if a.failure != nil {
+			b.WriteString(markdownTable("Check", checkRows(a.release)))
+		}
+		b.WriteString(digests(*a.release))
+		if len(a.files) > 0 {
+			b.WriteString(verifying(*a.release))
+		}
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// told is a problem in words.
+func told(p api.Problem) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s**", markdown(p.Title))
+	if p.Code != "" {
+		fmt.Fprintf(&b, " (`%s`)", codeSpan(p.Code))
+	}
+	b.WriteString("\n\n")
+	for _, x := range []struct{ label, text string }{{"Expected", p.Expected}, {"Got", p.Got}, {"Fix", p.Fix}} {
+		first, rest, several := strings.Cut(strings.TrimRight(x.text, "\n"), "\n")
+		switch {
+		case several:
+			fmt.Fprintf(&b, "%s: %s\n\n%s\n", x.label, markdown(first), indented(rest))
+		case first != "":
+			fmt.Fprintf(&b, "%s: %s\n\n", x.label, markdown(first))
+		}
+	}
+	return b.String()
+}
+
+// indented is a block of code, in which nothing acts: there may be YAML to paste.
+func indented(s string) string {
+	var b strings.Builder
+	for l := range strings.SplitSeq(s, "\n") {
+		rest := strings.TrimLeft(l, " ")
+		b.WriteString("    " + l[:len(l)-len(rest)] + plain(rest) + "\n")
+	}
+	return b.String()
+}
+
+// checklist is every check with its outcome and, where it did not pass, what to do.
+func checklist(r api.Release) string {
+	var b strings.Builder
 	for _, c := range r.Checks {
 		mark := " "
 		if c.Outcome == gate.Granted {
 			mark = "x"
 		}
-		fmt.Fprintf(&b, "- [%s] **%s**: %s\n", mark, markdown(string(c.Name)), markdown(c.Reason))
+		fmt.Fprintf(&b, "- [%s] **%s** (%s): %s\n", mark, markdown(string(c.Name)), c.Outcome, markdown(c.Reason))
+		if c.Outcome != gate.Granted && c.Fix != "" {
+			fmt.Fprintf(&b, "  - Fix: %s\n", markdown(c.Fix))
+		}
 	}
 	for _, l := range openPoints(r) {
 		fmt.Fprintf(&b, "- %s\n", markdown(l))
 	}
+	return b.String()
+}
+
+func digests(r api.Release) string {
+	var b strings.Builder
 	b.WriteString("\n| File | SHA-256 |\n|---|---|\n")
 	for _, s := range r.Subjects {
 		fmt.Fprintf(&b, "| %s | `%s` |\n", markdown(s.Name), s.SHA256)
 	}
-	if len(files) > 0 && len(r.Subjects) > 0 {
-		name := shellWord(r.Subjects[0].Name)
-		fmt.Fprintf(&b, "\nVerify, with the public key that you trust:\n\n```sh\ncountersign verify --key %s %s\n", attest.KeyName, name)
-		fmt.Fprintf(&b, "cosign verify-blob --key %s --bundle %s --private-infrastructure %s\n```\n",
-			attest.KeyName, shellWord(r.Subjects[0].Name+attest.BundleSuffix), name)
-	}
-	b.WriteByte('\n')
+	fmt.Fprintf(&b, "\nTheir manifest (SHA256SUMS): `%s`\n", r.ManifestDigest)
 	return b.String()
+}
+
+// verifying is how whoever downloads the release verifies it.
+func verifying(r api.Release) string {
+	if len(r.Subjects) == 0 {
+		return ""
+	}
+	name := shellWord(r.Subjects[0].Name)
+	return fmt.Sprintf("\nVerify, with the public key that you trust:\n\n```sh\ncountersign verify --key %s %s\n", attest.KeyName, name) +
+		fmt.Sprintf("cosign verify-blob --key %s --bundle %s --private-infrastructure %s\n```\n",
+			attest.KeyName, shellWord(r.Subjects[0].Name+attest.BundleSuffix), name)
 }
 
 // webLink is a URL that cannot end the link it stands in; "" where it is none.
