@@ -257,6 +257,35 @@ func TestInterpret(t *testing.T) {
 	}
 }
 
+// Only what changes a merge request's head may change the policy.
+func TestInterpretChange(t *testing.T) {
+	f := prover(t, secret)
+	for attributes, want := range map[string]int64{
+		`"iid":2,"action":"open"`:                               2,
+		`"iid":2,"action":"reopen"`:                             2,
+		`"iid":2,"action":"update","oldrev":"` + zeros + `"`:    2,
+		`"iid":2,"action":"update"`:                             0,
+		`"iid":2,"action":"update","oldrev":""`:                 0,
+		`"iid":2,"action":"merge"`:                              0,
+		`"iid":2,"action":"close","oldrev":"` + zeros + `"`:     0,
+		`"iid":2,"action":"approved"`:                           0,
+		`"iid":2,"action":"something"`:                          0,
+		`"iid":2`:                                               0,
+		`"iid":-2,"action":"open"`:                              0,
+		`"action":"open"`:                                       0,
+		`"iid":0,"action":"update","oldrev":"` + zeros + `"`:    0,
+		`"iid":null,"action":"update","oldrev":"` + zeros + `"`: 0,
+	} {
+		body := `{"project":{"id":7},"object_attributes":{"target_project_id":7,` + attributes + `}}`
+		rings, err := f.Interpret(gate.Delivery{Forge: "gl", Event: "Merge Request Hook", Body: []byte(body)})
+		if err != nil || len(rings) != 1 || rings[0].Change != want || rings[0].Comment != nil {
+			t.Errorf("%s: expected change %d, got %+v, %v", attributes, want, rings, err)
+		}
+	}
+}
+
+const zeros = "0000000000000000000000000000000000000000"
+
 func TestThreads(t *testing.T) {
 	f := prover(t, secret)
 	for event, rows := range map[string]map[string]string{

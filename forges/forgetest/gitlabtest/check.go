@@ -6,20 +6,38 @@ import (
 	"github.com/countersign/countersign/forges/forgetest"
 )
 
-// AddCheck puts a CI job of the name on a commit, in the newest pipeline of the commit or
-// a new one: state is GitLab's ("success", "failed", "running", "skipped", …).
-func (s *Server) AddCheck(r forgetest.Repository, sha, name, state string) {
-	s.addCheck(r, sha, name, state, false, false)
+// ReportCheck runs a job of the name on a commit, in a pipeline of its own.
+func (s *Server) ReportCheck(r forgetest.Repository, sha, name string, outcome forgetest.CheckOutcome) {
+	state := map[forgetest.CheckOutcome]string{
+		forgetest.CheckRunning: "running", forgetest.CheckPassed: "success", forgetest.CheckFailed: "failed", forgetest.CheckSkipped: "skipped",
+	}[outcome]
+	s.AddCheck(r, sha, Check{Name: name, State: state, Anew: true})
 }
 
-// AddOptionalCheck adds one that may fail (allow_failure).
-func (s *Server) AddOptionalCheck(r forgetest.Repository, sha, name, state string) {
-	s.addCheck(r, sha, name, state, true, false)
+// Check is a CI job on a commit.
+type Check struct {
+	Name, State string // state is GitLab's: "success", "manual", "canceled", …
+	Optional    bool   // allow_failure
+	Anew        bool   // in a pipeline of its own, not the commit's newest
 }
 
-// AddCheckAnew adds one in a pipeline of its own.
-func (s *Server) AddCheckAnew(r forgetest.Repository, sha, name, state string) {
-	s.addCheck(r, sha, name, state, false, true)
+// AddCheck puts a CI job on a commit.
+func (s *Server) AddCheck(r forgetest.Repository, sha string, c Check) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.project(r)
+	var pl *pipeline
+	for _, old := range p.pipelines {
+		if old.sha == sha && !c.Anew {
+			pl = old
+		}
+	}
+	if pl == nil {
+		pl = s.newPipeline(p, pipeline{sha: sha, ref: "refs/heads/" + p.defaultBranch, source: "push", by: s.bot, status: c.State})
+	}
+	pl.jobs = append(pl.jobs, &job{
+		id: s.id("job"), pipeline: pl, name: c.Name, status: c.State, by: pl.by, runner: "gitlab-hosted", created: s.tick(), optional: c.Optional,
+	})
 }
 
 // AddCheckStatus sets an external commit status by p.
@@ -29,24 +47,6 @@ func (s *Server) AddCheckStatus(r forgetest.Repository, p forgetest.Person, sha,
 	if _, err := s.setStatus(s.project(r), s.account(p), statusRequest{sha: sha, state: state, name: name}); err != nil {
 		panic(fmt.Sprintf("set status %q of %s: %v", name, sha, err))
 	}
-}
-
-func (s *Server) addCheck(r forgetest.Repository, sha, name, state string, optional, anew bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.project(r)
-	var pl *pipeline
-	for _, old := range p.pipelines {
-		if old.sha == sha && !anew {
-			pl = old
-		}
-	}
-	if pl == nil {
-		pl = s.newPipeline(p, pipeline{sha: sha, ref: "refs/heads/" + p.defaultBranch, source: "push", by: s.bot, status: state})
-	}
-	pl.jobs = append(pl.jobs, &job{
-		id: s.id("job"), pipeline: pl, name: name, status: state, by: pl.by, runner: "gitlab-hosted", created: s.tick(), optional: optional,
-	})
 }
 
 // jobStatuses are a commit's CI jobs as commit statuses show them (source:

@@ -1,0 +1,134 @@
+package gitlab_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/forges/forgetest"
+	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
+	"github.com/countersign/countersign/gate"
+)
+
+func (s *stage) protection() gate.Protection {
+	s.t.Helper()
+	ev := s.forge.Evidence(s.t.Context(), s.request(mainRef, s.base), s.needs())
+	return must(s.t, "protection", must(s.t, "branch", ev.Branch).Protection)
+}
+
+func TestApprovalSettingsAreAmongTheRules(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{Premium: true})
+	s.Protect(s.repo, forgetest.Protection{Ref: mainRef, Reviews: 2})
+	s.SetApprovals(s.repo, gitlabtest.ApprovalSettings{Required: 2, AuthorApproval: true})
+	s.ProtectEnvironment(s.repo, gitlabtest.ProtectedEnvironment{
+		Name: "production", Deploy: []gitlabtest.AccessLevel{{Level: 40}}, Approvals: 1,
+	})
+	got := s.protection()
+	want := []string{
+		`approval rule "All Members": 2`, "approval_rule", "approvals: authors may approve", "approvals: committers may approve",
+		"approvals: kept after a push", "approvals: rules may be overwritten in a merge request",
+		`environment "production": deployed to by maintainers, 1 approvals`, "protected_branch",
+	}
+	if !slices.Equal(got.Rules, want) {
+		t.Errorf("rules:\n%s\nexpected:\n%s", strings.Join(got.Rules, "\n"), strings.Join(want, "\n"))
+	}
+	if sources := []string{"protected-branch:main", "approval-settings", "protected-environment:production"}; !slices.Equal(got.Sources, sources) {
+		t.Errorf("sources: %q", got.Sources)
+	}
+	if n := must(t, "reviews", got.Reviews); n != 2 {
+		t.Errorf("reviews: %d", n)
+	}
+	s.SetApprovals(s.repo, gitlabtest.ApprovalSettings{
+		Required: 2, DisableCommittersApproval: true, ResetOnPush: true, DisableOverriding: true,
+	})
+	for _, word := range []string{
+		"approvals: authors may not approve", "approvals: committers may not approve", "approvals: removed by a push",
+		"approvals: rules fixed for all merge requests",
+	} {
+		if got := s.protection(); !slices.Contains(got.Rules, word) {
+			t.Errorf("expected %q among %q", word, got.Rules)
+		}
+	}
+}
+
+// A tier without approval rules is absent, not unknown, and not asked about every time.
+func TestTiersWithoutApprovalRules(t *testing.T) {
+	for name, f := range map[string]forgetest.Fault{
+		"no such endpoint": {},
+		"no licence":       {Status: 403, Body: `{"message":"403 Forbidden - This feature is not available with your license"}`},
+	} {
+		s := newStage(t, gitlabtest.Options{})
+		if f.Status != 0 {
+			f.Path = "/projects/" + number(s.repo.ID) + "/approvals"
+			defer s.Fail(f)()
+		}
+		got := s.protection()
+		if n := must(t, name, got.Reviews); n != 0 || !got.Bypass.IsAbsent() || !slices.Equal(got.Rules, []string{"protected_branch"}) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		before := s.Requests()
+		s.protection()
+		second := s.Requests() - before
+		before = s.Requests()
+		s.forge = open(t, s.Server)
+		s.protection()
+		if third := s.Requests() - before; third <= second {
+			t.Errorf("%s: %d requests by a gate that knows, %d by one that does not", name, second, third)
+		}
+	}
+}
+
+// attack 70: a 403 that does not name the licence is a lack of rights
+func TestApprovalSettingsThatCannotBeRead(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{Premium: true})
+	s.Protect(s.repo, forgetest.Protection{Ref: mainRef, Reviews: 2})
+	id := "/projects/" + number(s.repo.ID)
+	for _, f := range []forgetest.Fault{{Status: 500}, {Status: 403}, {Status: 200, Body: "{}"}, {Status: 200, Body: "null"}, {}} {
+		for path, word := range map[string]string{"/approvals": "approvals: settings not read: ", "/protected_environments": "environments: not read: "} {
+			if path == "/protected_environments" && f.Body == "{}" {
+				continue
+			}
+			f.Path = id + path
+			restore := s.Fail(f)
+			got := s.protection()
+			restore()
+			if !slices.ContainsFunc(got.Rules, func(r string) bool { return strings.HasPrefix(r, word) }) {
+				t.Errorf("%s, %d %s: rules %q", path, f.Status, f.Body, got.Rules)
+			}
+			if path == "/approvals" && !got.Reviews.IsUnknown() {
+				t.Errorf("%d %s: reviews %+v", f.Status, f.Body, got.Reviews)
+			}
+		}
+	}
+}
+
+// What an instance's GraphQL does not know is read by other ways, to the same result.
+func TestReadingsOfOtherEditions(t *testing.T) {
+	read := func(o gitlabtest.Options) (gate.Change, int) {
+		s := newStage(t, o)
+		c := s.change(s.ana, "feature")
+		s.Push(s.repo, s.ana, "refs/heads/feature", s.commit(s.ci, "more", s.Head(s.repo, "refs/heads/feature")))
+		s.Review(c, s.bo, forgetest.ReviewApprove)
+		s.Merge(c, s.bo, forgetest.Squash)
+		s.one(s.needs())
+		s.AddComment(c, s.bo, "hello")
+		before := s.Requests()
+		return s.one(s.needs()), s.Requests() - before
+	}
+	want, least := read(gitlabtest.Options{})
+	for name, o := range map[string]gitlabtest.Options{
+		"foss": {WithoutEnterpriseCode: true}, "older": {WithoutRepositoryCommit: true}, "both": {WithoutRepositoryCommit: true, WithoutEnterpriseCode: true},
+	} {
+		got, calls := read(o)
+		if calls > least+3 {
+			t.Errorf("%s: %d requests warm, expected about %d", name, calls, least)
+		}
+		reviews, expected := must(t, name, got.Reviews), must(t, name, want.Reviews)
+		if len(got.Commits) != len(want.Commits) || len(reviews) != 1 || reviews[0].Approved != expected[0].Approved || (reviews[0].Commit == "") != (expected[0].Commit == "") {
+			t.Errorf("%s: %+v, expected %+v", name, got, want)
+		}
+		if a, b := authors(got), authors(want); !slices.Equal(a, b) {
+			t.Errorf("%s: authors %q and %q", name, a, b)
+		}
+	}
+}
