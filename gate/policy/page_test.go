@@ -77,6 +77,96 @@ go back, the repeated hour is in the window twice. A window does not cross midni
 would be open to doubt which of its two days must be listed. One until 17:00 is open up to
 16:59:59; what was granted by then may be signed in the seconds after.
 
+## Reusable workflows
+
+A job that signs in a reusable workflow is named by ` + "`uses`" + `, and by nothing weaker than a full
+commit: who owns a tag or a branch there could change what runs after the policy was adopted.
+The ID token says in which file a job runs, and at which commit; both have to be the ones
+named. With ` + "`workflow`" + ` the run has to be that workflow's too. A ` + "`job`" + ` is compared with the name of
+the job's check, which for a job of a reusable workflow is ` + "`caller / job`" + `; naming the last part
+will do there.
+
+## Teams
+
+A team's members approve where the forge says that they are members now, that their
+membership is active, and that they may at least read the repository. Invitations that were
+not accepted count for nothing. Repositories of a person's account have no teams on GitHub: a
+file that names one is refused there. In a list within braces, write ` + "`\"team:security\"`" + ` in
+quotes where another YAML tool stumbles over it.
+
+## Code owners
+
+With ` + "`codeowners: true`" + ` every changed file that has owners needs an approval or a review by one of
+them who did not write the change. The CODEOWNERS file is read as of the last signed release,
+so that no change makes its own author an owner, from where the forge looks for it.
+It is read as the forge reads it: on GitHub the last rule that matches a file names its owners;
+on GitLab so in each section, optional sections (` + "`^[Docs]`" + `) ask for nothing, and an owner of any of
+the others will do. How many approvals a section asks for (` + "`[Docs][2]`" + `), and that each section has
+its own, GitLab itself enforces on merge requests (Premium). A line that cannot be read leaves releases
+waiting: it never means fewer owners. An owner by e-mail address is nobody whom the forge could
+tell; name accounts and teams.
+
+## Floors
+
+An operator holds repositories to floors, whatever their files say. A floor only tightens: it is
+a file of this form, with any of these fields and no other words for them.
+
+` + "```yaml\n%s```\n" + `
+` + "`hosted`" + ` stands for github-hosted or gitlab-hosted, whichever the forge has. The server's configuration
+names floors, and whose repositories they hold, by the number of the owner; everybody's where it
+names none:
+
+` + "```yaml\nfloors:\n  - {name: server, file: /etc/countersign/floor.yaml}\n  - {name: acme, file: /etc/countersign/acme.yaml, owners: [\"github:9000\"]}\n```\n" + `
+What comes of a file and its floors, for every release of the file:
+
+| Field | What is in force |
+|---|---|
+| ` + "`approvals`" + ` | the groups of both, with as few people as fill both: where everybody whom one group admits is admitted by the other too, one person fills a place in both; other groups are added. A right lower than all that the file names is raised to those, so that a floor lets nobody approve by a right that the file does not take. Members of a team that only the floor names may approve because of it |
+| ` + "`separation`, `reviews_count`, `codeowners`, `bind`, `branch.bypass`, `branch.push`" + ` | the floor's strict word |
+| ` + "`branch.min_reviews`, `branch.settle`" + ` | the larger one |
+| ` + "`expires`" + ` | the shorter one |
+| ` + "`checks`" + ` | those of both |
+| ` + "`identity.runner`" + ` | the floor's. A file that names another class is refused: there is none that is both |
+| ` + "`window`" + ` | the floor's; where the file has one in the same zone, the time that is within both. None at all, or a file's window in another zone, is refused |
+
+A file may say something weaker; the floor holds all the same. ` + "`countersignd policy show`" + `, and
+` + "`countersign policy lint` and `explain` with `--floor server=floor.yaml`" + `, print who says what: the file,
+a default, or a floor. Floors are part of the policy digest, which is signed: changing one voids
+the requests that are open, as adopting another version does, and they are asked for anew.
+
+## Trying a policy
+
+` + "`countersign policy test .countersign.yaml --cases cases.yaml`" + ` judges made-up releases as the gate would,
+without a server, and compares what comes of them with what is expected: one line per case, and
+where it comes out otherwise, every check that says no. The exit code is 3 then. ` + "`--floor`" + ` holds the
+policy to floors here too, ` + "`--json`" + ` prints it for machines. With this policy:
+
+` + "```yaml\n%s```\n" + `
+these cases all come out as they say:
+
+` + "```yaml\n%s```\n" + `
+What a case leaves out is as the policy asks for it, so that it says only what it is about:
+
+| Field | What it says; without it |
+|---|---|
+| ` + "`name`, `ref`, `expect`" + ` | must stand; ` + "`expect`" + ` is granted, waiting or denied |
+| ` + "`because`" + ` | a check that has to say no: identity, ref, checks, rules, branch, protection, coverage, owners, approvals, independent, hold, window, …; any |
+| ` + "`forge`" + ` | github or gitlab; each that the policy is for |
+| ` + "`stream`" + ` | the release's name; the one that ref and job choose |
+| ` + "`event`, `workflow`, `uses`, `job`, `runner`, `environment`" + ` | the job that asks; the one that the policy names |
+| ` + "`by`, `tagger`" + ` | who started the run and made the tag; somebody who does nothing else |
+| ` + "`branch`" + ` | that the commit is on, or ` + "`none`" + `; the ref's own, or the default branch |
+| ` + "`protection`" + ` | ` + "`none`, `unread`, or any of `{reviews: 1, force_push: allow, deletion: allow, admins: exempt, bypass: [name], push: [name]}`" + `; as the policy asks |
+| ` + "`checks`" + ` | ` + "`{build: passed, test: failed, lint: running}`" + `; those of the policy, passed |
+| ` + "`changes`" + ` | each with ` + "`authors`" + `, the first of whom opened it, and any of ` + "`number`, `direct: true`" + ` (a push without review), ` + "`pushers`, `merger`, `reviewers`, `unlinked`" + ` (names of no account) and ` + "`paths`" + `; none |
+| ` + "`approvals`, `denials`, `holds`" + ` | who commented that; nobody |
+| ` + "`subjects`" + ` | the artifacts' names; one |
+| ` + "`at`" + ` | the time, such as 2026-01-07T12:00:00Z; within the window |
+
+Beside the cases, ` + "`people`" + ` gives rights (none, read, write, maintain, admin; bot for a machine; write for
+whoever is not listed), ` + "`teams`" + ` lists their members, ` + "`codeowners`" + ` is the file from before the changes. A
+policy that only audits is tried as if it were enforced.
+
 ## Not supported yet
 
 These belong to the format. This version refuses them, because a rule that is not applied must
@@ -107,7 +197,7 @@ func TestPage(t *testing.T) {
 			fmt.Fprintf(&b, "\n```yaml\n%s\n```\n", f.Example)
 		}
 	}
-	fmt.Fprintf(&b, outro, policy.MaxRules, policy.MaxExpr, policy.MaxRuleCost)
+	fmt.Fprintf(&b, outro, policy.MaxRules, policy.MaxExpr, policy.MaxRuleCost, exampleFloor, triedPolicy, exampleCases)
 	for _, f := range policy.Later() {
 		if f.Doc == "" {
 			t.Errorf("nothing is said about %s", f.Path)

@@ -12,28 +12,62 @@ import (
 // where they ask for a lower right than the file's they are raised to it, so that nobody
 // approves by a right because of a floor who could not without it.
 func join(file, floor []gate.ApprovalGroup) []gate.ApprovalGroup {
-	have := places(file)
-	taken := make([]bool, len(have))
-	var left []gate.ApprovalGroup
-	for _, want := range places(floor) {
-		i := pair(have, taken, want)
-		if i < 0 {
-			left = append(left, want)
+	p := pairing{have: places(file), want: places(floor), of: map[int]int{}}
+	// Pairs that leave the file's place as it is come first: what holds already stays.
+	p.pair(func(have, want gate.ApprovalGroup) bool { return admitsAll(want, have) })
+	p.pair(func(have, want gate.ApprovalGroup) bool { return admitsAll(want, have) || admitsAll(have, want) })
+	least := lowest(file)
+	out := p.have
+	for w, want := range p.want {
+		if h, paired := p.with(w); paired {
+			if admitsAll(out[h], want) {
+				out[h] = want
+			}
 			continue
 		}
-		taken[i] = true
-		if admitsAll(have[i], want) {
-			have[i] = want
-		}
-	}
-	least := lowest(file)
-	for _, want := range left {
 		if low := lowest([]gate.ApprovalGroup{want}); low != gate.RoleNone && low < least {
 			want.From = []gate.Role{least}
 		}
-		have = append(have, want)
+		out = append(out, want)
 	}
-	return regroup(have)
+	return regroup(out)
+}
+
+// pairing finds as many pairs of places as there can be (Kuhn's augmenting paths).
+type pairing struct {
+	have, want []gate.ApprovalGroup
+	of         map[int]int // by a place of have, that of want
+}
+
+func (p pairing) pair(fits func(have, want gate.ApprovalGroup) bool) {
+	var find func(w int, tried map[int]bool) bool
+	find = func(w int, tried map[int]bool) bool {
+		for h := range p.have {
+			if tried[h] || !fits(p.have[h], p.want[w]) {
+				continue
+			}
+			tried[h] = true
+			if other, taken := p.of[h]; !taken || find(other, tried) {
+				p.of[h] = w
+				return true
+			}
+		}
+		return false
+	}
+	for w := range p.want {
+		if _, paired := p.with(w); !paired {
+			find(w, map[int]bool{})
+		}
+	}
+}
+
+func (p pairing) with(want int) (have int, paired bool) {
+	for h, w := range p.of {
+		if w == want {
+			return h, true
+		}
+	}
+	return 0, false
 }
 
 // places are groups of one each.
@@ -45,23 +79,6 @@ func places(groups []gate.ApprovalGroup) []gate.ApprovalGroup {
 		}
 	}
 	return out
-}
-
-// pair finds a free place for want: best one that asks for the very same, then one that
-// asks for more, then one that asks for less.
-func pair(have []gate.ApprovalGroup, taken []bool, want gate.ApprovalGroup) int {
-	for _, fits := range []func(h gate.ApprovalGroup) bool{
-		func(h gate.ApprovalGroup) bool { return admitsAll(h, want) && admitsAll(want, h) },
-		func(h gate.ApprovalGroup) bool { return admitsAll(want, h) },
-		func(h gate.ApprovalGroup) bool { return admitsAll(h, want) },
-	} {
-		for i, h := range have {
-			if !taken[i] && fits(h) {
-				return i
-			}
-		}
-	}
-	return -1
 }
 
 // admitsAll reports whether wide admits everybody whom narrow admits, as far as that is
