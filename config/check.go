@@ -163,10 +163,7 @@ func (c *checker) forge(at string, x forgeFile) {
 		c.github(at, x, &f)
 	case gate.GitLab:
 		f.Token = c.secret(at+".token_file", x.TokenFile)
-		f.APIURL, f.Issuer = f.URL+"/api/v4", f.URL
-		if x.Issuer != "" {
-			f.Issuer = c.url(at+".issuer", x.Issuer, true).String()
-		}
+		f.APIURL, f.Issuer = f.URL+"/api/v4", c.issuer(at+".issuer", x.Issuer, f.URL, false)
 	default:
 		c.wrong(at+".kind", "github or gitlab", x.Kind)
 	}
@@ -186,19 +183,20 @@ func (c *checker) github(at string, x forgeFile, f *Forge) {
 	}
 	f.PrivateKey = c.secret(at+".private_key_file", x.PrivateKeyFile)
 	f.APIURL, f.Issuer = f.URL+"/api/v3", f.URL+"/_services/token"
+	byGitHub := false
 	host, https := strings.CutPrefix(f.URL, "https://")
 	switch {
 	case f.URL == "https://github.com":
+		byGitHub = true
 		f.APIURL, f.Issuer = "https://api.github.com", "https://token.actions.githubusercontent.com"
 	case https && strings.HasSuffix(host, ".ghe.com"):
+		byGitHub = true
 		f.APIURL, f.Issuer = "https://api."+host, "https://token.actions."+host
 	}
 	if x.APIURL != "" {
 		f.APIURL = c.url(at+".api_url", x.APIURL, true).String()
 	}
-	if x.Issuer != "" {
-		f.Issuer = c.url(at+".issuer", x.Issuer, true).String()
-	}
+	f.Issuer = c.issuer(at+".issuer", x.Issuer, f.Issuer, byGitHub)
 }
 
 func (c *checker) token(at string, x tokenFile) {

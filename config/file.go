@@ -82,6 +82,7 @@ forges:
     webhook_secret_file: /etc/countersign/github-webhook
     # api_url: https://github.example/api/v3              # GitHub Enterprise Server
     # issuer: https://github.example/_services/token
+    # issuer: https://token.actions.githubusercontent.com/acme   # an enterprise that has its slug in it
     # gitlab_audience: true             # where GitHub Enterprise refuses long audiences
   - name: gitlab
     kind: gitlab
