@@ -92,20 +92,3 @@ func TestContract(t *testing.T) {
 		return s, connect(t, s)
 	})
 }
-
-func TestJudgementContractHosted(t *testing.T) {
-	adaptertest.RunJudgement(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
-		s := githubtest.New(githubtest.Options{})
-		t.Cleanup(s.Close)
-		return s, hosted(t, s)
-	})
-}
-
-func TestJudgementContract(t *testing.T) {
-	adaptertest.RunJudgement(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
-		s := githubtest.New(githubtest.Options{})
-		t.Cleanup(s.Close)
-		githubschema.Validate(t, s)
-		return s, connect(t, s)
-	})
-}

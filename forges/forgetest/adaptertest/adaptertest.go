@@ -26,7 +26,8 @@ type Forge interface {
 }
 
 // Start makes a fresh world and an adapter on it, named [ForgeID]. It arranges for
-// the world to be closed when the test ends.
+// the world to be closed when the test ends. The world is also one with teams, CI and
+// assignees ([forgetest.Teams] and its neighbours), the adapter also a release.Watcher.
 type Start func(t *testing.T) (forgetest.World, Forge)
 
 // Run holds an adapter to the contract, each row in a world of its own.
@@ -45,6 +46,12 @@ func Run(t *testing.T, start Start) {
 		{"policy", policyRows()},
 		{"posts", postRows()},
 		{"faults", faultRows()},
+		{"teams", teamRows()},
+		{"checks", checkRows()},
+		{"owners", ownerRows()},
+		{"threads", threadRows()},
+		{"answerable", answerableRows()},
+		{"proposals", proposalRows()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, r := range group.rows {

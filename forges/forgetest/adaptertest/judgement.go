@@ -3,7 +3,6 @@ package adaptertest
 import (
 	"context"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/countersign/countersign/forges/forgetest"
@@ -22,31 +21,6 @@ type judging interface {
 // watcher is release.Watcher.
 type watcher interface {
 	PolicyChange(ctx context.Context, r gate.RepositoryID, number int64) (gate.PolicyChange, error)
-}
-
-// RunJudgement holds an adapter to the part of the contract that its world has to be a
-// judging world for.
-func RunJudgement(t *testing.T, start Start) {
-	for _, group := range []struct {
-		name string
-		rows []row
-	}{
-		{"teams", teamRows()},
-		{"checks", checkRows()},
-		{"owners", ownerRows()},
-		{"threads", threadRows()},
-		{"answerable", answerableRows()},
-		{"proposals", proposalRows()},
-	} {
-		t.Run(group.name, func(t *testing.T) {
-			for _, r := range group.rows {
-				t.Run(r.name, func(t *testing.T) {
-					t.Parallel()
-					r.play(newStage(t, start))
-				})
-			}
-		})
-	}
 }
 
 func (s *stage) judging() judging {
