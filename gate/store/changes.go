@@ -74,7 +74,7 @@ func (s *Store) ClaimChange(ctx context.Context, owner string, lease time.Durati
 			if err != nil {
 				return 0, err
 			}
-			return u.q.NextChange(ctx, db.NextChangeParams{Now: u.at, Blocked: u.blocked(), Forge: t.Forge, RepositoryID: repository})
+			return u.q.NextChange(ctx, db.NextChangeParams{Now: u.at, Blocked: u.at, Forge: t.Forge, RepositoryID: repository})
 		},
 	})
 	if err != nil || !ok {

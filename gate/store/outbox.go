@@ -24,32 +24,40 @@ func (u *unit) enqueue(ctx context.Context, posts []gate.Post) error {
 			}
 			p.ID = id.String()
 		}
-		threadless := (p.Target == gate.PostComment || p.Target == gate.PostReply) && p.Thread.Number == 0
-		if p.Key == "" || (threadless && p.Request == "") {
-			return internal("store post %s (%s): expected a key and a request or thread, got key %q", p.ID, p.Target, p.Key)
-		}
-		doc, err := json.Marshal(p)
+		skip, err := u.answered(ctx, p)
 		if err != nil {
-			return internal("encode post %s: %w", p.ID, err)
+			return err
 		}
-		if skip, err := u.answered(ctx, p); err != nil || skip {
-			if err != nil {
-				return err
-			}
+		if skip {
 			continue
 		}
-		n, err := u.q.InsertPost(ctx, db.InsertPostParams{
-			ID: p.ID, RequestID: p.Request, Forge: string(p.Repository.Forge), RepositoryID: p.Repository.ID,
-			Target: string(p.Target), PostKey: p.Key, LatestOnly: flag(latestOnly(p.Target)), Threadless: flag(threadless),
-			Once: flag(once(p.Target)), Document: string(doc), DueAt: u.at, MadeAt: u.at,
-		})
-		if err != nil {
-			return fmt.Errorf("store post %s (%s): %w", p.ID, p.Target, err)
+		if err := u.insertPost(ctx, p); err != nil {
+			return err
 		}
-		if n == 1 {
-			u.arrive(postTenant(p))
-			u.news = true
-		}
+	}
+	return nil
+}
+
+func (u *unit) insertPost(ctx context.Context, p gate.Post) error {
+	threadless := (p.Target == gate.PostComment || p.Target == gate.PostReply) && p.Thread.Number == 0
+	if p.Key == "" || (threadless && p.Request == "") {
+		return internal("store post %s (%s): expected a key and a request or thread, got key %q", p.ID, p.Target, p.Key)
+	}
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return internal("encode post %s: %w", p.ID, err)
+	}
+	n, err := u.q.InsertPost(ctx, db.InsertPostParams{
+		ID: p.ID, RequestID: p.Request, Forge: string(p.Repository.Forge), RepositoryID: p.Repository.ID,
+		Target: string(p.Target), PostKey: p.Key, LatestOnly: flag(latestOnly(p.Target)), Threadless: flag(threadless),
+		Once: flag(once(p.Target)), Document: string(doc), DueAt: u.at, MadeAt: u.at,
+	})
+	if err != nil {
+		return fmt.Errorf("store post %s (%s): %w", p.ID, p.Target, err)
+	}
+	if n == 1 {
+		u.arrive(postTenant(p))
+		u.news = true
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (s *Store) ClaimDue(ctx context.Context, owner string, lease time.Duration)
 				return 0, err
 			}
 			return u.q.NextRequest(ctx, db.NextRequestParams{
-				Now: u.at, Blocked: u.blocked(), Forge: t.Forge, RepositoryID: repository,
+				Now: u.at, Blocked: u.at, Forge: t.Forge, RepositoryID: repository,
 			})
 		},
 	})

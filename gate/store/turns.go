@@ -118,7 +118,9 @@ func (u *unit) takeTurns(ctx context.Context) error {
 
 func (u *unit) takeTurn(ctx context.Context, t tenant, x turn) error {
 	if x.served {
-		if err := u.q.ServeTurn(ctx, db.ServeTurnParams{Queue: t.queue, Forge: t.forge, Tenant: t.name}); err != nil {
+		if err := u.q.ServeTurn(ctx, db.ServeTurnParams{
+			Now: u.at, Queue: t.queue, Forge: t.forge, Tenant: t.name,
+		}); err != nil {
 			return fmt.Errorf("serve %s %s in queue %s: %w", t.forge, t.name, t.queue, err)
 		}
 	}
@@ -227,12 +229,14 @@ func (u *unit) claimFrom(ctx context.Context, turns []db.Turn, c claimer) (bool,
 		if next == 0 {
 			next = most
 		}
-		mine.off = &putOff{until: min(next, most), changes: t.Changes}
+		if next > u.at { // otherwise another replica claims it in this very moment
+			mine.off = &putOff{until: min(next, most), changes: t.Changes}
+		}
 	}
 	return false, nil
 }
 
-// blocked is when to look again at rows that wait for other rows.
+// blocked is when to look again at rows that are due and wait for other rows.
 func (u *unit) blocked() int64 { return u.at + blockedRetry.Microseconds() }
 
 // turnOf is the repository that a place in a queue of repositories stands for.

@@ -213,7 +213,6 @@ func TestAttack63TooManyOpenRequests(t *testing.T) {
 // answered with 503, so that the forge shows it and it can be delivered again.
 func TestAttack63TooManyDeliveries(t *testing.T) {
 	onBoth(t, func(w *world) {
-		const most = 5000
 		w.accepted(delivery("first", "1"))
 		db := w.raw()
 		for _, q := range []string{

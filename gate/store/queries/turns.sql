@@ -13,9 +13,11 @@ UPDATE turns SET open = open - @closed, changes = changes + 1,
                  due_at = CASE WHEN due_at < @due_at THEN due_at ELSE @due_at END
 WHERE queue = @queue AND forge = @forge AND tenant = @tenant;
 
+-- Whoever found the row under way in this very moment must not put the tenant off for it.
 -- name: ServeTurn :exec
 UPDATE turns
-SET turn = (SELECT COALESCE(MAX(t.turn), 0) + 1 FROM turns AS t WHERE t.queue = @queue AND t.open > 0)
+SET turn = (SELECT COALESCE(MAX(t.turn), 0) + 1 FROM turns AS t WHERE t.queue = @queue AND t.open > 0),
+    changes = turns.changes + 1, due_at = CASE WHEN turns.due_at < @now THEN turns.due_at ELSE @now END
 WHERE turns.queue = @queue AND turns.forge = @forge AND turns.tenant = @tenant;
 
 -- Nothing is put off where something came in since it was found that there was nothing to claim.

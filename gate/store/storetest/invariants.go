@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // driver pgx
 	_ "modernc.org/sqlite"             // driver sqlite
@@ -82,6 +83,12 @@ func rules() []rule {
 				AND l.kind = CASE a.verb WHEN 'hold' THEN 'hold' WHEN 'unhold' THEN 'unhold'
 					WHEN 'withdraw' THEN 'withdrawal' ELSE 'approval' END)`},
 		{"every adoption has one leaf", leafCount("adoptions", "id", "policy-adopted", "1")},
+	}
+}
+
+// signingRules are those of what comes after a grant.
+func signingRules() []rule {
+	return []rule{
 		{"every signing attempt has its leaf of intents", leafCount("requests", "id", "intents", "x.signing")},
 		{"every signing attempt has intents, and only those", `
 			SELECT id FROM requests AS r
@@ -183,7 +190,7 @@ func leafCount(table, id, kind, want string) string {
 
 func checkRules(ctx context.Context, tx *sql.Tx) error {
 	var errs []error
-	for _, r := range append(rules(), rulesOverTime()...) {
+	for _, r := range slices.Concat(rules(), signingRules(), rulesOverTime()) {
 		broken, err := texts(ctx, tx, r.broken)
 		if err != nil {
 			return fmt.Errorf("check that %s: %w", r.name, err)

@@ -155,17 +155,25 @@ func (q *Queries) PutTurnOff(ctx context.Context, arg PutTurnOffParams) error {
 
 const serveTurn = `-- name: ServeTurn :exec
 UPDATE turns
-SET turn = (SELECT COALESCE(MAX(t.turn), 0) + 1 FROM turns AS t WHERE t.queue = $1 AND t.open > 0)
-WHERE turns.queue = $1 AND turns.forge = $2 AND turns.tenant = $3
+SET turn = (SELECT COALESCE(MAX(t.turn), 0) + 1 FROM turns AS t WHERE t.queue = $1 AND t.open > 0),
+    changes = turns.changes + 1, due_at = CASE WHEN turns.due_at < $2 THEN turns.due_at ELSE $2 END
+WHERE turns.queue = $1 AND turns.forge = $3 AND turns.tenant = $4
 `
 
 type ServeTurnParams struct {
 	Queue  string
+	Now    int64
 	Forge  string
 	Tenant string
 }
 
+// Whoever found the row under way in this very moment must not put the tenant off for it.
 func (q *Queries) ServeTurn(ctx context.Context, arg ServeTurnParams) error {
-	_, err := q.db.ExecContext(ctx, serveTurn, arg.Queue, arg.Forge, arg.Tenant)
+	_, err := q.db.ExecContext(ctx, serveTurn,
+		arg.Queue,
+		arg.Now,
+		arg.Forge,
+		arg.Tenant,
+	)
 	return err
 }
