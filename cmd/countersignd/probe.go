@@ -22,9 +22,9 @@ import (
 
 // probeFlags are what the probe is told.
 type probeFlags struct {
-	config, forge, repository, ref, public string
-	claims, transcript, findings           string
-	write, asJSON                          bool
+	config, forge, repository, ref, public, team string
+	claims, transcript, findings                 string
+	write, asJSON                                bool
 }
 
 func probeCommand() *cobra.Command {
@@ -59,6 +59,7 @@ was found not to hold, 1 something was, 2 the command line or the configuration 
 		{&f.forge, "forge", "the forge's name in the configuration, where it has several"},
 		{&f.ref, "ref", "a ref to read as a release's, such as refs/tags/v1.0.0 (default: the default branch)"},
 		{&f.public, "public", "a public repository that the gate is not installed on, to see that it is not read"},
+		{&f.team, "team", "a team or group, as policies spell it, to see that its members are told"},
 		{&f.claims, "claims", "file with the line that the probe's CI job printed"},
 		{&f.transcript, "transcript", "file to write all calls to, without secrets and names; it must not be there yet"},
 		{&f.findings, "findings", "folder that keeps what was found (default: that of database.path, or /var/lib/countersign)"},
@@ -124,7 +125,7 @@ func runProbe(ctx context.Context, out io.Writer, f probeFlags) error {
 		return err
 	}
 	asked := d.probe(c)
-	asked.Repository, asked.Ref, asked.Public, asked.Write = f.repository, f.ref, f.public, f.write
+	asked.Repository, asked.Ref, asked.Public, asked.Team, asked.Write = f.repository, f.ref, f.public, f.team, f.write
 	if asked.Claims, err = readClaims(f.claims); err != nil {
 		return err
 	}
@@ -219,7 +220,7 @@ func writeTranscript(f *os.File, from *transcript.Recorder, t transcript.Terms, 
 		return nil
 	}
 	about := map[string]string{
-		"forge": string(asked.Kind), "kind": string(asked.Kind), "repository": asked.Repository, "ref": asked.Ref, "public": asked.Public,
+		"forge": string(asked.Kind), "kind": string(asked.Kind), "repository": asked.Repository, "ref": asked.Ref, "public": asked.Public, "team": asked.Team,
 		"at": asked.Now().UTC().Format(time.RFC3339),
 	}
 	if err := from.Write(f, t, about); err != nil {

@@ -37,7 +37,34 @@ func evidenceFacts(gate.ForgeKind) []Fact {
 		row("pushers", "It is told who pushed each change.", each(func(c gate.Change) told { return about(c.Pushers) })),
 		row("reviews", "It is told who reviewed each change.", each(func(c gate.Change) told { return about(c.Reviews) })),
 		row("candidates", "It is told who may approve.", part(func(e gate.Evidence) told { return about(e.Candidates) })),
+		row("checks", "It is told which CI checks the commit has.", part(func(e gate.Evidence) told { return about(e.Checks) })),
+		row("owners", "The code owners' file is read as of an earlier commit, or said to be missing.", part(func(e gate.Evidence) told { return about(e.Owners) })),
+		row("team", "It is told who of those who may approve is in a team or group.", readTeam),
 	}
+}
+
+// readTeam asks about the team that was named: whoever is in it or not, it has to be told.
+func readTeam(ctx context.Context, s *session) result {
+	if s.Team == "" {
+		return untold("name a team or group with --team to find out")
+	}
+	e, r, ok := s.read(ctx)
+	if !ok {
+		return r
+	}
+	people, ok := e.Candidates.Get()
+	if !ok || len(people) == 0 {
+		return untold("nobody is known who may approve")
+	}
+	in := 0
+	for _, m := range people {
+		teams, ok := m.Teams.Get()
+		if !ok {
+			return fails("%s", clip(m.Teams.Why()))
+		}
+		in += len(teams)
+	}
+	return holds("%d of %d", in, len(people))
 }
 
 // told is a fact without its value.
@@ -144,9 +171,17 @@ func (s *session) read(ctx context.Context) (gate.Evidence, result, bool) {
 	}
 	e := s.Adapter.Evidence(ctx, s.request, gate.Needs{
 		Branches: []gate.Matcher{everything{}}, Since: []string{since}, Paths: true, Candidates: true,
+		Checks: []string{probeContext}, Owners: true, Teams: s.teams(),
 	})
 	s.evidence = &e
 	return e, result{}, true
+}
+
+func (s *session) teams() []string {
+	if s.Team == "" {
+		return nil
+	}
+	return []string{s.Team}
 }
 
 // earlier is a commit of the history some way back, from which changes are counted.

@@ -72,8 +72,7 @@ func githubAccess() []Fact {
 		},
 		{
 			ID: "github.rate-limit", Area: areaAccess, Needs: NeedsRead, Copes: true, check: githubRate,
-			Assumes: "Answers tell what is left of the rate limit, and until when.", Used: "keeping calls in reserve for final checks",
-			Follows: "no calls are kept in reserve: under load a release may have to wait for the next hour",
+			Assumes: "Answers tell what is left of the rate limit, and until when.", Used: "keeping calls in reserve for final checks", Follows: "no calls are kept in reserve: under load a release may have to wait for the next hour",
 		},
 		{
 			ID: "github.deliveries", Area: areaAccess, Needs: NeedsRead, Copes: true, check: githubDeliveries,

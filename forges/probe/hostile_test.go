@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 			"github.activity-tags": probe.Fails, "write.check": probe.Untold,
 		}},
 		{"/issues", forgetest.Fault{Status: 403, Method: "POST"}, map[string]probe.Outcome{
-			"github.activity-tags": probe.Fails, "write.thread": probe.Fails, "write.comment": probe.Untold, "write.edited": probe.Untold,
+			"github.activity-tags": probe.Fails, "write.thread": probe.Fails, "write.comment": probe.Untold, "write.heard": probe.Untold, "write.edited": probe.Untold,
 			"write.machine": probe.Untold, "write.reaction": probe.Untold,
 		}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/countersign/countersign/gate"
@@ -39,6 +40,7 @@ func writeFacts(kind gate.ForgeKind) []Fact {
 	return append(out,
 		row("thread", "A release issue can be opened, and is found again.", "a release without a PR or MR has no place for approvals", writeThread),
 		row("comment", "A comment can be made, and is found and edited in place afterwards.", "each change of state becomes a comment of its own, or none", writeComment),
+		row("heard", "All that was said in a thread is read at once, that comment in it.", "a denial whose delivery was lost is not heard until somebody repeats it", writeHeard),
 		row("edited", "A comment that was edited is told to be.", "no approval counts, since none can be told from an edited one", writeEdited),
 		row("machine", "The gate's own account is told to be no person's.", "the gate's own comments could be taken for approvals: they are refused by their marker alone", writeMachine),
 		row("reaction", "A comment can be given a reaction, twice without harm.", "people do not see that their comment was read", writeReaction),
@@ -176,6 +178,28 @@ func (s *session) said(ctx context.Context) (gate.Comment, result, bool) {
 
 func (s *session) commentRef() gate.CommentRef {
 	return gate.CommentRef{Repository: s.repositoryID(), ID: s.comment, Thread: gate.Thread{Number: s.thread, Issue: true}}
+}
+
+// writeHeard reads the thread as an evidence does that looks for lost deliveries.
+func writeHeard(ctx context.Context, s *session) result {
+	if s.comment == 0 {
+		return untold("there is no comment to read")
+	}
+	if _, r, ok := s.read(ctx); !ok {
+		return r
+	}
+	ref := s.commentRef()
+	e := s.Adapter.Evidence(ctx, s.request, gate.Needs{
+		Branches: []gate.Matcher{everything{}}, Since: []string{s.request.Commit}, Thread: ref.Thread, NoReviews: true,
+	})
+	all, ok := e.Thread.Get()
+	switch {
+	case !ok:
+		return fails("%s", clip(e.Thread.Why()))
+	case !slices.ContainsFunc(all, func(c gate.Comment) bool { return c.Ref.ID == ref.ID }):
+		return fails("the comment is not among the %d of its thread", len(all))
+	}
+	return holds("the comment is among them")
 }
 
 func writeEdited(ctx context.Context, s *session) result {

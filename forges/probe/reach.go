@@ -89,6 +89,7 @@ func (l *look) github(ctx context.Context) {
 	var self struct {
 		ID          int64             `json:"id"`
 		Permissions map[string]string `json:"permissions"`
+		Events      []string          `json:"events"`
 	}
 	if r, ok := a.read(&self); !ok || self.ID <= 0 {
 		l.add("credential", Failure, "check api_url: something else may answer there", "GitHub names no App %s", r.why)
@@ -97,6 +98,7 @@ func (l *look) github(ctx context.Context) {
 	l.version = a.header.Get("X-Github-Enterprise-Version")
 	l.add("credential", Pass, "", "the App's key signs in as App %d", self.ID)
 	l.appPermissions(self.Permissions)
+	l.appEvents(self.Events)
 	l.installations(ctx, app)
 }
 
@@ -116,6 +118,19 @@ func (l *look) appPermissions(has map[string]string) {
 	if len(broad) > 0 {
 		l.add("permissions-broad", Warning, "take them away on the App's page: whoever steals the key has them", "the App asks for more than the gate uses: %s", list(broad))
 	}
+}
+
+// heard are the events without which something is seen only when a request is looked at
+// again, minutes later.
+func heard() []string { return []string{"issue_comment", "pull_request", "push", "workflow_run"} }
+
+func (l *look) appEvents(has []string) {
+	missing := slices.DeleteFunc(heard(), func(e string) bool { return slices.Contains(has, e) })
+	if len(missing) > 0 {
+		l.add("events", Warning, "subscribe to them on the App's page, under Permissions & events", "the App does not hear of %s: what they tell is seen minutes later", list(missing))
+		return
+	}
+	l.add("events", Pass, "", "the App hears of what the gate acts on")
 }
 
 // installations looks at the App's first hundred installations.

@@ -52,14 +52,16 @@ func reach(t *testing.T, b *bench, d desk) map[string]probe.Check {
 
 func TestReachGitHub(t *testing.T) {
 	b := onGitHub(t, githubtest.Options{})
-	const fine, installed = `{"id":7,"permissions":{"contents":"read","checks":"write"}}`, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read","checks":"write"}}]`
+	const fine, installed = `{"id":7,"permissions":{"contents":"read","checks":"write"},"events":["push","pull_request","issue_comment","workflow_run"]}`, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read","checks":"write"}}]`
 	for name, row := range map[string]struct {
 		app, installations string
 		clock              time.Duration
 		levels             map[string]probe.Level
 		says               string
 	}{
-		"all well": {fine, installed, 0, map[string]probe.Level{"reach": "pass", "clock": "pass", "credential": "pass", "permissions": "pass", "installations": "pass"}, ""},
+		"all well": {fine, installed, 0, map[string]probe.Level{"reach": "pass", "clock": "pass", "credential": "pass", "permissions": "pass", "installations": "pass", "events": "pass"}, ""},
+		"deaf": {`{"id":7,"permissions":{"contents":"read","checks":"write"},"events":["push"]}`, installed, 0,
+			map[string]probe.Level{"events": "warning"}, "issue_comment, pull_request, workflow_run"},
 		"writes rules": {`{"id":7,"permissions":{"contents":"read","checks":"write","administration":"write"}}`, installed, 0,
 			map[string]probe.Level{"permissions": "pass", "permissions-broad": "warning"}, "administration: write"},
 		"writes contents": {`{"id":7,"permissions":{"contents":"write","checks":"write"}}`, installed, 0,

@@ -28,7 +28,7 @@ func TestReplayFindsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := replay.Header()
-		again, err := probe.Run(t.Context(), b.configAt(replay, h.URL, h.API, h.About["repository"], h.About["ref"], h.About["public"]))
+		again, err := probe.Run(t.Context(), b.configAt(replay, h.URL, h.API, h.About["repository"], h.About["ref"], h.About["public"], h.About["team"]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestTranscriptTellsNobody(t *testing.T) {
 		denied := []string{
 			secret, "PRIVATE KEY", "ghs_", "glpat-", "eyJ", "Bearer",
 			b.ana.Login, b.bo.Login, b.bot.Login, b.ana.Email, "acme", "scratch-of", "slashed-name", "to-be-deleted", "moved-forward",
-			"secret-plan", "private matter", "in private", "confidential title", "Bump", "elsewhere/public", b.world.URL(), "127.0.0.1",
+			"secret-plan", "hidden-heads", "private matter", "in private", "confidential title", "Bump", "elsewhere/public", b.world.URL(), "127.0.0.1",
 		}
 		if b.token != "" {
 			denied = append(denied, b.token)

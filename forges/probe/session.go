@@ -34,6 +34,9 @@ type Config struct {
 	Ref string
 	// Public is a public repository that the gate is not installed on; none where empty.
 	Public string
+	// Team is a team or group to look into, as policies spell it: GitHub ORGANISATION/TEAM,
+	// GitLab the group's path. None where empty.
+	Team string
 	// Write allows posts on the scratch repository.
 	Write bool
 	// Claims are the claim sets of ID tokens of one CI job of the scratch repository.

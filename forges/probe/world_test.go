@@ -39,6 +39,7 @@ type bench struct {
 	ana, bo forgetest.Person
 	bot     forgetest.Person
 	job     forgetest.Job
+	team    string
 	key     []byte // GitHub
 	app     int64
 	token   string // GitLab
@@ -62,6 +63,8 @@ func onGitHub(t *testing.T, o githubtest.Options) *bench {
 	t.Cleanup(s.Close)
 	b := &bench{t: t, world: s, key: s.AppPrivateKey(), app: s.AppID()}
 	b.fill()
+	b.team = s.AddTeam(b.repo, "hidden-heads")
+	s.JoinTeam(b.repo, b.team, b.bo)
 	s.Publish(s.AddRepository(public))
 	return b
 }
@@ -73,6 +76,8 @@ func onGitLab(t *testing.T, o gitlabtest.Options) *bench {
 	t.Cleanup(s.Close)
 	b := &bench{t: t, world: s, token: s.BotToken()}
 	b.fill()
+	b.team = s.AddTeam(b.repo, "hidden-heads")
+	s.JoinTeam(b.repo, b.team, b.bo)
 	return b
 }
 
@@ -147,10 +152,10 @@ func (b *bench) claims() []probe.Claims {
 
 // config is everything that a probe can be told, over a transport.
 func (b *bench) config(rt http.RoundTripper) probe.Config {
-	return b.configAt(rt, b.world.URL(), b.world.APIURL(), "acme/scratch-of-acme", "refs/tags/v1.0.0", public)
+	return b.configAt(rt, b.world.URL(), b.world.APIURL(), "acme/scratch-of-acme", "refs/tags/v1.0.0", public, b.team)
 }
 
-func (b *bench) configAt(rt http.RoundTripper, url, api, repository, ref, elsewhere string) probe.Config {
+func (b *bench) configAt(rt http.RoundTripper, url, api, repository, ref, elsewhere, team string) probe.Config {
 	b.t.Helper()
 	graphQL := strings.TrimSuffix(url, "/") + "/api/graphql"
 	client, err := forges.NewClient(forges.Options{
@@ -161,7 +166,7 @@ func (b *bench) configAt(rt http.RoundTripper, url, api, repository, ref, elsewh
 	}
 	c := probe.Config{
 		Forge: gate.ForgeID(b.world.Name()), Kind: b.kind(), URL: url, APIURL: api, GraphQLURL: graphQL, Server: server,
-		Repository: repository, Ref: ref, Public: elsewhere, Write: true, Claims: b.claims(), Client: client, Now: clock,
+		Repository: repository, Ref: ref, Public: elsewhere, Team: team, Write: true, Claims: b.claims(), Client: client, Now: clock,
 	}
 	if b.kind() == gate.GitLab {
 		c.Token = b.token
@@ -200,7 +205,7 @@ func (b *bench) probe() (probe.Report, *transcript.Recorder) {
 func (b *bench) written(rec *transcript.Recorder) string {
 	b.t.Helper()
 	var out bytes.Buffer
-	about := map[string]string{"kind": b.world.Name(), "repository": "acme/scratch-of-acme", "ref": "refs/tags/v1.0.0", "public": public}
+	about := map[string]string{"kind": b.world.Name(), "repository": "acme/scratch-of-acme", "ref": "refs/tags/v1.0.0", "public": public, "team": b.team}
 	if err := rec.Write(&out, b.terms(), about); err != nil {
 		b.t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func wordKeys() []string {
 // ownNames name nobody either: every repository may have them.
 func ownNames() []string {
 	return []string{
-		"main", "master", "head", "trunk", "refs", "heads", "tags", "pull", "merge", ".countersign.yaml", ".github", "workflows",
+		"main", "master", "head", "trunk", "refs", "heads", "tags", "pull", "merge", ".countersign.yaml", ".github", ".gitlab", "docs", "workflows",
 		"release.yml", "codeowners", "web-flow", "ghost", "github-actions[bot]", "dependabot[bot]", "opened", "open", "closed",
 		"all", "asc", "desc", "pushed", "branch", "tag", "push", "eyes", "rocket", "confused", "base64",
 		"*", "**", "v*", "~all", "~default_branch",
