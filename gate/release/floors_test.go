@@ -112,3 +112,25 @@ func TestFloorThatContradictsTheFile(t *testing.T) {
 	_, _, err = w.gate.Open(w.ctx, w.job(), w.ask(1))
 	w.refused(err, gate.Invalid, gate.CodePolicyInvalid)
 }
+
+// What is open when a floor comes that contradicts the file waits, and says why.
+func TestFloorThatContradictsAnOpenRequest(t *testing.T) {
+	w := newWorld(t)
+	w.forge.with(func() {
+		w.forge.file = []byte(strings.Replace(policyFile, "branch:", "identity: {runner: github-hosted}\n    branch:", 1))
+	})
+	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	w.must(err)
+	rec := w.opened(1)
+	w.settle()
+	w.floored("identity: {runner: self-hosted}")
+	w.later(10 * time.Minute)
+	rec = w.in(rec.Request.ID, gate.StateWaiting)
+	if c, _ := w.decision(rec).Check(gate.CheckPolicy); c.Outcome != gate.Waiting || !strings.Contains(c.Reason, "floor server asks for a self-hosted runner") {
+		t.Errorf("got %+v", c)
+	}
+	w.floored("")
+	w.says(gatetest.Bo(), "/countersign approve")
+	w.later(10 * time.Minute)
+	w.in(rec.Request.ID, gate.StatePublished)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -134,7 +135,25 @@ func (g *Gate) caseWith(ctx context.Context, port Port, rec gate.Record, stateme
 // of before: then it reads again, with them.
 func (g *Gate) evidence(ctx context.Context, port Port, r gate.Request, needs gate.Needs) (gate.Evidence, gate.Owners) {
 	e := port.Evidence(ctx, r, needs)
-	return e, nil
+	file, ok := e.Owners.Get()
+	if !ok {
+		return e, nil
+	}
+	owners, err := policy.CompileOwners(file, port.Kind)
+	if err != nil {
+		g.Log.WarnContext(ctx, "code owners not read", "request", r.ID, "path", file.Path, "error", err)
+		return e, nil
+	}
+	before := len(needs.Teams)
+	for _, team := range owners.Teams() {
+		if !slices.Contains(needs.Teams, team) {
+			needs.Teams = append(needs.Teams, team)
+		}
+	}
+	if len(needs.Teams) > before {
+		e = port.Evidence(ctx, r, needs)
+	}
+	return e, owners
 }
 
 // history adds what is kept from before: the branch's earlier protections, and a newer

@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,4 +226,49 @@ func TestProtectionSwitchedOffAndOnAgain(t *testing.T) {
 	}
 	w.later(time.Hour + 5*time.Minute)
 	w.in(id, gate.StatePublished)
+}
+
+// attack 77: code owners are those of before the changes, and the teams that their file
+// names are read too.
+func TestCodeOwnersAreAskedFor(t *testing.T) {
+	for name, row := range map[string]struct {
+		owners string
+		teams  []string
+		state  gate.State
+	}{
+		"the approver owns it":              {"/parser/ @bo\n", nil, gate.StatePublished},
+		"the approver is in an owning team": {"/parser/ @acme/parser\n", []string{"acme/parser"}, gate.StatePublished},
+		"somebody else owns it":             {"/parser/ @cy\n", nil, gate.StateWaiting},
+		"another team owns it":              {"/parser/ @acme/docs\n", []string{"acme/parser"}, gate.StateWaiting},
+		"nobody owns it":                    {"/docs/ @cy\n", nil, gate.StatePublished},
+		"the file does not read":            {"/parser/ @bo [\n", nil, gate.StateWaiting},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.forge.with(func() {
+				w.forge.file = []byte(strings.Replace(policyFile, "branch: {min_reviews: 1}", "codeowners: true", 1))
+				w.forge.edit = func(_ gate.Request, e *gate.Evidence) {
+					e.Owners = gate.Known(gate.OwnersFile{Path: "CODEOWNERS", Commit: gatetest.Baseline, Content: []byte(row.owners)})
+					changes, _ := e.Changes.Get()
+					changes[0].Reviews = gate.Known([]gate.Review{})
+					if m, ok := e.Roles[gatetest.Bo().ID].Get(); ok {
+						m.Teams = gate.Known([]string{})
+						for _, team := range row.teams {
+							if slices.Contains(w.forge.needs.Teams, team) {
+								m.Teams = gate.Known([]string{team})
+							}
+						}
+						e.Roles[m.Account.ID] = gate.Known(m)
+					}
+				}
+			})
+			_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+			w.must(err)
+			id := w.opened(1).Request.ID
+			w.settle()
+			w.says(gatetest.Bo(), "/countersign approve")
+			w.settle()
+			w.in(id, row.state)
+		})
+	}
 }
