@@ -22,11 +22,19 @@ func (w openWorld) AddPerson(login string) forgetest.Person {
 }
 
 func TestContract(t *testing.T) {
-	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
+	for name, o := range map[string]gitlabtest.Options{
+		"free": {}, "premium, below its host": {Premium: true, SubPath: "/code/gitlab"},
+	} {
+		t.Run(name, func(t *testing.T) { adaptertest.Run(t, start(o)) })
+	}
+}
+
+func start(o gitlabtest.Options) adaptertest.Start {
+	return func(t *testing.T) (forgetest.World, adaptertest.Forge) {
 		t.Helper()
-		w := gitlabtest.New(gitlabtest.Options{})
+		w := gitlabtest.New(o)
 		t.Cleanup(w.Close)
-		client, err := forges.NewClient(forges.Options{Bases: []string{w.URL()}, Pause: time.Millisecond})
+		client, err := forges.NewClient(forges.Options{Bases: []string{w.URL()}, Pause: time.Millisecond, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,5 +46,5 @@ func TestContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		return openWorld{w}, f
-	})
+	}
 }

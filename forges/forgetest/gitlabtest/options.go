@@ -19,6 +19,9 @@ type Options struct {
 	Now func() time.Time
 	// Key signs ID tokens; a fresh RSA key of 2048 bits where nil.
 	Key *rsa.PrivateKey
+	// SubPath is where the instance lives below its host, such as "/gitlab" (docs: install
+	// under a relative URL); nowhere else answers.
+	SubPath string
 	// JobTimeout is how long ID tokens live: an hour, the default of a project's
 	// "Timeout" setting, where zero (source: lib/gitlab/ci/jwt.rb, build.timeout_value).
 	JobTimeout time.Duration

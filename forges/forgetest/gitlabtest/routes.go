@@ -28,7 +28,7 @@ func (s *Server) routes() http.Handler {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = w.Write([]byte(`{"error":"404 Not Found"}`)) // source: lib/api/api.rb, route :any, '*path'
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.StripPrefix(s.opts.SubPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			s.requests.Add(1)
 		}
@@ -37,7 +37,7 @@ func (s *Server) routes() http.Handler {
 			return
 		}
 		mux.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // route is an endpoint of a project with the access level it asks for.

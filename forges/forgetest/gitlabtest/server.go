@@ -55,7 +55,7 @@ func New(opts Options) *Server {
 		panic(fmt.Sprintf("listen for the GitLab double on 127.0.0.1: %v", err))
 	}
 	s := &Server{
-		opts: opts, key: opts.Key, base: "http://" + listener.Addr().String(),
+		opts: opts, key: opts.Key, base: "http://" + listener.Addr().String() + opts.SubPath,
 		ids: map[string]int64{}, accounts: map[int64]*account{}, tokens: map[string]*account{},
 		groups: map[string]*group{}, projects: map[int64]*project{}, moved: map[string]*project{},
 		graph: forgetest.NewGraph(),
