@@ -227,6 +227,41 @@ func TestTrialsThatFail(t *testing.T) {
 	}
 }
 
+// A change that nobody wrote is one of which that could not be read.
+func TestTrialOfNobody(t *testing.T) {
+	ts := policy.Trials{Cases: []policy.Trial{{
+		Name: "x", Ref: "refs/heads/main", Changes: []policy.TrialChange{{Number: 1}}, Approvals: []string{"bo"}, Expect: gate.Waiting, Because: gate.CheckCoverage,
+	}}}
+	out, err := ts.Try(parse(t, policy.Minimal(gate.GitHub), gate.GitHub), origin(gate.GitHub))
+	if err != nil || len(out) != 1 || !out[0].OK {
+		t.Errorf("%v %+v", err, out)
+	}
+}
+
+func FuzzTrials(f *testing.F) {
+	f.Add([]byte(exampleCases), true)
+	f.Add([]byte(oneCase("expect: waiting", "protection: {reviews: 1, push: [x]}", "at: 2026-01-07T12:00:00Z")), false)
+	f.Fuzz(func(t *testing.T, cases []byte, onGitLab bool) {
+		ts, err := policy.ReadTrials("cases.yaml", cases)
+		if err != nil {
+			if gate.KindOf(err) != gate.Invalid {
+				t.Errorf("%q: unclassified %v", cases, err)
+			}
+			return
+		}
+		kind, file := gate.GitHub, triedPolicy
+		if onGitLab {
+			kind, file = gate.GitLab, policy.Minimal(gate.GitLab)
+		}
+		out, err := ts.Try(parse(t, file, kind), origin(kind))
+		for _, v := range out {
+			if err == nil && v.Got != gate.Granted && len(v.Checks) == 0 {
+				t.Errorf("%q: %s is %s, and nothing says why", cases, v.Name, v.Got)
+			}
+		}
+	})
+}
+
 func TestTrialsRefused(t *testing.T) {
 	for _, row := range []struct{ what, file, says string }{
 		{"empty", "", "the file is empty"},

@@ -130,7 +130,8 @@ func TestFloorThatContradictsAnOpenRequest(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	w.floored("")
-	w.says(gatetest.Bo(), "/countersign approve")
 	w.later(10 * time.Minute)
+	w.says(gatetest.Bo(), "/countersign approve")
+	w.settle()
 	w.in(rec.Request.ID, gate.StatePublished)
 }
