@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/gate"
 )
@@ -42,6 +43,7 @@ func check(f file) *checker {
 	for i, x := range f.Floors {
 		c.floor(fmt.Sprintf("floors[%d]", i), x)
 	}
+	c.Policies.Cooldown = c.duration("policies.cooldown", f.Policies.Cooldown, time.Hour, maxCooldown)
 	c.Log = Log{
 		Level:  c.oneOf("log.level", f.Log.Level, "info", "debug", "warn", "error"),
 		Format: c.oneOf("log.format", f.Log.Format, "json", "text"),
@@ -62,6 +64,21 @@ func (c *checker) oneOf(field, got string, words ...string) string {
 		c.wrong(field, strings.Join(words, " or "), got)
 	}
 	return got
+}
+
+// maxCooldown is a week: longer, and nobody remembers what waits.
+const maxCooldown = 7 * 24 * time.Hour
+
+// duration accepts hours, minutes and seconds up to most, zero too.
+func (c *checker) duration(field, got string, otherwise, most time.Duration) time.Duration {
+	if got == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(got)
+	if err != nil || d < 0 || d > most {
+		c.wrong(field, "a time such as 1h or 90m, at most "+most.String(), got)
+	}
+	return d
 }
 
 func (c *checker) server(f file) {

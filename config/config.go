@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -25,7 +26,15 @@ type Config struct {
 	HSM      []Token
 	Keys     []Key
 	Floors   []Floor
+	Policies Policies
 	Log      Log
+}
+
+// Policies is how the server treats repositories' policies.
+type Policies struct {
+	// Cooldown is how long a newer version waits, after it was found reviewed, before it
+	// is in force.
+	Cooldown time.Duration
 }
 
 // Server is where the gate is reached.

@@ -16,7 +16,11 @@ type file struct {
 	HSM    []tokenFile `yaml:"hsm"`
 	Keys   []keyFile   `yaml:"keys"`
 	Floors []floorFile `yaml:"floors"`
-	Log    struct {
+
+	Policies struct {
+		Cooldown string `yaml:"cooldown"`
+	} `yaml:"policies"`
+	Log struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
 	} `yaml:"log"`
@@ -110,6 +114,9 @@ keys:                                   # countersignd keys create prints an ent
 #   - name: server
 #     file: /etc/countersign/floor.yaml # see the manual's page on the policy file
 #     owners: ["github:9000"]           # whose repositories; everybody's where it is left out
+
+policies:
+  cooldown: 1h                          # how long a reviewed newer policy waits before it is in force
 
 log:
   level: info

@@ -19,7 +19,7 @@ import (
 )
 
 func policyCommand() *cobra.Command {
-	return group("policy", "Put repositories' policies in force, and show them", adoptCommand(), showPolicyCommand())
+	return group("policy", "Put repositories' policies in force, and show them", adoptCommand(), showPolicyCommand(), replayCommand())
 }
 
 func adoptCommand() *cobra.Command {
@@ -60,40 +60,49 @@ func repositoryFlag(value string) (gate.RepositoryID, error) {
 }
 
 func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption, error) {
+	var a gate.Adoption
+	me, err := user.Current()
+	if err != nil {
+		return a, fmt.Errorf("find out who you are: %w", err)
+	}
+	err = withGate(cmd.Context(), path, repository, func(g *release.Gate, id gate.RepositoryID) error {
+		a, err = g.Adopt(cmd.Context(), id, baseline, me.Username)
+		return err
+	})
+	return a, err
+}
+
+// withGate gives a gate over the configured forges and database that signs nothing.
+func withGate(ctx context.Context, path, repository string, do func(*release.Gate, gate.RepositoryID) error) error {
 	id, err := repositoryFlag(repository)
 	if err != nil {
-		return gate.Adoption{}, err
+		return err
 	}
 	c, err := config.Load(path)
 	if err != nil {
-		return gate.Adoption{}, err
+		return err
 	}
 	forges, _, err := ports(c)
 	if err != nil {
-		return gate.Adoption{}, err
+		return err
 	}
 	keys, err := keyring(c, nil)
 	if err != nil {
-		return gate.Adoption{}, err
+		return err
 	}
 	hold, err := floors(c)
 	if err != nil {
-		return gate.Adoption{}, err
+		return err
 	}
-	shelf, err := openStore(cmd.Context(), c)
+	shelf, err := openStore(ctx, c)
 	if err != nil {
-		return gate.Adoption{}, err
+		return err
 	}
-	defer func() { _ = shelf.Close() }() // what was adopted is committed
-	me, err := user.Current()
-	if err != nil {
-		return gate.Adoption{}, fmt.Errorf("find out who you are: %w", err)
-	}
-	g := release.New(release.Config{
-		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold,
+	defer func() { _ = shelf.Close() }() // what was written is committed
+	return do(release.New(release.Config{
+		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: newID, Owner: owner(),
-	})
-	return g.Adopt(cmd.Context(), id, baseline, me.Username)
+	}), id)
 }
 
 // policyOutput is what is in force for a repository, as --json prints it.

@@ -27,10 +27,34 @@ func (g *Gate) Adopt(ctx context.Context, r gate.RepositoryID, baseline, by stri
 	if err != nil {
 		return gate.Adoption{}, err
 	}
+	if err := g.reaches(ctx, port, file, baseline); err != nil {
+		return gate.Adoption{}, err
+	}
 	a := gate.Adoption{
 		ID: g.NewID(), Repository: r, Name: file.Repository.FullName, Owner: file.Repository.Owner,
 		File: file.Content, Commit: file.Commit, Baseline: baseline, DefaultBranch: file.Repository.DefaultBranch,
 		Digest: p.Digest, By: by, At: g.Now(),
 	}
 	return a, g.Store.Adopt(ctx, a)
+}
+
+// reaches sees to it that the baseline is a commit of the default branch: from any other,
+// no release could ever tell what changed since.
+func (g *Gate) reaches(ctx context.Context, port Port, file gate.PolicyFile, baseline string) error {
+	r := gate.Request{
+		Repository: file.Repository.ID, RepositoryName: file.Repository.FullName, Owner: file.Repository.Owner,
+		Ref: "refs/heads/" + file.Repository.DefaultBranch, Commit: file.Commit,
+		Workload: gate.Workload{Forge: file.Repository.ID.Forge, Kind: port.Kind, RepositoryName: file.Repository.FullName},
+	}
+	e := port.Evidence(ctx, r, gate.Needs{
+		Branches: []gate.Matcher{gate.Exactly(file.Repository.DefaultBranch)}, Since: []string{baseline}, NoReviews: true,
+	})
+	if e.Changes.IsKnown() || baseline == file.Commit {
+		return nil
+	}
+	return &gate.Error{
+		Kind: gate.Invalid, Code: gate.CodePolicyNotAdopted, Text: "what changed since the baseline cannot be read: " + e.Changes.Why(),
+		Expected: "a commit that " + file.Repository.DefaultBranch + " contains", Got: baseline,
+		Fix: "name a commit of the default branch, such as that of the last release",
+	}
 }

@@ -3,6 +3,8 @@ package release
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -133,11 +135,12 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 			Expected: "the id of a request", Got: fmt.Sprintf("%q", id), Fix: "check the id, or ask anew",
 		}
 	}
-	if w.Workflow != rec.Request.Workload.Workflow {
+	if !g.speaksFor(ctx, w, rec.Request) {
 		return gate.Record{}, &gate.Error{
 			Kind: gate.Refused, Code: gate.CodeNotPermitted, Text: "this job does not speak for the request",
-			Expected: "a job of the repository and workflow that asked", Got: w.RepositoryName + " " + w.Workflow,
-			Fix: "collect from the workflow that asked",
+			Expected: "a job of the workflow that asked, or of the one that the policy names as finish",
+			Got:      w.RepositoryName + " " + w.Workflow,
+			Fix:      "collect from the workflow that asked, or name this one in the policy: finish",
 		}
 	}
 	if err := g.stillRuns(ctx, w); err != nil {
@@ -148,6 +151,34 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 		return gate.Record{}, err
 	}
 	return rec, nil
+}
+
+// speaksFor reports whether a job of the same repository runs the workflow that asked, or
+// the one that the policy in force lets finish, from a branch or tag that may release.
+// Workflows are compared within the repository, whose name may have changed since.
+func (g *Gate) speaksFor(ctx context.Context, w gate.Workload, r gate.Request) bool {
+	within := func(workflow, repository string) string { return strings.TrimPrefix(workflow, repository+"/") }
+	here := within(w.Workflow, w.RepositoryName)
+	if here == within(r.Workload.Workflow, r.Workload.RepositoryName) {
+		return true
+	}
+	adopted, err := g.Store.InForce(ctx, r.Repository)
+	if err != nil {
+		return false
+	}
+	p, err := g.compile(adopted)
+	if err != nil {
+		return false
+	}
+	stream, _ := p.StreamByName(r.Stream)
+	return stream.Finish != "" && here == stream.Finish && finishes(w, stream, adopted.DefaultBranch)
+}
+
+// finishes: a workflow file of the name is in every branch that somebody pushes; only as
+// the default branch or one of the stream's has it does it finish.
+func finishes(w gate.Workload, s gate.Stream, defaultBranch string) bool {
+	branch, ok := strings.CutPrefix(w.WorkflowRef, "refs/heads/")
+	return ok && (branch == defaultBranch || slices.ContainsFunc(s.Branches, func(m gate.Matcher) bool { return m.Match(branch) }))
 }
 
 // stillRuns asks the forge after the job of an ID token that is too old to speak for
