@@ -3,6 +3,7 @@ package github
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -81,6 +82,9 @@ func (rd *reading) checkRuns(ctx context.Context) ([]gate.CommitCheck, error) {
 		TotalCount int          `json:"total_count"`
 		CheckRuns  []runOfCheck `json:"check_runs"`
 	}) (bool, error) {
+		if page.CheckRuns == nil {
+			return false, errors.New("GitHub listed none, not even an empty list")
+		}
 		total, all = page.TotalCount, append(all, page.CheckRuns...)
 		return true, nil
 	}, rd.at("commits", rd.request.Commit, "check-runs")...)

@@ -24,7 +24,12 @@ var nullable = map[string]string{
 // TestGraphQLNulls puts null for each field of GraphQL's answers, one at a time, and
 // holds that no fact says something else then, unless null means just that.
 func TestGraphQLNulls(t *testing.T) {
-	x := newFullReading(t)
+	t.Run("comments by themselves", func(t *testing.T) { graphQLNulls(t, newFullReading(t)) })
+	t.Run("everything that is judged", func(t *testing.T) { graphQLNulls(t, newJudgedReading(t)) })
+}
+
+func graphQLNulls(t *testing.T, x *fullReading) {
+	t.Helper()
 	x.read() // the next query asks for everything at once
 	want := asTree(t, x.read())
 	var mu sync.Mutex
