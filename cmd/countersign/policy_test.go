@@ -108,7 +108,7 @@ func TestPolicyLintFloors(t *testing.T) {
 		flags      []string
 		says       string
 	}{
-		{"a person's account", "approvals: [{from: [\"team:security\"]}]", []string{"--personal", "--floor", "server=" + floor}, "floor server asks for approvals from a team"},
+		{"a person's account", "approvals: [{from: [\"team:security\"]}]", []string{"--personal", "--floor", "server=" + floor}, "floor server asks for approvals from team security"},
 		{"a floor that loosens", "reviews_count: true", []string{"--floor", "server=" + floor}, "a floor only tightens"},
 		{"a floor without a name", "codeowners: true", []string{"--floor", floor}, "NAME=FILE"},
 		{"a floor twice", "codeowners: true", []string{"--floor", "a=" + floor, "--floor", "a=" + floor}, "two floors are named a"},
