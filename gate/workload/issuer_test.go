@@ -55,9 +55,12 @@ func jwk(kid string, key *rsa.PublicKey) map[string]any {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
+// noon is when everything happens.
+func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
 func newIssuer(t *testing.T, kind gate.ForgeKind, adapt ...func(*workload.Issuer)) *issuer {
 	t.Helper()
-	i := &issuer{t: t, kind: kind, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	i := &issuer{t: t, kind: kind, now: noon()}
 	i.keys = []map[string]any{jwk("k1", &theKey().PublicKey)}
 	i.Server = httptest.NewServer(http.HandlerFunc(i.answer))
 	t.Cleanup(i.Close)
@@ -69,6 +72,14 @@ func newIssuer(t *testing.T, kind gate.ForgeKind, adapt ...func(*workload.Issuer
 		Issuers: []workload.Issuer{cfg}, Client: i.Client(), Now: func() time.Time { return i.now },
 	})
 	return i
+}
+
+// onBoth plays a test against either forge's issuer.
+func onBoth(t *testing.T, play func(t *testing.T, i *issuer)) {
+	t.Helper()
+	for _, kind := range []gate.ForgeKind{gate.GitHub, gate.GitLab} {
+		t.Run(string(kind), func(t *testing.T) { play(t, newIssuer(t, kind)) })
+	}
 }
 
 func (i *issuer) answer(w http.ResponseWriter, r *http.Request) {

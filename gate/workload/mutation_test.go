@@ -33,8 +33,9 @@ func (i *issuer) onlyGood(good, what, raw string) {
 }
 
 // attack 8: every byte of an ID token counts, and of its header every bit.
-func TestEveryByteCounts(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestEveryByteCounts(t *testing.T) { onBoth(t, everyByteCounts) }
+
+func everyByteCounts(t *testing.T, i *issuer) {
 	good := i.mint(nil)
 	parts := strings.Split(good, ".")
 	for part, name := range []string{"header", "claim set", "signature"} {
@@ -57,8 +58,9 @@ func TestEveryByteCounts(t *testing.T) {
 
 // One ID token has one spelling: every other text that a lax decoder would take for it
 // is refused, so that nothing that is kept by its text can be had twice.
-func TestOneSpelling(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestOneSpelling(t *testing.T) { onBoth(t, oneSpelling) }
+
+func oneSpelling(t *testing.T, i *issuer) {
 	good := i.mint(nil)
 	for at := range len(good) {
 		i.onlyGood(good, fmt.Sprintf("letter %d changed", at), good[:at]+neighbour(good[at])+good[at+1:])
@@ -106,8 +108,9 @@ func keyed(alg string, h func() hash.Hash, payload, secret []byte) string {
 }
 
 // attack 8: whatever algorithm the header names, RS256 by the issuer's key is asked for.
-func TestAlgorithmConfusion(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestAlgorithmConfusion(t *testing.T) { onBoth(t, algorithmConfusion) }
+
+func algorithmConfusion(t *testing.T, i *issuer) {
 	payload := i.json(i.claims(nil))
 	pub := &theKey().PublicKey
 	spki, err := x509.MarshalPKIXPublicKey(pub)
@@ -151,8 +154,9 @@ func TestAlgorithmConfusion(t *testing.T) {
 }
 
 // Signatures that are numbers around the right one, or another digest's.
-func TestForgedSignatures(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestForgedSignatures(t *testing.T) { onBoth(t, forgedSignatures) }
+
+func forgedSignatures(t *testing.T, i *issuer) {
 	good := i.mint(nil)
 	parts := strings.Split(good, ".")
 	sig, _ := base64.RawURLEncoding.DecodeString(parts[2])
@@ -186,8 +190,9 @@ func TestForgedSignatures(t *testing.T) {
 
 // Headers of a size or a shape that no forge sends, each well signed: a known key
 // signed it, and still it is refused, or says nothing.
-func TestOddHeaders(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestOddHeaders(t *testing.T) { onBoth(t, oddHeaders) }
+
+func oddHeaders(t *testing.T, i *issuer) {
 	p := i.json(i.claims(nil))
 	inner := sign(i.json(i.header()), p)
 	for what, raw := range map[string]string{
@@ -223,8 +228,9 @@ func TestOddHeaders(t *testing.T) {
 }
 
 // attack 8: a kid is compared, and never becomes part of a path, a query or a URL.
-func TestKeyIDIsOnlyCompared(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestKeyIDIsOnlyCompared(t *testing.T) { onBoth(t, keyIDIsOnlyCompared) }
+
+func keyIDIsOnlyCompared(t *testing.T, i *issuer) {
 	var asked []string
 	answer := i.Config.Handler
 	i.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

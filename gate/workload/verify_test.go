@@ -275,8 +275,9 @@ func TestAudienceForms(t *testing.T) {
 }
 
 // attack 8: what the header says never chooses how the token is verified.
-func TestHeaders(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestHeaders(t *testing.T) { onBoth(t, headers) }
+
+func headers(t *testing.T, i *issuer) {
 	good := i.mint(nil)
 	if _, err := i.verify(good); err != nil {
 		t.Fatal(err)
@@ -328,8 +329,9 @@ func loosen(last byte) string {
 	return string(letters[strings.IndexByte(letters, last)|1])
 }
 
-func TestMalformed(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestMalformed(t *testing.T) { onBoth(t, malformed) }
+
+func malformed(t *testing.T, i *issuer) {
 	h, p := i.json(i.header()), i.json(i.claims(nil))
 	good := sign(h, p)
 	parts := strings.Split(good, ".")
@@ -354,8 +356,8 @@ func TestMalformed(t *testing.T) {
 		"claims twice":                sign(h, append(p, p...)),
 		"bytes after the claims":      sign(h, append(p, 'x')),
 		"truncated claims":            sign(h, p[:len(p)-1]),
-		"duplicate claim":             sign(h, again(`"repository_id":"1"`)),
-		"duplicate claim, escaped":    sign(h, again(`"repository\u005fid":"1"`)),
+		"duplicate claim":             sign(h, again(`"sha":"1"`)),
+		"duplicate claim, escaped":    sign(h, again(`"s\u0068a":"1"`)),
 		"duplicate member in a claim": sign(h, again(`"x":{"a":1,"a":2}`)),
 		"duplicate alg":               sign([]byte(`{"alg":"none","alg":"RS256","kid":"k1"}`), p),
 		"nested too deep":             sign(h, []byte(deep)),
@@ -371,8 +373,9 @@ func TestMalformed(t *testing.T) {
 }
 
 // attack 8: a flood of made-up key ids reads the key set once per pause.
-func TestKeyFlood(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestKeyFlood(t *testing.T) { onBoth(t, keyFlood) }
+
+func keyFlood(t *testing.T, i *issuer) {
 	good := i.mint(nil)
 	if _, err := i.verify(good); err != nil {
 		t.Fatal(err)
@@ -404,8 +407,9 @@ func TestKeyFlood(t *testing.T) {
 	}
 }
 
-func TestKeyRotation(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestKeyRotation(t *testing.T) { onBoth(t, keyRotation) }
+
+func keyRotation(t *testing.T, i *issuer) {
 	if _, err := i.verify(i.mint(nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -419,8 +423,9 @@ func TestKeyRotation(t *testing.T) {
 	refused(t, "withdrawn key", raw, err, gate.CodeTokenSignature)
 }
 
-func TestWithdrawnKeyIsForgotten(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestWithdrawnKeyIsForgotten(t *testing.T) { onBoth(t, withdrawnKeyIsForgotten) }
+
+func withdrawnKeyIsForgotten(t *testing.T, i *issuer) {
 	if _, err := i.verify(i.mint(nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -431,8 +436,9 @@ func TestWithdrawnKeyIsForgotten(t *testing.T) {
 	refused(t, "key withdrawn an hour ago", raw, err, gate.CodeTokenSignature)
 }
 
-func TestIssuerOutage(t *testing.T) {
-	i := newIssuer(t, gate.GitHub)
+func TestIssuerOutage(t *testing.T) { onBoth(t, issuerOutage) }
+
+func issuerOutage(t *testing.T, i *issuer) {
 	i.down.Store(true)
 	for range 3 {
 		if _, err := i.verify(i.mint(nil)); gate.KindOf(err) != gate.Unavailable || gate.CodeOf(err) != gate.CodeIssuerUnavailable {
@@ -463,7 +469,12 @@ func TestKeysOfOtherUse(t *testing.T) {
 	}
 	for what, change := range map[string]func(map[string]any){
 		"for encryption":      func(k map[string]any) { k["use"] = "enc" },
+		"for use sign":        func(k map[string]any) { k["use"] = "sign" },
+		"for Sig, not sig":    func(k map[string]any) { k["use"] = "Sig" },
 		"for signing only":    func(k map[string]any) { k["key_ops"] = []string{"sign"} },
+		"for wrapping, said":  func(k map[string]any) { k["key_ops"] = []string{"wrapKey", "encrypt"} },
+		"for verify and not":  func(k map[string]any) { k["use"], k["key_ops"] = "enc", []string{"verify"} },
+		"for Verify":          func(k map[string]any) { k["key_ops"] = []string{"Verify"} },
 		"for RS512":           func(k map[string]any) { k["alg"] = "RS512" },
 		"without kid":         func(k map[string]any) { delete(k, "kid") },
 		"of an unknown type":  func(k map[string]any) { k["kty"] = "AKP" },
@@ -471,10 +482,23 @@ func TestKeysOfOtherUse(t *testing.T) {
 		"key_ops is no list":  func(k map[string]any) { k["key_ops"] = 7 },
 		"without its modulus": func(k map[string]any) { delete(k, "n") },
 	} {
-		i := newIssuer(t, gate.GitHub)
-		change(i.keys[0])
-		if _, err := i.verify(i.mint(nil)); gate.CodeOf(err) != gate.CodeIssuerUnavailable {
-			t.Errorf("key %s: %v", what, err)
+		for _, kind := range []gate.ForgeKind{gate.GitHub, gate.GitLab} {
+			i := newIssuer(t, kind)
+			change(i.keys[0])
+			if _, err := i.verify(i.mint(nil)); gate.CodeOf(err) != gate.CodeIssuerUnavailable {
+				t.Errorf("%s, key %s: %v", kind, what, err)
+			}
+			// Beside a good key it is as if it were not there.
+			i = newIssuer(t, kind)
+			i.keys = append(i.keys, jwk("bad", &theKey().PublicKey))
+			change(i.keys[1])
+			raw := i.mintHeader(is("kid", "bad"))
+			if _, err := i.verify(raw); gate.CodeOf(err) != gate.CodeTokenSignature {
+				t.Errorf("%s, key %s beside a good one: %v", kind, what, err)
+			}
+			if _, err := i.verify(i.mint(nil)); err != nil {
+				t.Errorf("%s, key %s hides the good one: %v", kind, what, err)
+			}
 		}
 	}
 }
@@ -537,15 +561,32 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// Whatever the issuer signs, either is a whole job or is refused with a whole table.
 func FuzzClaims(f *testing.F) {
-	t := &testing.T{}
-	i := newIssuer(t, gate.GitLab)
-	f.Add(i.json(i.claims(nil)))
-	f.Add([]byte(`{"iss":"` + i.URL + `"}`))
+	const url = "https://issuer.example"
+	issuers := []*issuer{{kind: gate.GitHub, now: noon()}, {kind: gate.GitLab, now: noon()}}
+	for _, i := range issuers {
+		i.Server = &httptest.Server{URL: url}
+		for _, with := range []map[string]any{nil, {"aud": []string{"a", "b"}, "exp": -1, "ref": "\x1b", "sha": map[string]any{"a": 1}}} {
+			seed, err := json.Marshal(i.claims(with))
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(seed)
+		}
+	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		w, err := i.Verify(t.Context(), sign(i.json(i.header()), payload), workload.Audience{GitLab: public})
-		if err == nil && (w.Repository.ID <= 0 || w.JobID <= 0 || w.TokenID == "" || w.Commit == "") {
-			t.Errorf("accepted %q as %+v", payload, w)
+		for _, i := range issuers {
+			i.t = t
+			raw := b64([]byte(`{"alg":"RS256","kid":"k1"}`)) + "." + b64(payload) + ".AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+			w, err := workload.ReadClaims(workload.Issuer{Forge: "here", Kind: i.kind, URL: url}, map[gate.ForgeKind]string{gate.GitHub: askedFor, gate.GitLab: public}[i.kind], i.now, raw)
+			if err == nil && (w.Repository.ID <= 0 || w.RunID <= 0 || w.TokenID == "" || w.Commit == "" || w.Kind == gate.GitLab && w.JobID <= 0) {
+				t.Errorf("accepted %q as %+v", payload, w)
+			}
+			if err == nil {
+				err = asClaims(workload.Told(&gate.Error{Code: gate.CodeTokenRebound}, w, i.askFor(), i.now))
+			}
+			i.tabled("refused", raw, err)
 		}
 	})
 }
