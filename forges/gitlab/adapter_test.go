@@ -30,6 +30,7 @@ func TestContract(t *testing.T) {
 }
 
 func start(o gitlabtest.Options) adaptertest.Start {
+	o.Key = idTokenKey()
 	return func(t *testing.T) (forgetest.World, adaptertest.Forge) {
 		t.Helper()
 		w := gitlabtest.New(o)

@@ -48,6 +48,7 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 		return unread(ev, needs, err)
 	}
 	ev.Repository = gate.Known(s.facts(p))
+	s.keepTier(ctx)
 	return ev
 }
 
@@ -117,6 +118,7 @@ func (s *session) foresee(ctx context.Context, r gate.Request, needs gate.Needs,
 	branch := a.branch
 	if branch == "" {
 		branch, _ = s.memory.home.get(span{s.repo.ID, h.since, h.head})
+		a.branch = branch
 	}
 	commits := h.commits()
 	if all, ok := s.memory.owned.get(line{s.repo.ID, h.since, h.head, branch}); ok {

@@ -180,11 +180,14 @@ func (s *session) readThread(ctx context.Context, t gate.Thread, since time.Time
 			return unknown[[]gate.Comment](err)
 		}
 		whole = append(part, whole...)
-		first := *page.PageInfo.HasPrevious
-		if n == 1 && !first {
+		older := *page.PageInfo.HasPrevious
+		if n == 1 && !older {
 			s.keepOwn(ctx, t, page)
 		}
-		if !first || (len(page.Nodes) > 0 && page.Nodes[0].CreatedAt.Before(since)) {
+		if older && !slices.IsSortedFunc(page.Nodes, func(a, b *graphNote) int { return a.CreatedAt.Compare(b.CreatedAt) }) {
+			return unknown[[]gate.Comment](errUnexpected) // whether what lies before is older is then not known
+		}
+		if !older || (len(page.Nodes) > 0 && page.Nodes[0].CreatedAt.Before(since)) {
 			break
 		}
 		if n == maxPages || page.PageInfo.Start == "" {

@@ -1,9 +1,13 @@
 package gitlab_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +19,15 @@ import (
 )
 
 const secret = "a webhook's secret"
+
+// idTokenKey is one key for all doubles: making one takes longer than most tests.
+var idTokenKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
 
 // stage is a GitLab with a protected project, three people who may write, and the
 // adapter that looks at it.
@@ -29,6 +42,7 @@ type stage struct {
 
 func newStage(t *testing.T, o gitlabtest.Options) *stage {
 	t.Helper()
+	o.Key = cmp.Or(o.Key, idTokenKey())
 	s := &stage{Server: gitlabtest.New(o), t: t}
 	t.Cleanup(s.Close)
 	s.repo = s.AddRepository("acme/widget")

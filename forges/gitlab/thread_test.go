@@ -141,3 +141,39 @@ func TestThreadIsWholeOrUnknown(t *testing.T) {
 		t.Errorf("%d comments of 150", len(got))
 	}
 }
+
+// attack 60: pages in an order that the gate does not know could hide a denial
+func TestThreadInAnotherOrderIsUnknown(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{})
+	c := s.change(s.ana, "feature")
+	row := func(id int, at string) string {
+		return fmt.Sprintf(`{"id":"gid://gitlab/Note/%d","body":"x","system":false,"internal":false,"createdAt":%q,"updatedAt":%q,"author":{"id":"gid://gitlab/User/%d","username":"bo","bot":false}}`,
+			id, at, at, s.bo.ID)
+	}
+	one, two := row(1, "2026-01-01T00:00:00Z"), row(2, "2026-01-02T00:00:00Z")
+	since := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for name, row := range map[string]struct {
+		nodes string
+		older bool
+		known bool
+	}{
+		"oldest first":                {one + "," + two, true, true},
+		"newest first":                {two + "," + one, true, false},
+		"newest first, and all":       {two + "," + one, false, true},
+		"one that may not be seen":    {one + ",null", false, false},
+		"one without an author":       {one + "," + strings.Replace(two, `"author"`, `"owner"`, 1), false, false},
+		"one that tells of no kind":   {one + "," + strings.Replace(two, `"system"`, `"sys"`, 1), false, false},
+		"one of another kind of id":   {one + "," + strings.Replace(two, "Note/2", "Epic/2", 1), false, false},
+		"a diff note":                 {one + "," + strings.Replace(two, "Note/2", "DiffNote/2", 1), false, true},
+		"what GitLab noted of labels": {one + "," + strings.NewReplacer("Note/2", "ResourceLabelEvent/2", `"system":false`, `"system":true`).Replace(two), false, true},
+	} {
+		restore := s.Fail(forgetest.Fault{Path: "/api/graphql", Status: 200, Body: fmt.Sprintf(
+			`{"data":{"projects":{"nodes":[{"id":"gid://gitlab/Project/%d","thread":{"iid":"%d","notes":{"nodes":[%s],"pageInfo":{"hasPreviousPage":%t,"startCursor":"x"}}}}]}}}`,
+			s.repo.ID, c.Number, row.nodes, row.older)})
+		got := s.threaded(gate.Thread{Number: c.Number}, since).Thread
+		restore()
+		if got.IsKnown() != row.known || got.IsAbsent() {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

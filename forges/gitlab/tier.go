@@ -59,7 +59,6 @@ func (s *session) fetchTier(ctx context.Context) tier {
 	var t tier
 	t.settings, t.settingsErr = fetch[settings](ctx, s, s.path("/approvals"), nil)
 	if unlicensed(t.settingsErr) {
-		s.memory.free.put(s.repo.ID, s.now().Add(tierFor), maxRemembered)
 		return tier{}
 	}
 	if none := (settings{}); t.settingsErr == nil && t.settings == none {
@@ -75,6 +74,14 @@ func (s *session) fetchTier(ctx context.Context) tier {
 		t.placesErr = nil
 	}
 	return t
+}
+
+// keepTier remembers that the tier has no approval rules; only of a project that is seen,
+// as GitLab answers 404 to what it hides as well.
+func (s *session) keepTier(ctx context.Context) {
+	if until, ok := s.memory.free.get(s.repo.ID); !s.readTier(ctx).paid && (!ok || !s.now().Before(until)) {
+		s.memory.free.put(s.repo.ID, s.now().Add(tierFor), maxRemembered)
+	}
 }
 
 // unlicensed reports whether the forge says that the tier lacks something: the endpoint

@@ -1,12 +1,18 @@
 package gitlab_test
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/forges/forgetest"
 	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
+	"github.com/countersign/countersign/forges/gitlab"
 	"github.com/countersign/countersign/gate"
 )
 
@@ -130,5 +136,78 @@ func TestReadingsOfOtherEditions(t *testing.T) {
 		if a, b := authors(got), authors(want); !slices.Equal(a, b) {
 			t.Errorf("%s: authors %q and %q", name, a, b)
 		}
+	}
+}
+
+// priced looks at what GraphQL answers.
+type priced struct{ queries, refused int }
+
+func (p *priced) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, "/graphql") {
+		return res, err
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	p.queries++
+	if bytes.Contains(body, []byte(`"errors"`)) {
+		p.refused++
+	}
+	return res, err
+}
+
+// However much there is to ask, no query costs more than GitLab takes.
+func TestNoQueryIsTooDear(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{Premium: true})
+	var c forgetest.Change
+	for n := range 14 {
+		p := s.AddPerson(fmt.Sprintf("dev%d", n))
+		s.SetRole(s.repo, p, forgetest.RoleWrite)
+		c = s.change(p, fmt.Sprintf("topic%d", n), s.commit(p, fmt.Sprintf("topic%d", n), s.Head(s.repo, mainRef)))
+		s.Review(c, s.bo, forgetest.ReviewApprove)
+		s.Merge(c, s.bo, []forgetest.MergeMethod{forgetest.MergeCommit, forgetest.Squash}[n%2])
+	}
+	needs := s.needs()
+	needs.Thread = gate.Thread{Number: c.Number}
+	for n := range 6 {
+		other := forgetest.Change{Repository: s.repo, Number: int64(n + 1)}
+		said := s.AddComment(other, s.bo, "/countersign approve")
+		needs.Comments = append(needs.Comments, gate.CommentRef{Repository: s.id(), Thread: gate.Thread{Number: other.Number}, ID: said.ID})
+	}
+	p := &priced{}
+	f, err := gitlab.New(gitlab.Config{
+		Forge: "gl", URL: s.URL(), Token: s.BotToken(), WebhookSecret: []byte(secret), Client: &http.Client{Transport: p}, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		ev := f.Evidence(t.Context(), s.request(mainRef, s.Head(s.repo, mainRef)), needs)
+		if all := must(t, "changes", ev.Changes); len(all) != 14 {
+			t.Errorf("%d changes", len(all))
+		}
+		for ref, c := range ev.Comments {
+			must(t, fmt.Sprint(ref), c)
+		}
+		must(t, "thread", ev.Thread)
+	}
+	if p.refused > 0 || p.queries == 0 {
+		t.Errorf("%d of %d queries refused", p.refused, p.queries)
+	}
+	t.Logf("%d queries", p.queries)
+}
+
+// attack 70: a project that was hidden for a moment is not taken for one of a free tier
+func TestAHiddenProjectTellsNothingOfItsTier(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{Premium: true})
+	s.Protect(s.repo, forgetest.Protection{Ref: mainRef, Reviews: 2})
+	restore := s.Fail(forgetest.Fault{Status: 404})
+	if ev := s.forge.Evidence(t.Context(), s.request(mainRef, s.base), s.needs()); !ev.Repository.IsUnknown() {
+		t.Errorf("repository: %+v", ev.Repository)
+	}
+	restore()
+	if n := must(t, "reviews", s.protection().Reviews); n != 2 {
+		t.Errorf("reviews: %d", n)
 	}
 }
