@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/forges/probe"
 	"github.com/countersign/countersign/forges/probe/transcript"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/canonical"
 )
 
 func TestProbeGolden(t *testing.T) {
@@ -190,5 +191,12 @@ func TestProbeOfNothing(t *testing.T) {
 		if !strings.Contains(out, "the forge answered 404") || !strings.Contains(out, "Why: the scratch repository could not be read.") {
 			t.Errorf("%s: expected why in\n%s", forge, out)
 		}
+	}
+}
+
+// The probe tries the very audience that jobs ask with.
+func TestProbedAudience(t *testing.T) {
+	if got, want := probe.Audience(gate.GitHub, "https://sign.example.org:8443"), canonical.AskAudience("sign.example.org:8443", gate.Digest{}); got != want {
+		t.Errorf("expected %s, got %s", want, got)
 	}
 }

@@ -117,6 +117,7 @@ func githubHeaders(token string) func(*http.Request) {
 type installationJSON struct {
 	ID          int64             `json:"id"`
 	AppSlug     string            `json:"app_slug"`
+	Account     account           `json:"account"`
 	Permissions map[string]string `json:"permissions"`
 	SuspendedAt *time.Time        `json:"suspended_at"`
 }
@@ -135,6 +136,7 @@ func githubInstallation(ctx context.Context, s *session) result {
 	case in.SuspendedAt != nil:
 		return fails("the installation is suspended")
 	}
+	s.Permissions = usable(s.Permissions, in.Account)
 	s.installation, s.granted = in.ID, in.Permissions
 	return holds("installation %d", in.ID)
 }

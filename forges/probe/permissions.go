@@ -23,6 +23,16 @@ func Missing(want, have map[string]string) []string {
 	return out
 }
 
+// usable are the permissions that mean something to an owner: a person has no members.
+func usable(want map[string]string, owner account) map[string]string {
+	if owner.Type != "User" {
+		return want
+	}
+	out := maps.Clone(want)
+	delete(out, "members")
+	return out
+}
+
 func list(names []string) string { return strings.Join(names, ", ") }
 
 // cutName cuts OWNER/NAME; on GitLab the owner may have slashes itself.

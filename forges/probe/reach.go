@@ -99,6 +99,7 @@ func (l *look) github(ctx context.Context) {
 	l.add("credential", Pass, "", "the App's key signs in as App %d", self.ID)
 	l.appPermissions(self.Permissions)
 	l.appEvents(self.Events)
+	l.appHook(app.get(ctx, nil, "app", "hook", "config"))
 	l.installations(ctx, app)
 }
 
@@ -133,11 +134,35 @@ func (l *look) appEvents(has []string) {
 	l.add("events", Pass, "", "the App hears of what the gate acts on")
 }
 
+// appHook looks where the App's webhook goes (REST API, "Get a webhook configuration for an
+// app").
+func (l *look) appHook(a answer) {
+	const page = "on the App's page, under Webhook"
+	want := fmt.Sprintf("%s/webhooks/%s/%s", l.Server, l.Kind, l.Forge)
+	var hook struct {
+		URL         string `json:"url"`
+		ContentType string `json:"content_type"`
+		Insecure    any    `json:"insecure_ssl"` // "0", or 0
+	}
+	_, ok := a.read(&hook)
+	switch {
+	case !ok || hook.URL == "":
+		l.add("webhook", Warning, "see "+page+" that it goes to "+want, "GitHub does not tell where the App's webhook goes")
+	case hook.URL != want:
+		l.add("webhook", Warning, "change it "+page+" to "+want, "the App's webhook goes elsewhere: what happens is seen minutes later")
+	case hook.ContentType != "json":
+		l.add("webhook", Failure, "choose application/json "+page, "the App's webhook sends forms, which are refused")
+	case fmt.Sprint(hook.Insecure) != "0":
+		l.add("webhook", Warning, "enable SSL verification "+page, "the App's webhook does not verify this server's certificate")
+	default:
+		l.add("webhook", Pass, "", "the App's webhook goes to this server")
+	}
+}
+
 // installations looks at the App's first hundred installations.
 func (l *look) installations(ctx context.Context, app *wire) {
 	const most = 100
 	var all []struct {
-		Account account `json:"account"`
 		installationJSON
 	}
 	if r, ok := app.get(ctx, url.Values{"per_page": {fmt.Sprint(most)}}, "app", "installations").read(&all); !ok {
@@ -150,7 +175,7 @@ func (l *look) installations(ctx context.Context, app *wire) {
 	}
 	fine := 0
 	for _, in := range all {
-		missing := Missing(l.Permissions, in.Permissions)
+		missing := Missing(usable(l.Permissions, in.Account), in.Permissions)
 		switch {
 		case in.SuspendedAt != nil:
 			l.add("installations", Warning, "its owner resumes it, or uninstalls the App", "the installation of %s is suspended", in.Account.Login)

@@ -38,7 +38,7 @@ func still() time.Time { return noon(2) }
 func reach(t *testing.T, b *bench, d desk) map[string]probe.Check {
 	t.Helper()
 	c := b.config(d)
-	c.Permissions, c.Now = map[string]string{"contents": "read", "checks": "write"}, still
+	c.Permissions, c.Now = map[string]string{"contents": "read", "checks": "write", "members": "read"}, still
 	checks, _ := probe.Reach(t.Context(), c)
 	out := map[string]probe.Check{}
 	for _, check := range checks {
@@ -52,7 +52,7 @@ func reach(t *testing.T, b *bench, d desk) map[string]probe.Check {
 
 func TestReachGitHub(t *testing.T) {
 	b := onGitHub(t, githubtest.Options{})
-	const fine, installed = `{"id":7,"permissions":{"contents":"read","checks":"write"},"events":["push","pull_request","issue_comment","workflow_run"]}`, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read","checks":"write"}}]`
+	const fine, installed = `{"id":7,"permissions":{"contents":"read","checks":"write","members":"read"},"events":["push","pull_request","issue_comment","workflow_run"]}`, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read","checks":"write","members":"read"}}]`
 	for name, row := range map[string]struct {
 		app, installations string
 		clock              time.Duration
@@ -60,14 +60,17 @@ func TestReachGitHub(t *testing.T) {
 		says               string
 	}{
 		"all well": {fine, installed, 0, map[string]probe.Level{"reach": "pass", "clock": "pass", "credential": "pass", "permissions": "pass", "installations": "pass", "events": "pass"}, ""},
-		"deaf": {`{"id":7,"permissions":{"contents":"read","checks":"write"},"events":["push"]}`, installed, 0,
+		"a person's": {`{"id":7,"permissions":{"contents":"read","checks":"write","members":"read"}}`,
+			`[{"id":1,"account":{"login":"ana","type":"User"},"permissions":{"contents":"read","checks":"write"}}]`, 0,
+			map[string]probe.Level{"installations": "pass"}, ""},
+		"deaf": {`{"id":7,"permissions":{"contents":"read","checks":"write","members":"read"},"events":["push"]}`, installed, 0,
 			map[string]probe.Level{"events": "warning"}, "issue_comment, pull_request, workflow_run"},
-		"writes rules": {`{"id":7,"permissions":{"contents":"read","checks":"write","administration":"write"}}`, installed, 0,
+		"writes rules": {`{"id":7,"permissions":{"contents":"read","checks":"write","members":"read","administration":"write"}}`, installed, 0,
 			map[string]probe.Level{"permissions": "pass", "permissions-broad": "warning"}, "administration: write"},
-		"writes contents": {`{"id":7,"permissions":{"contents":"write","checks":"write"}}`, installed, 0,
+		"writes contents": {`{"id":7,"permissions":{"contents":"write","checks":"write","members":"read"}}`, installed, 0,
 			map[string]probe.Level{"permissions": "pass", "permissions-broad": "warning"}, "contents: write"},
-		"lacks checks": {`{"id":7,"permissions":{"contents":"read","checks":"read"}}`, installed, 0, map[string]probe.Level{"permissions": "failure"}, "checks: write"},
-		"not accepted": {fine, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read"}}]`, 0, map[string]probe.Level{"installations": "failure"}, "acme lacks checks: write"},
+		"lacks checks": {`{"id":7,"permissions":{"contents":"read","checks":"read","members":"read"}}`, installed, 0, map[string]probe.Level{"permissions": "failure"}, "checks: write"},
+		"not accepted": {fine, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read","members":"read"}}]`, 0, map[string]probe.Level{"installations": "failure"}, "acme lacks checks: write"},
 		"suspended": {fine, `[{"id":1,"account":{"login":"acme"},"suspended_at":"2026-01-01T00:00:00Z","permissions":{"contents":"read","checks":"write"}}]`, 0,
 			map[string]probe.Level{"installations": "warning"}, "suspended"},
 		"installed nowhere": {fine, "[]", 0, map[string]probe.Level{"installations": "warning"}, "nowhere"},
@@ -93,6 +96,29 @@ func TestReachGitHub(t *testing.T) {
 				t.Errorf("expected %q in %q", row.says, text)
 			}
 		})
+	}
+}
+
+func TestWhereTheHookGoes(t *testing.T) {
+	b := onGitHub(t, githubtest.Options{})
+	const here = server + "/webhooks/github/github"
+	for name, row := range map[string]struct {
+		config string
+		level  probe.Level
+		says   string
+	}{
+		"here":          {`{"url":"` + here + `","content_type":"json","insecure_ssl":"0"}`, "pass", "this server"},
+		"here, in 0":    {`{"url":"` + here + `","content_type":"json","insecure_ssl":0}`, "pass", "this server"},
+		"elsewhere":     {`{"url":"https://smee.io/x","content_type":"json","insecure_ssl":"0"}`, "warning", "elsewhere"},
+		"as a form":     {`{"url":"` + here + `","content_type":"form","insecure_ssl":"0"}`, "failure", "forms"},
+		"unverified":    {`{"url":"` + here + `","content_type":"json","insecure_ssl":"1"}`, "warning", "certificate"},
+		"not told":      {`{}`, "warning", "does not tell"},
+		"not told of 0": {`{"url":"` + here + `","content_type":"json"}`, "warning", "certificate"},
+	} {
+		got := reach(t, b, desk{answers: map[string]string{"/app": `{"id":7}`, "/app/hook/config": row.config}, date: still()})["webhook"]
+		if got.Level != row.level || !strings.Contains(got.Text, row.says) {
+			t.Errorf("%s: expected %s with %q, got %+v", name, row.level, row.says, got)
+		}
 	}
 }
 

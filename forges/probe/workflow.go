@@ -38,12 +38,15 @@ jobs:
         env:
           AUDIENCE: "%s"
         run: |
+          set -eo pipefail
           claims() {
-            curl -sSf -H "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
+            curl -sSf -H "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
               "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=$AUDIENCE" |
               jq -c '.value | split(".")[1] | gsub("-"; "+") | gsub("_"; "/") | @base64d | fromjson'
           }
-          echo "[$(claims),$(claims)]"
+          first=$(claims)
+          second=$(claims)
+          echo "[$first,$second]"
 `
 
 const gitlabWorkflow = `countersign-probe:
