@@ -25,9 +25,13 @@ func Choose(p gate.Policy, w gate.Workload, run gate.RunFacts, stream string) (g
 			fit = append(fit, s)
 		}
 	}
-	// A stream that pins a reusable workflow says more than one that does not.
-	if pinned := slices.DeleteFunc(slices.Clone(fit), func(s gate.Stream) bool { return s.Uses == nil }); len(pinned) > 0 {
-		fit = pinned
+	// A stream that pins a reusable workflow, or names the job, says more than one that does not.
+	for _, vague := range []func(gate.Stream) bool{
+		func(s gate.Stream) bool { return s.Uses == nil }, func(s gate.Stream) bool { return s.Job == "" },
+	} {
+		if precise := slices.DeleteFunc(slices.Clone(fit), vague); len(precise) > 0 {
+			fit = precise
+		}
 	}
 	got := gate.ShortRef(w.Ref) + " by " + who(w, run)
 	switch len(fit) {

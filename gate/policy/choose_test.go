@@ -66,6 +66,8 @@ releases:
   - {name: plain, workflow: release.yml}
   - {name: pinned, workflow: release.yml, uses: ` + signing + "@" + commit + `}
   - {name: any, uses: acme/ci/.github/workflows/other.yml@` + commit + `}
+  - {name: its-job, workflow: jobs.yml, job: publish}
+  - {name: its-jobs, workflow: jobs.yml}
   - {name: one-job, uses: acme/ci/.github/workflows/jobs.yml@` + commit + `, job: sign}
 `
 
@@ -79,6 +81,8 @@ func TestChooseReusable(t *testing.T) {
 	}{
 		{"the workflow itself", "release.yml", "acme/widget/.github/workflows/release.yml@refs/tags/v1", other, "sign", "plain"},
 		{"a pinned one before a plain one", "release.yml", signing + "@" + commit, commit, "call / sign", "pinned"},
+		{"a job before any", "jobs.yml", "acme/widget/.github/workflows/jobs.yml@refs/tags/v1", other, "publish", "its-job"},
+		{"any other job", "jobs.yml", "acme/widget/.github/workflows/jobs.yml@refs/tags/v1", other, "build", "its-jobs"},
 		{"called by a tag of that commit", "release.yml", signing + "@refs/tags/v1", commit, "call / sign", "pinned"},
 		{"a forge that tells no commit", "release.yml", signing + "@" + commit, "", "call / sign", "pinned"},
 		{"another caller", "nightly.yml", signing + "@" + commit, commit, "call / sign", "!nightly.yml with " + signing},

@@ -1,7 +1,8 @@
 // Package policy turns .countersign.yaml into a [gate.Policy]: a strict reader with
 // line, column and caret in every refusal, the defaults, and patterns compiled
-// behind [gate.Matcher]. It also says what evidence a policy needs ([Needs]) and
-// which of its streams a workload means ([Choose]).
+// behind [gate.Matcher], held to the operator's floors ([Floor]). It also says what
+// evidence a policy needs ([Needs]), which of its streams a workload means ([Choose]), who
+// owns a file ([CompileOwners]), and what comes of made-up releases ([Trials]).
 package policy
 
 import "github.com/countersign/countersign/gate"
