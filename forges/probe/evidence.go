@@ -158,7 +158,7 @@ func (s *session) read(ctx context.Context) (gate.Evidence, result, bool) {
 			commit, r, ok = s.gitlabCommit(ctx, ref)
 		}
 		if !ok {
-			return gate.Evidence{}, r, false
+			return gate.Evidence{}, untold("%s could not be read: %s", ref, r.why), false
 		}
 	}
 	since, r, ok := s.earlier(ctx, commit)

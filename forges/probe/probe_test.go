@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/countersign/countersign/forges/forgetest/githubtest"
@@ -68,5 +69,28 @@ func TestSwitches(t *testing.T) {
 			}
 			expect(t, r, differ)
 		})
+	}
+}
+
+// Tags with an object of their own are peeled; a tag that is not there tells nothing.
+func TestRefs(t *testing.T) {
+	gh, gl := onGitHub(t, githubtest.Options{}), onGitLab(t, gitlabtest.Options{})
+	head := func(b *bench) string { return b.world.Head(b.repo, "refs/heads/main") }
+	gh.world.(*githubtest.Server).PushAnnotatedTag(gh.repo, gh.ana, "v2.0.0", head(gh), "Two") //nolint:forcetypeassert // onGitHub made it
+	gl.world.(*gitlabtest.Server).PushTag(gl.repo, gl.ana, "v2.0.0", head(gl), "Two")          //nolint:forcetypeassert // onGitLab made it
+	for _, b := range []*bench{gh, gl} {
+		for ref, want := range map[string]probe.Outcome{"refs/tags/v2.0.0": probe.Holds, "refs/heads/main": probe.Holds, "": probe.Holds, "refs/tags/none": probe.Untold, "refs/heads/none": probe.Untold} {
+			c := b.config(http.DefaultTransport)
+			c.Ref = ref
+			r, err := probe.Run(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []string{"read.ref", "read.commit", "read.changes"} {
+				if got := r.Find(id); got.Outcome != want {
+					t.Errorf("%s %q: expected %s to be %s, got %s: %s", b.kind(), ref, id, want, got.Outcome, got.Why)
+				}
+			}
+		}
 	}
 }
