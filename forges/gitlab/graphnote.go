@@ -173,6 +173,7 @@ func (s *session) readThread(ctx context.Context, t gate.Thread, since time.Time
 			return unknown[[]gate.Comment](err)
 		}
 	}
+	newest := page
 	whole := []gate.Comment{}
 	for n := 1; ; n++ {
 		part, err := s.comments(page, t)
@@ -180,15 +181,9 @@ func (s *session) readThread(ctx context.Context, t gate.Thread, since time.Time
 			return unknown[[]gate.Comment](err)
 		}
 		whole = append(part, whole...)
-		older := *page.PageInfo.HasPrevious
-		if n == 1 && !older {
-			s.keepOwn(ctx, t, page)
-		}
-		if older && !slices.IsSortedFunc(page.Nodes, func(a, b *graphNote) int { return a.CreatedAt.Compare(b.CreatedAt) }) {
-			return unknown[[]gate.Comment](errUnexpected) // whether what lies before is older is then not known
-		}
-		if !older || (len(page.Nodes) > 0 && page.Nodes[0].CreatedAt.Before(since)) {
-			break
+		if page.reaches(since) {
+			s.keepOwn(ctx, t, newest)
+			return gate.Known(settle(whole, since))
 		}
 		if n == maxPages || page.PageInfo.Start == "" {
 			return unknown[[]gate.Comment](errPartial)
@@ -197,7 +192,13 @@ func (s *session) readThread(ctx context.Context, t gate.Thread, since time.Time
 			return unknown[[]gate.Comment](err)
 		}
 	}
-	return gate.Known(settle(whole, since))
+}
+
+func (p graphNotes) older() bool { return *p.PageInfo.HasPrevious }
+
+// reaches reports whether nothing before the page is of since or later.
+func (p graphNotes) reaches(since time.Time) bool {
+	return !p.older() || (len(p.Nodes) > 0 && p.Nodes[0].CreatedAt.Before(since))
 }
 
 // settle sorts, takes what came on two pages once, and leaves out what is too old.
@@ -227,6 +228,9 @@ func (s *session) comments(page graphNotes, t gate.Thread) ([]gate.Comment, erro
 			return nil, err
 		}
 		out = append(out, c)
+	}
+	if page.older() && !slices.IsSortedFunc(page.Nodes, func(a, b *graphNote) int { return a.CreatedAt.Compare(b.CreatedAt) }) {
+		return nil, errUnexpected // whether what lies before is older is then not known
 	}
 	return out, nil
 }

@@ -24,10 +24,10 @@ type ownNotes struct {
 	notes []note
 }
 
-// keepOwn remembers the gate's own notes of a thread that one page holds.
+// keepOwn remembers the gate's own notes of a thread that one page holds whole.
 func (s *session) keepOwn(ctx context.Context, t gate.Thread, page graphNotes) {
 	self, err := s.readSelf(ctx)
-	if err != nil {
+	if err != nil || page.older() {
 		return
 	}
 	own := ownNotes{read: s.now()}
