@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/countersign/countersign/forges/forgetest/githubtest"
 )
 
 // nullable are the fields whose null is GitHub's own word in its schema: no account has
@@ -24,7 +26,7 @@ var nullable = map[string]string{
 // TestGraphQLNulls puts null for each field of GraphQL's answers, one at a time, and
 // holds that no fact says something else then, unless null means just that.
 func TestGraphQLNulls(t *testing.T) {
-	t.Run("comments by themselves", func(t *testing.T) { graphQLNulls(t, newFullReading(t)) })
+	t.Run("comments by themselves", func(t *testing.T) { graphQLNulls(t, newFullReading(t, githubtest.Switches{})) })
 	t.Run("everything that is judged", func(t *testing.T) { graphQLNulls(t, newJudgedReading(t)) })
 }
 

@@ -59,8 +59,12 @@ func (rd *reading) readMember(ctx context.Context, who gate.Account) gate.Fact[g
 	if id.Forge != rd.forge.cfg.Forge || id.ID <= 0 {
 		return gate.Unknown[gate.Member](fmt.Sprintf("account %s is none of this forge", id))
 	}
-	if m, ok := rd.listed(id); ok {
-		return gate.Known(m)
+	listed, inList := rd.listed(id)
+	if who.Login != "" { // whoever named the account also knew whether it is a person's
+		listed.Account.Human = listed.Account.Human && who.Human
+	}
+	if inList && !rd.forge.enterprise() {
+		return gate.Known(listed)
 	}
 	user := userOfToday{userJSON: userJSON{ID: id.ID, Login: who.Login}}
 	if who.Login == "" || rd.forge.enterprise() {
@@ -74,6 +78,10 @@ func (rd *reading) readMember(ctx context.Context, who gate.Account) gate.Fact[g
 		case user.ID != id.ID:
 			return gate.Unknown[gate.Member](fmt.Sprintf("GitHub answered for account %d", user.ID))
 		}
+	}
+	if inList {
+		account, _ := rd.forge.toAccount(&user.userJSON)
+		return gate.Known(gate.Member{Account: account, Role: listed.Role, Active: user.SuspendedAt == nil})
 	}
 	var p permissionJSON
 	err := rd.get(ctx, &p, nil, rd.at("collaborators", user.Login, "permission")...)

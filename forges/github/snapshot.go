@@ -120,7 +120,7 @@ func (rd *reading) snapshotQuery(h hints) string {
 	if since := rd.firstSince(); isSHA(since) {
 		fmt.Fprintf(&text, "    since: object(oid: %q) { ... on Commit { oid history(first: 100) { totalCount nodes { oid } } } }\n", since)
 	}
-	if h.extras && !rd.forge.enterprise() {
+	if h.extras {
 		text.WriteString("    " + peopleFields + "\n")
 	}
 	if h.thread.Number > 0 {
