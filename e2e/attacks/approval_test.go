@@ -167,9 +167,6 @@ func TestApprovals(t *testing.T) {
 			r.approve("bo")
 			r.waits(gate.CheckApprovals, "that of @bo does not count")
 		}},
-		{name: "attack 53: approvals from a team are refused as long as membership is not read", play: func(s *stage) {
-			s.adopts(policyFile("approvals: [{from: [\"team:security\"], count: 1}]")).refused(gate.CodePolicyInvalid, "team")
-		}},
 		{name: "attack 54: an approval from before the request", play: func(s *stage) {
 			c := s.widget()
 			s.say(c, "bo", "/countersign approve")

@@ -66,6 +66,7 @@ type stage struct {
 type forge interface {
 	release.Forge
 	release.Interpreter
+	release.Watcher
 	web.Prover
 }
 
@@ -122,7 +123,7 @@ func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	s.gate = release.New(release.Config{
 		Server: origin, Store: s.store, Signer: s.signer, Log: log, Now: s.clock.now, NewID: newID, Owner: newID(),
-		Forges: map[gate.ForgeID]release.Port{id: {Kind: kind, URL: at, Forge: adapter, Interpreter: adapter}},
+		Forges: map[gate.ForgeID]release.Port{id: {Kind: kind, URL: at, Forge: adapter, Interpreter: adapter, Watcher: adapter}},
 		Keys:   s.keyring(),
 	})
 	verifier := workload.New(workload.Config{
@@ -248,7 +249,7 @@ func (s *stage) settle() {
 	for range 200 {
 		s.Settle()
 		found := false
-		for _, next := range []func(context.Context) (bool, error){s.gate.HearNext, s.gate.JudgeNext, s.gate.PostNext} {
+		for _, next := range []func(context.Context) (bool, error){s.gate.HearNext, s.gate.JudgeNext, s.gate.PostNext, s.gate.WatchNext, s.gate.CheckNext} {
 			did, err := next(s.Context())
 			if err != nil { // as the workers do: it is on record, and tried again when its lease ends
 				fmt.Fprintln(s.log, "work failed:", err)

@@ -207,7 +207,7 @@ func TestTokens(t *testing.T) {
 			}
 			other := s.job("bo", "refs/tags/v1.0.0")
 			s.ask(j, claim("run_id", fmt.Sprint(other.RunID))).refused(gate.CodeForgeUnexpected, "find the job of check run")
-			s.ask(j, claim("run_attempt", "77")).refused(gate.CodeForgeUnexpected, "attempt 77")
+			s.ask(j, claim("run_attempt", "77")).refused(gate.CodeTokenClaims, "attempt 77")
 		}},
 	})
 }

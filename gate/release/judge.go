@@ -124,36 +124,71 @@ func (g *Gate) caseWith(ctx context.Context, port Port, rec gate.Record, stateme
 	c.Approvals, c.Denials, c.Holds = gate.SortStatements(statements)
 	needs := policy.Needs(stream, r, c.Released, statements)
 	needs.Thread, needs.ThreadSince = rec.Thread, r.Created
-	c.Evidence, c.Owners = g.evidence(ctx, port, r, needs)
+	c.Evidence, c.Owners = g.evidence(ctx, port, r, stream, needs)
 	if err := g.history(ctx, &c); err != nil {
 		return gate.Case{}, err
 	}
 	return c, nil
 }
 
-// evidence reads what needs asks for. The code owners' file names teams that nobody knew
-// of before: then it reads again, with them.
-func (g *Gate) evidence(ctx context.Context, port Port, r gate.Request, needs gate.Needs) (gate.Evidence, gate.Owners) {
+// evidence reads what needs asks for. Whose rights and teams count beside the approvers'
+// is known only then: those of reviewers, where their reviews are approvals or they own
+// files, and the teams that the code owners' file names. With those it reads again.
+func (g *Gate) evidence(ctx context.Context, port Port, r gate.Request, s gate.Stream, needs gate.Needs) (gate.Evidence, gate.Owners) {
 	e := port.Evidence(ctx, r, needs)
+	owners := g.owners(ctx, port, r, e)
+	accounts, teams := slices.Clone(needs.Accounts), slices.Clone(needs.Teams)
+	if owners != nil {
+		teams = joined(teams, owners.Teams())
+	}
+	if owners != nil || s.Bind == gate.BindCommit {
+		accounts = joined(accounts, reviewers(e))
+	}
+	if len(accounts) == len(needs.Accounts) && len(teams) == len(needs.Teams) {
+		return e, owners
+	}
+	needs.Accounts, needs.Teams = accounts, teams
+	e = port.Evidence(ctx, r, needs)
+	return e, g.owners(ctx, port, r, e)
+}
+
+// owners compiles the code owners' file; nil where there is none that reads.
+func (g *Gate) owners(ctx context.Context, port Port, r gate.Request, e gate.Evidence) gate.Owners {
 	file, ok := e.Owners.Get()
 	if !ok {
-		return e, nil
+		return nil
 	}
 	owners, err := policy.CompileOwners(file, port.Kind)
 	if err != nil {
 		g.Log.WarnContext(ctx, "code owners not read", "request", r.ID, "path", file.Path, "error", err)
-		return e, nil
+		return nil
 	}
-	before := len(needs.Teams)
-	for _, team := range owners.Teams() {
-		if !slices.Contains(needs.Teams, team) {
-			needs.Teams = append(needs.Teams, team)
+	return owners
+}
+
+// reviewers are the people whose approving reviews were read.
+func reviewers(e gate.Evidence) []gate.AccountID {
+	var out []gate.AccountID
+	changes, _ := e.Changes.Get()
+	for _, c := range changes {
+		reviews, _ := c.Reviews.Get()
+		for _, v := range reviews {
+			if v.Approved && v.By.Human {
+				out = append(out, v.By.ID)
+			}
 		}
 	}
-	if len(needs.Teams) > before {
-		e = port.Evidence(ctx, r, needs)
+	return out
+}
+
+// joined adds what a list lacks.
+func joined[T comparable](list, more []T) []T {
+	for _, x := range more {
+		if !slices.Contains(list, x) {
+			list = append(list, x)
+		}
 	}
-	return e, owners
+	return list
 }
 
 // history adds what is kept from before: the branch's earlier protections, and a newer

@@ -80,7 +80,7 @@ func (g *Gate) replayOne(ctx context.Context, port Port, rec gate.Record, p gate
 		Request: r, Policy: p, Released: append(since, p.Baseline), Key: g.Keys.Key(r.Key, r.Repository, r.Owner),
 	}
 	c.Approvals, c.Denials, c.Holds = gate.SortStatements(statements)
-	c.Evidence, c.Owners = g.evidence(ctx, port, r, policy.Needs(stream, r, c.Released, statements))
+	c.Evidence, c.Owners = g.evidence(ctx, port, r, stream, policy.Needs(stream, r, c.Released, statements))
 	d := gate.Decide(c, g.Now())
 	one.Outcome = d.Outcome
 	for _, check := range d.Checks {

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/comment"
@@ -22,7 +23,7 @@ func (g *Gate) unheard(ctx context.Context, rec gate.Record, known []gate.Approv
 			continue
 		}
 		cmd, ok := comment.Parse(c.Body, g.aliases(ctx, c)...)
-		if !ok || !states(cmd) {
+		if !ok || !states(cmd) || !g.overdue(c, cmd) {
 			continue
 		}
 		meant, why, err := g.addressed(ctx, c, cmd)
@@ -41,6 +42,16 @@ func (g *Gate) unheard(ctx context.Context, rec gate.Record, known []gate.Approv
 	g.Log.WarnContext(ctx, "statements found whose deliveries were lost", "request", rec.Request.ID, "statements", len(heard.Approvals))
 	return true, g.Store.Hear(ctx, heard)
 }
+
+// overdue reports whether a delivery would have come by now. What says no is taken at
+// once; what says yes binds to what was shown when it is heard, so its own delivery,
+// which may be on its way, goes first.
+func (g *Gate) overdue(c gate.Comment, cmd comment.Command) bool {
+	return cmd.Verb == gate.VerbDeny || cmd.Verb == gate.VerbHold || g.Now().Sub(c.Created) > deliveryTime
+}
+
+// deliveryTime is how long a delivery is given before it is looked for.
+const deliveryTime = 30 * time.Second
 
 // states reports whether a command is a statement about a request.
 func states(cmd comment.Command) bool {
