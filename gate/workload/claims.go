@@ -47,6 +47,14 @@ func (c *claims) pin(name, expected string) {
 	}
 }
 
+// expectations says of claims that read well what is still to be held against them, and by
+// whom.
+func (c *claims) expectations(of []gate.ClaimCheck) {
+	for _, x := range of {
+		c.pin(x.Claim, x.Expected)
+	}
+}
+
 // doubt marks a claim as not what is expected.
 func (c *claims) doubt(name, expected string) {
 	c.pin(name, expected)

@@ -13,7 +13,6 @@ func github(c *claims, w *gate.Workload) {
 	w.Repository = gate.RepositoryID{Forge: w.Forge, ID: c.id("repository_id")}
 	w.Owner = gate.AccountID{Forge: w.Forge, ID: c.id("repository_owner_id")}
 	w.RepositoryName = c.name("repository", c.text("repository_owner"))
-	c.pin("repository_owner", "the owner's name, for display")
 	w.Ref = c.ref("ref", c.text("ref"))
 	w.Commit = c.commit("sha")
 	w.Workflow, w.WorkflowRef = c.located("workflow_ref", w.Ref)
@@ -30,12 +29,26 @@ func github(c *claims, w *gate.Workload) {
 		w.JobID = c.id("check_run_id")
 	}
 	w.Actor = gate.Account{ID: gate.AccountID{Forge: w.Forge, ID: c.id("actor_id")}, Login: c.text("actor")}
-	c.pin("environment", "any, or nothing: the policy may name one")
-	c.pin("event_name", "a text: the policy names those allowed")
 	if c.fine("repository", "workflow_ref") && !strings.HasPrefix(w.Workflow, w.RepositoryName+"/") {
-		c.contradict("workflow_ref", "a workflow of "+w.RepositoryName, quoted(w.Workflow))
+		c.contradict("workflow_ref", "a workflow of "+clean(w.RepositoryName), quoted(w.Workflow))
 	}
 	c.immutableSub(w)
+	c.expectations([]gate.ClaimCheck{
+		{Claim: "repository_owner_id", Expected: "the owner's number: the forge has to say the same"},
+		{Claim: "repository_owner", Expected: "the owner's name, for display"},
+		{Claim: "workflow_ref", Expected: "a workflow of " + clean(w.RepositoryName) + ": the policy names which"},
+		{Claim: "workflow_sha", Expected: "a commit: the policy wants that of sha"},
+		{Claim: "job_workflow_ref", Expected: "a workflow: the policy names which"},
+		{Claim: "job_workflow_sha", Expected: "a commit: the policy says which"},
+		{Claim: "event_name", Expected: "a text: the policy names those allowed"},
+		{Claim: "environment", Expected: "any, or nothing: the policy may name one"},
+		{Claim: "runner_environment", Expected: "github-hosted or self-hosted: the policy may name one"},
+		{Claim: "run_id", Expected: "a run that the forge has"},
+		{Claim: "run_attempt", Expected: "an attempt of it that the forge has"},
+		{Claim: "check_run_id", Expected: "a job of it in progress, or nothing from an older GitHub"},
+		{Claim: "actor_id", Expected: "who started it: no independent approver"},
+		{Claim: "actor", Expected: "a name, for display"},
+	})
 }
 
 // name is owner/name as the claim has it, after checking that it is one.
@@ -66,7 +79,7 @@ func (c *claims) immutableSub(w *gate.Workload) {
 		return
 	}
 	if want := fmt.Sprintf("%s@%d/%s@%d", owner, w.Owner.ID, name, w.Repository.ID); !strings.EqualFold(repo, want) {
-		c.contradict("sub", "repo:"+want+":…, as the other claims say", quoted(rest))
+		c.contradict("sub", "repo:"+clean(want)+":…, as the other claims say", quoted(rest))
 	}
 }
 

@@ -22,23 +22,33 @@ func gitlab(c *claims, w *gate.Workload) {
 	}
 	w.Owner = gate.AccountID{Forge: w.Forge, ID: c.id("namespace_id")}
 	w.RepositoryName = c.text("project_path")
-	c.pin("project_path", "the project's path, for display")
 	w.Event = c.text("pipeline_source")
 	if w.Event == "merge_request_event" || w.Event == "external_pull_request_event" {
 		c.contradict("pipeline_source", "a pipeline of a branch or tag", quoted(w.Event))
 	}
-	c.pin("pipeline_source", "a text: the policy names those allowed")
 	w.Ref = c.gitlabRef()
 	w.Commit = c.commit("sha")
 	w.Workflow, w.WorkflowRef = c.located("ci_config_ref_uri", w.Ref)
 	w.WorkflowCommit = c.commit("ci_config_sha")
 	if c.fine("project_path", "ci_config_ref_uri") && !strings.Contains(w.Workflow, "/"+w.RepositoryName+"//") {
-		c.contradict("ci_config_ref_uri", "a CI configuration of "+w.RepositoryName, quoted(w.Workflow))
+		c.contradict("ci_config_ref_uri", "a CI configuration of "+clean(w.RepositoryName), quoted(w.Workflow))
 	}
 	w.Environment = c.optional("environment")
-	c.pin("environment", "any, or nothing: the policy may name one")
 	w.Runner = c.runner("gitlab-hosted")
 	w.Actor = gate.Account{ID: gate.AccountID{Forge: w.Forge, ID: c.id("user_id")}, Login: c.text("user_login")}
+	c.expectations([]gate.ClaimCheck{
+		{Claim: "job_id", Expected: "a job that the forge has, in progress"},
+		{Claim: "pipeline_id", Expected: "the pipeline of the job"},
+		{Claim: "namespace_id", Expected: "the owner's number: the forge has to say the same"},
+		{Claim: "project_path", Expected: "the project's path, for display"},
+		{Claim: "pipeline_source", Expected: "a text: the policy names those allowed"},
+		{Claim: "ci_config_ref_uri", Expected: "a CI configuration of " + clean(w.RepositoryName)},
+		{Claim: "ci_config_sha", Expected: "a commit: the policy wants that of sha"},
+		{Claim: "environment", Expected: "any, or nothing: the policy may name one"},
+		{Claim: "runner_environment", Expected: "gitlab-hosted or self-hosted: the policy may name one"},
+		{Claim: "user_id", Expected: "who started it: no independent approver"},
+		{Claim: "user_login", Expected: "a name, for display"},
+	})
 }
 
 // gitlabRef makes a full ref of ref and ref_type; where the issuer is new enough to give

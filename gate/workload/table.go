@@ -28,6 +28,11 @@ func (c *claims) shown(name string) string {
 	if json.Unmarshal(c.members[name], &text) != nil || text == "" {
 		text = raw
 	}
+	return clean(text)
+}
+
+// clean is a text as it stands, where it is short and of plain letters.
+func clean(text string) string {
 	if len(text) <= maxQuoted && strconv.QuoteToASCII(text) == `"`+text+`"` {
 		return text
 	}

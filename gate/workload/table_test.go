@@ -45,7 +45,8 @@ func (i *issuer) tabled(what, raw string, err error) {
 		if !r.OK {
 			bad++
 		}
-		if r.Expected == "" || r.Got == "" || len(r.Got) > 4*200 || strings.ContainsFunc(r.Got, func(c rune) bool { return c != '…' && (c < ' ' || c > '~') }) {
+		if r.Expected == "" || r.Got == "" || len(r.Got) > 2000 || len(r.Expected) > 2000 ||
+			strings.ContainsFunc(r.Expected+r.Got, func(c rune) bool { return c != '…' && (c < ' ' || c > '~') }) {
 			i.t.Errorf("%s: claim %s: expected %q, got %q", what, r.Claim, r.Expected, r.Got)
 		}
 		for _, secret := range []string{"ana@example.org", "repository_visibility", strings.Split(raw, ".")[2]} {
@@ -125,6 +126,10 @@ func TestMarkedClaims(t *testing.T) {
 		{"attack 12: a fork's pipeline", gate.GitLab, is("job_project_id", "21"), []string{"job_project_id: expected the project itself, got 21"}},
 		{"hostile values", gate.GitLab, map[string]any{"project_id": "20\x1b[2J\u202e", "user_login": map[string]any{"a": 1}}, []string{
 			`project_id: expected a positive number as a text, got "20\x1b[2J\u202e"`, `user_login: expected a text, got "{\"a\":1}"`,
+		}},
+		{"a hostile name", gate.GitLab, is("project_path", "\x1b[2J"+strings.Repeat("x", 4000)), []string{
+			`ci_config_ref_uri: expected a CI configuration of "\x1b[2J` + strings.Repeat("x", 156) + `"… (4004 bytes), got ` +
+				`gitlab.example.org/acme/tools/widget//.gitlab-ci.yml@refs/tags/v1.4.0`,
 		}},
 		{"a very long value", gate.GitLab, is("runner_environment", strings.Repeat("x", 5000)),
 			[]string{`runner_environment: expected gitlab-hosted or self-hosted, got "` + strings.Repeat("x", 160) + `"… (5000 bytes)`}},
