@@ -60,7 +60,7 @@ func (u *unit) endDeployment(ctx context.Context, p gate.Post) error {
 	}
 	d := p.Deployment
 	if err := u.q.EndDeployment(ctx, db.EndDeploymentParams{
-		Verdict: string(p.Leave), RequestID: p.Request, EndedAt: u.at, Forge: string(d.Repository.Forge),
+		Verdict: string(p.Leave), RequestID: p.Request, EndedAt: u.at, RequestedAt: micros(d.Requested), Forge: string(d.Repository.Forge),
 		RepositoryID: d.Repository.ID, RunID: d.RunID, Environment: plain(d.Environment),
 	}); err != nil {
 		return fmt.Errorf("end a deployment of run %d of %s: %w", d.RunID, d.Repository, err)

@@ -90,7 +90,9 @@ func TestJobThatRunsAgainWaitsAgain(t *testing.T) {
 		w.heard(gate.Heard{Deployments: []gate.Deployment{again}})
 		w.waitingJobs(again)
 		w.heard(gate.Heard{Deployments: []gate.Deployment{deployment("production", now.Add(2*minute))}})
-		w.waitingJobs(again) // it waits already
+		w.waitingJobs(again)                                     // it waits already
+		w.refused(gate.CodeTransition, w.s.Posted(w.ctx, p, "")) // the first verdict, told twice
+		w.waitingJobs(again)
 	})
 }
 

@@ -75,7 +75,8 @@ ON CONFLICT (forge, repository_id, run_id, environment)
 DO UPDATE SET requested_at = excluded.requested_at, verdict = '', request_id = '', ended_at = 0
 WHERE deployments.verdict <> '' AND deployments.requested_at < excluded.requested_at;
 
+-- A verdict that is told late must not end the wait of the job that asked since.
 -- name: EndDeployment :exec
 UPDATE deployments SET verdict = @verdict, request_id = @request_id, ended_at = @ended_at
 WHERE forge = @forge AND repository_id = @repository_id AND run_id = @run_id AND environment = @environment
-  AND verdict = '';
+  AND verdict = '' AND (requested_at <= @requested_at OR CAST(@requested_at AS BIGINT) = 0);

@@ -93,7 +93,7 @@ func (q *Queries) DueWatchedSkipLocked(ctx context.Context, now int64) (Watched,
 const endDeployment = `-- name: EndDeployment :exec
 UPDATE deployments SET verdict = $1, request_id = $2, ended_at = $3
 WHERE forge = $4 AND repository_id = $5 AND run_id = $6 AND environment = $7
-  AND verdict = ''
+  AND verdict = '' AND (requested_at <= $8 OR CAST($8 AS BIGINT) = 0)
 `
 
 type EndDeploymentParams struct {
@@ -104,8 +104,10 @@ type EndDeploymentParams struct {
 	RepositoryID int64
 	RunID        int64
 	Environment  string
+	RequestedAt  int64
 }
 
+// A verdict that is told late must not end the wait of the job that asked since.
 func (q *Queries) EndDeployment(ctx context.Context, arg EndDeploymentParams) error {
 	_, err := q.db.ExecContext(ctx, endDeployment,
 		arg.Verdict,
@@ -115,6 +117,7 @@ func (q *Queries) EndDeployment(ctx context.Context, arg EndDeploymentParams) er
 		arg.RepositoryID,
 		arg.RunID,
 		arg.Environment,
+		arg.RequestedAt,
 	)
 	return err
 }
