@@ -164,7 +164,7 @@ func (j *judge) repository() Check {
 func (j *judge) policy() Check {
 	p, r := j.c.Policy, j.c.Request
 	if p.Digest != r.PolicyDigest {
-		return moved(CheckPolicy, "another policy was adopted since the request", r.PolicyDigest.String(), p.Digest.String())
+		return moved(CheckPolicy, "another policy is in force since the request: one was adopted, or the server's floors changed", r.PolicyDigest.String(), p.Digest.String())
 	}
 	if p.Mode != Enforce {
 		return Check{

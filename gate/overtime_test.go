@@ -114,16 +114,24 @@ func TestChecksOfCI(t *testing.T) {
 	r.waits("unread", but(evidence(func(e *gate.Evidence) { e.Checks = gate.Unknown[[]gate.CommitCheck]("500") })), gate.CheckCI, "500")
 }
 
-type owned map[string][]string
+// owned are the owners of a path, sections apart by "|".
+type owned map[string]string
 
-func (o owned) Of(path string) []string { return o[path] }
-func (o owned) Teams() []string         { return nil }
+func (o owned) Teams() []string { return nil }
+
+func (o owned) Sections(path string) [][]string {
+	var out [][]string
+	for _, section := range strings.Split(o[path], "|") {
+		out = append(out, strings.Fields(section))
+	}
+	return out
+}
 
 func TestCodeOwners(t *testing.T) {
 	r := row{t}
 	asks := func(c *release) {
 		stream(func(s *gate.Stream) { s.Owners = true })(c)
-		c.Owners = owned{"server/a.go": {"@CY", "@acme/server"}, "mail": {"x@example.org"}}
+		c.Owners = owned{"server/a.go": "@CY @acme/server", "mail": "x@example.org", "both": "@bo | @cy", "right": "@@maintainers"}
 		c.Evidence.Owners = gate.Known(gate.OwnersFile{Path: "CODEOWNERS", Commit: baseline})
 	}
 	member := func(name string, teams ...string) step {
@@ -139,6 +147,11 @@ func TestCodeOwners(t *testing.T) {
 	r.waits("nobody who owns it approves", with(change, approve("bo"), asks, member("bo", "acme/docs")), gate.CheckOwners, "server/a.go (@CY @acme/server) of #1")
 	r.waits("the owner wrote it", with(pr(1, "cy", touching("server/a.go")), approve("bo"), approve("cy"), asks), gate.CheckOwners, "server/a.go")
 	r.grant("the owner reviewed it before the merge", with(pr(1, "ana", touching("server/a.go"), reviewed("cy")), approve("bo"), asks, member("cy")))
+	both := pr(1, "ana", touching("both"))
+	r.waits("one section's owner is not another's", with(both, approve("bo"), asks), gate.CheckOwners, "both (@cy) of #1")
+	r.grant("one of each section", with(both, approve("bo"), approve("cy"), asks))
+	r.grant("owned by a right", with(pr(1, "ana", touching("right")), approve("cy"), asks))
+	r.waits("another right", with(pr(1, "ana", touching("right")), approve("bo"), asks), gate.CheckOwners, "right (@@maintainers) of #1")
 	r.waits("owned by an address", with(pr(1, "ana", touching("mail")), approve("bo"), asks), gate.CheckOwners, "x@example.org")
 	r.waits("its files are unread", with(pr(1, "ana"), approve("cy"), asks), gate.CheckOwners, "the files of #1")
 	r.waits("attack 77: the owners' file does not read", with(change, approve("cy"), asks, func(c *release) { c.Owners = nil }), gate.CheckOwners, "does not read")

@@ -52,27 +52,36 @@ func (j *judge) unowned(change weighed, paths []string) []string {
 	}
 	var open []string
 	for _, path := range paths {
-		owners := j.c.Owners.Of(path)
-		if len(owners) == 0 || slices.ContainsFunc(people, func(m Member) bool { return m.owns(owners) }) {
-			continue
+		for _, owners := range j.c.Owners.Sections(path) {
+			if len(owners) > 0 && !slices.ContainsFunc(people, func(m Member) bool { return m.owns(owners) }) {
+				open = append(open, fmt.Sprintf("%s (%s) of %s", path, strings.Join(owners, " "), j.called(change.Change)))
+			}
 		}
-		open = append(open, fmt.Sprintf("%s (%s) of %s", path, strings.Join(owners, " "), j.called(change.Change)))
 	}
 	return open
 }
 
-// owns compares the member's login of now, and their teams; an owner by e-mail address
-// is nobody that the forge could tell.
+// owns compares the member's login of now, teams, and GitLab's owners by right
+// ("@@maintainers"); an owner by e-mail address is nobody that the forge could tell.
 func (m Member) owns(owners []string) bool {
 	teams, _ := m.Teams.Get()
 	return slices.ContainsFunc(owners, func(o string) bool {
 		name, ok := strings.CutPrefix(o, "@")
-		if !ok {
+		if !ok || name == "" {
 			return false
 		}
-		return m.Account.Login != "" && strings.EqualFold(name, m.Account.Login) ||
+		if right, ok := strings.CutPrefix(name, "@"); ok {
+			return m.hasRight(right)
+		}
+		return strings.EqualFold(name, m.Account.Login) ||
 			slices.ContainsFunc(teams, func(t string) bool { return strings.EqualFold(t, name) })
 	})
+}
+
+// hasRight compares GitLab's name of a right, in the singular or the plural.
+func (m Member) hasRight(name string) bool {
+	want, ok := map[string]Role{"developer": RoleWrite, "maintainer": RoleMaintain, "owner": RoleAdmin}[strings.TrimSuffix(strings.ToLower(name), "s")]
+	return ok && m.Role == want
 }
 
 // few is the first n of a list, and how many more there are.

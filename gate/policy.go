@@ -32,8 +32,9 @@ type Policy struct {
 
 // Owners tells who owns a file. Compiled by gate/policy from an [OwnersFile].
 type Owners interface {
-	// Of lists a path's owners as the file spells them: "@login", "@organisation/team".
-	Of(path string) []string
+	// Sections lists a path's owners as the file spells them, "@login", "@organisation/team":
+	// one of each list has to agree. GitHub has one list, GitLab one for each section.
+	Sections(path string) [][]string
 	// Teams lists every team that the file names.
 	Teams() []string
 }

@@ -329,7 +329,7 @@ func TestAdoption(t *testing.T) {
 				p, _ := s.proposal()
 				s.Errorf("expected the reviewed policy in force, got %q", p.Why)
 			}
-			r.ends(gate.StateVoid, gate.CheckPolicy, "another policy was adopted since the request")
+			r.ends(gate.StateVoid, gate.CheckPolicy, "another policy is in force since the request")
 		}},
 		{name: "attack 75: a change of the policy is tried on past releases", policy: "", play: func(s *stage) {
 			s.widget()

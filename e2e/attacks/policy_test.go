@@ -41,7 +41,7 @@ func TestPolicies(t *testing.T) {
 				s.Fatal(a.err)
 			}
 			s.settle()
-			r.ends(gate.StateVoid, gate.CheckPolicy, "another policy was adopted since the request")
+			r.ends(gate.StateVoid, gate.CheckPolicy, "another policy is in force since the request")
 		}},
 		{name: "attack 76: the policy file is taken away", play: func(s *stage) {
 			s.pushed("eve", mainRef, s.Commit(s.repo, forgetest.CommitSpec{

@@ -29,9 +29,14 @@ tags, several documents) is refused, with its line, its column, and what to do. 
 globs over the whole name, never regular expressions: ` + "`*`" + ` is anything but ` + "`/`, `**`" + ` any
 folders, ` + "`{a,b}`" + ` a choice.
 
-An administrator of the gate puts a version in force: ` + "`countersignd policy adopt`" + `; until
-then, the version before it judges. ` + "`countersignd policy show`" + ` prints what is in force, by
-whom and since when. The server serves a JSON schema for editors as ` + "`/schema/policy.v1.json`" + `:
+An administrator of the gate puts the first version in force: ` + "`countersignd policy adopt`" + `,
+with the commit from which on changes count. A newer version comes into force by itself once
+it is on the protected default branch, somebody who did not write it reviewed every change of
+it before the merge, and the server's cool-down (` + "`policies: cooldown`" + `, one hour) passed; or an
+administrator adopts it. Until then the version before it judges, and says so. A pull or
+merge request that changes the file gets a check, ` + "`countersign/policy`" + `: whether it reads, and what
+it would have made of the last releases; ` + "`countersignd policy replay`" + ` says the same beforehand.
+` + "`countersignd policy show`" + ` prints what is in force, by whom and since when. The server serves a JSON schema for editors as ` + "`/schema/policy.v1.json`" + `:
 
 ` + "```yaml\n# yaml-language-server: $schema=https://sign.example.org/schema/policy.v1.json\n```\n" + `
 ## Fields
