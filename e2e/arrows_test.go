@@ -54,6 +54,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"e2e":                     {},
 	"e2e/attacks":             {},
 	"e2e/attacks/table":       {"e2e/attacks"},
+	"e2e/faults":              {},
 	"e2e/stage":               {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest"},
 }
 
