@@ -3,6 +3,7 @@ package github
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/countersign/countersign/gate"
 )
@@ -17,13 +18,15 @@ type memory struct {
 	ancestry map[ancestryKey]bool
 	logs     map[logKey]keptLog
 	owners   map[fileKey]gate.Fact[gate.OwnersFile]
-	plain    map[int64]bool // repositories of which GraphQL does not show Apps everything
+	plain    map[int64]time.Time // repositories of which GraphQL does not show Apps everything, and when it was asked
 }
 
 const (
 	maxRemembered = 4096
 	maxLogs       = 64 // each has up to maxActivity rows
 	maxOwners     = 64 // each is a file of up to 3 MB
+	// plainAge is how long a refusal is remembered: it may have been a passing fault.
+	plainAge = time.Hour
 )
 
 // fileKey is a file of one commit of a repository, which no push changes.
@@ -65,7 +68,7 @@ type ancestryKey struct {
 func newMemory() *memory {
 	return &memory{
 		pulls: map[rangeKey][]int64{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{},
-		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]bool{},
+		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]time.Time{},
 	}
 }
 
@@ -81,10 +84,10 @@ func keep[K comparable, V any](m *memory, in map[K]V, most int, k K, v V) {
 // maxHinted bounds how many pull requests one query asks for.
 const maxHinted = 20
 
-func (m *memory) hints(r gate.Request, since string, needs gate.Needs) hints {
+func (m *memory) hints(r gate.Request, since string, needs gate.Needs, now time.Time) hints {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h := hints{comments: map[int64]keptComment{}, extras: !m.plain[r.Repository.ID], thread: needs.Thread}
+	h := hints{comments: map[int64]keptComment{}, extras: !now.Before(m.plain[r.Repository.ID].Add(plainAge)), thread: needs.Thread}
 	all, known := m.pulls[rangeKey{r.Repository.ID, since, r.Commit}]
 	if h.recent = !known; len(all) <= maxHinted {
 		h.pulls = slices.Clone(all)
@@ -113,7 +116,9 @@ func (m *memory) holds(k ancestryKey) (is, known bool) {
 	return is, known
 }
 
-func (m *memory) refused(repository int64) { keep(m, m.plain, maxRemembered, repository, true) }
+func (m *memory) refused(repository int64, now time.Time) {
+	keep(m, m.plain, maxRemembered, repository, now)
+}
 
 func (m *memory) kept(id int64) (keptComment, bool) {
 	m.mu.Lock()

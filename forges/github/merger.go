@@ -7,7 +7,8 @@ import (
 )
 
 // merger is who had the pull request merged: GitHub names who clicked, or who switched
-// automatic merging on; for the merge queue it names its bot.
+// automatic merging on. For the merge queue it names its bot; who put the pull request
+// there is then in the timeline, which REST does not show here.
 func (f *Forge) merger(p *pull) gate.Fact[gate.Account] {
 	if p.MergedBy != nil && !isGhost(p.MergedBy.Login) {
 		if a, ok := f.toAccount(p.MergedBy); ok {

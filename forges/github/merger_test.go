@@ -28,6 +28,25 @@ func TestMerger(t *testing.T) {
 			t.Errorf("merger: got %+v, want the bot", a)
 		}
 	})
+	t.Run("who put it into the merge queue, where a bot merged", func(t *testing.T) {
+		w := newTeam(t, githubtest.Options{})
+		change, _ := w.open(w.ana, "topic")
+		w.MergeWhenReady(change, w.cy)
+		w.Enqueue(change, w.bo)
+		w.Merge(change, w.AddBot("github-merge-queue"), forgetest.MergeCommit)
+		if a := known(t, "merger", numbered(t, w.changes(), change.Number).Merger); a.ID != account(w.bo) || !a.Human {
+			t.Errorf("merger: got %+v, want bo", a)
+		}
+	})
+	t.Run("a person who merged, whoever asked for an automatic merge before", func(t *testing.T) {
+		w := newTeam(t, githubtest.Options{})
+		change, _ := w.open(w.ana, "topic")
+		w.MergeWhenReady(change, w.cy)
+		w.Merge(change, w.bo, forgetest.MergeCommit)
+		if a := known(t, "merger", numbered(t, w.changes(), change.Number).Merger); a.ID != account(w.bo) {
+			t.Errorf("merger: got %+v, want bo", a)
+		}
+	})
 	t.Run("a deleted account", func(t *testing.T) {
 		w := newTeam(t, githubtest.Options{})
 		change, _ := w.open(w.ana, "topic")

@@ -41,6 +41,10 @@ const pullText = `fragment R on PullRequest {
   number title url createdAt merged mergedAt changedFiles headRefName headRefOid baseRefName baseRefOid
   author ` + actorFields + ` mergedBy ` + actorFields + `
   assignees(first: 20) { totalCount nodes { databaseId login } }
+  automatic: timelineItems(last: 1, itemTypes: [AUTO_MERGE_ENABLED_EVENT, ADDED_TO_MERGE_QUEUE_EVENT]) { nodes {
+    ... on AutoMergeEnabledEvent { actor ` + actorFields + ` }
+    ... on AddedToMergeQueueEvent { actor ` + actorFields + ` }
+  } }
   mergeCommit { oid } isCrossRepository headRepository { databaseId nameWithOwner } baseRepository { databaseId }
   commits(first: 100) { totalCount nodes { commit { ...C } } }
 `
@@ -65,7 +69,13 @@ type pullNode struct {
 	BaseRefOID   string     `json:"baseRefOid"`
 	Author       *actorNode `json:"author"`
 	MergedBy     *actorNode `json:"mergedBy"`
-	Assignees    *struct {
+	// Automatic is who asked last for an automatic merge.
+	Automatic *struct {
+		Nodes []struct {
+			Actor *actorNode `json:"actor"`
+		} `json:"nodes"`
+	} `json:"automatic"`
+	Assignees *struct {
 		TotalCount int `json:"totalCount"`
 		Nodes      []struct {
 			DatabaseID int64  `json:"databaseId"`
@@ -164,6 +174,9 @@ func (n *pullNode) rest() *pullJSON {
 	}
 	if n.Merged {
 		p.MergedAt, p.MergedBy = n.MergedAt, n.MergedBy.user()
+	}
+	if n.MergedBy != nil && n.MergedBy.Kind == "Bot" && n.Automatic != nil && len(n.Automatic.Nodes) > 0 && n.Automatic.Nodes[0].Actor != nil {
+		p.MergedBy = n.Automatic.Nodes[0].Actor.user()
 	}
 	for _, a := range n.Assignees.Nodes {
 		p.Assignees = append(p.Assignees, userJSON{ID: a.DatabaseID, Login: a.Login, Type: "User"})

@@ -255,7 +255,7 @@ func (rd *reading) firstSince() string {
 // that, it asks without what may be gone or hidden by itself (a comment, a fork), then without what it may not show
 // to an App, which is then asked of REST from here on.
 func (rd *reading) take(ctx context.Context) error {
-	h := rd.forge.memory.hints(rd.request, rd.firstSince(), rd.needs)
+	h := rd.forge.memory.hints(rd.request, rd.firstSince(), rd.needs, rd.forge.cfg.Now())
 	tries := []hints{h}
 	if !h.isFirm() {
 		tries = append(tries, h.firm())
@@ -268,7 +268,7 @@ func (rd *reading) take(ctx context.Context) error {
 	for _, try := range tries {
 		snap, err = rd.snapshot(ctx, try)
 		if err == nil && h.extras && !try.extras {
-			rd.forge.memory.refused(rd.facts.ID.ID)
+			rd.forge.memory.refused(rd.facts.ID.ID, rd.forge.cfg.Now())
 		}
 		if err == nil || !inPart(err) {
 			break

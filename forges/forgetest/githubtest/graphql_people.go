@@ -16,12 +16,10 @@ type collaborator struct {
 	grant
 }
 
-// forcePush is one time that a pull request's head was pushed by force.
-type forcePush struct {
+// eventNode is one event of a pull request's timeline.
+type eventNode struct {
 	threadNode
-	number int64
-	actor  int64
-	when   string
+	event
 }
 
 // collaborators are everyone with a role (see Switches for Apps that may not ask).
@@ -84,19 +82,8 @@ func peopleFields() map[string]resolver {
 			}
 			return connect("UserConnection", "assignees", all, args)
 		},
-		"PullRequest.timelineItems": func(_ *call, of any, args map[string]any) any {
-			x := of.(threadNode)
-			var all []any
-			for _, f := range x.pull.forced {
-				all = append(all, node{"HeadRefForcePushedEvent", forcePush{x, f.id, f.actor, stamp(f.when)}})
-			}
-			return connect("PullRequestTimelineItemsConnection", "timelineItems", all, args)
-		},
+		"PullRequest.timelineItems":                        timelineNodes,
 		"PullRequestTimelineItemsConnection.filteredCount": func(_ *call, of any, _ map[string]any) any { return of.(connection).total },
-		"HeadRefForcePushedEvent.actor":                    func(c *call, of any, _ map[string]any) any { return actor(c, c.accounts[of.(forcePush).actor]) },
-		"HeadRefForcePushedEvent.createdAt":                func(_ *call, of any, _ map[string]any) any { return of.(forcePush).when },
-		"HeadRefForcePushedEvent.id":                       func(_ *call, of any, _ map[string]any) any { return nodeID("HRFP", of.(forcePush).number) },
-		"HeadRefForcePushedEvent.pullRequest":              func(_ *call, of any, _ map[string]any) any { return node{"PullRequest", of.(forcePush).threadNode} },
 		"Repository.pullRequests":                          pullRequestNodes,
 		"PullRequest.baseRef": func(_ *call, of any, _ map[string]any) any {
 			x := of.(threadNode)
@@ -106,7 +93,33 @@ func peopleFields() map[string]resolver {
 			return node{"Ref", refNode{x.repo, "refs/heads/" + x.pull.target}}
 		},
 	}
+	for _, kind := range []string{"HeadRefForcePushedEvent", "AutoMergeEnabledEvent", "AddedToMergeQueueEvent"} {
+		who := func(c *call, of any, _ map[string]any) any { return actor(c, c.accounts[of.(eventNode).actor]) }
+		out[kind+".actor"], out[kind+".enabler"], out[kind+".enqueuer"] = who, who, who
+		out[kind+".createdAt"] = func(_ *call, of any, _ map[string]any) any { return stamp(of.(eventNode).when) }
+		out[kind+".id"] = func(_ *call, of any, _ map[string]any) any { return nodeID("E", of.(eventNode).event.id) }
+		out[kind+".pullRequest"] = func(_ *call, of any, _ map[string]any) any { return node{"PullRequest", of.(eventNode).threadNode} }
+	}
 	return out
+}
+
+// timelineNodes are the events of the types asked for, oldest first.
+func timelineNodes(_ *call, of any, args map[string]any) any {
+	x := of.(threadNode)
+	types, _ := args["itemTypes"].([]any)
+	var all []any
+	for _, e := range x.pull.events {
+		if len(types) == 0 || slices.Contains(types, any(e.kind)) {
+			all = append(all, node{eventTypes()[e.kind], eventNode{x, e}})
+		}
+	}
+	return connect("PullRequestTimelineItemsConnection", "timelineItems", all, args)
+}
+
+func eventTypes() map[string]string {
+	return map[string]string{
+		eventForced: "HeadRefForcePushedEvent", eventAutoMerge: "AutoMergeEnabledEvent", eventQueued: "AddedToMergeQueueEvent",
+	}
 }
 
 func each(all []any, f func(any) any) []any {

@@ -22,7 +22,7 @@ type pull struct {
 	mergeSHA   string
 	introduced map[string]bool // commits that the merge put on the target
 	reviews    []*review
-	forced     []forced // pushes by force while it was open
+	events     []event // of its timeline, as far as anybody asks
 }
 
 // OpenChange opens a pull request as by.
@@ -84,7 +84,7 @@ func (s *Server) synchronizePulls(r *repository, who *account, ref, before, sha 
 				continue
 			}
 			if !r.net.graph.IsAncestor(t.pull.headSHA, r.peel(sha)) {
-				t.pull.forced = append(t.pull.forced, forced{s.next("forced"), who.id, s.now()})
+				s.addEvent(t.pull, eventForced, who)
 			}
 			t.pull.headSHA, t.pull.baseSHA = r.peel(sha), base.head("refs/heads/"+t.pull.target)
 			s.touchPull(base, t)
