@@ -53,6 +53,11 @@ func githubHistory() []Fact {
 			Follows: "nobody's approval counts",
 		},
 		{
+			ID: "github.rights-at-once", Area: areaHistory, Needs: NeedsRead, Copes: true, check: githubRightsAtOnce,
+			Assumes: "GraphQL tells everybody's right at once, with the role that it comes from.", Used: "who may approve",
+			Follows: "the gate asks for each person's right by itself: more calls",
+		},
+		{
 			ID: "github.account-by-number", Area: areaHistory, Needs: NeedsRead, check: githubAccount,
 			Assumes: "An account is found by its number.", Used: "telling a login that was given to another account",
 			Follows: "approvals of accounts whose login is not known stay unknown",
@@ -370,4 +375,49 @@ func githubAccount(ctx context.Context, s *session) result {
 		return fails("asked for account %d, got %d", who.ID, u.ID)
 	}
 	return holds("the account itself")
+}
+
+// rightEdge is GraphQL's type RepositoryCollaboratorEdge, in part.
+type rightEdge struct {
+	Permission string       `json:"permission"`
+	Sources    []roleSource `json:"permissionSources"`
+	Node       struct {
+		ID int64 `json:"databaseId"`
+	} `json:"node"`
+}
+
+type roleSource struct {
+	Role *string `json:"roleName"`
+}
+
+func githubRightsAtOnce(ctx context.Context, s *session) result {
+	if r, is := s.unready(); is {
+		return r
+	}
+	var data struct {
+		Repository *struct {
+			People *struct {
+				Edges []rightEdge `json:"edges"`
+			} `json:"collaborators"`
+		} `json:"repository"`
+	}
+	const question = `query Rights($owner: String!, $name: String!) {
+  repository(owner: $owner, name: $name) { collaborators(first: 100) { edges { permission permissionSources { roleName } node { databaseId } } } }
+}`
+	if r, ok := s.repo.query(ctx, question, map[string]any{"owner": s.owner, "name": s.name}).data(&data); !ok {
+		return r
+	}
+	if data.Repository == nil || data.Repository.People == nil {
+		return fails("GraphQL tells nobody's right")
+	}
+	people := data.Repository.People.Edges
+	for _, e := range people {
+		if e.Node.ID <= 0 || e.Permission == "" || len(e.Sources) == 0 || slices.ContainsFunc(e.Sources, func(x roleSource) bool { return x.Role == nil }) {
+			return fails("somebody's right lacks the account's number, or the role that it comes from")
+		}
+	}
+	if len(people) == 0 {
+		return untold("nobody may write to the repository: add somebody to find out")
+	}
+	return holds("%d people", len(people))
 }

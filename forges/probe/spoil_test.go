@@ -114,6 +114,8 @@ func TestWhatIsOtherwiseIsSeen(t *testing.T) {
 		{"github.compare", spoiler{path: "/compare/", key: "total_commits", value: gone{}}},
 		{"github.rights", spoiler{path: "/permission", key: "role_name", value: gone{}}},
 		{"github.rights", spoiler{path: "/permission", key: "permission", value: "root"}},
+		{"github.rights-at-once", spoiler{path: "/graphql", key: "roleName", value: nil}},
+		{"github.rights-at-once", spoiler{path: "/graphql", key: "permissionSources", value: nil}},
 		{"github.account-by-number", spoiler{path: "/v3/user/", key: "id", value: 1}},
 		{"github.account-by-number", spoiler{path: "/collaborators", key: "login", value: ""}},
 		{"github.job", spoiler{path: "/jobs", key: "check_run_url", value: ""}},

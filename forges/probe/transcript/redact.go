@@ -143,8 +143,8 @@ func refusals() []string {
 // isWord reports whether the text is one of the forge's own words.
 func (r *redactor) isWord(f field, s string) bool {
 	switch {
-	case f.parent == "permissions" || f.key == "role_name":
-		return slices.Contains(roles(), s)
+	case f.parent == "permissions" || f.key == "role_name" || f.key == "roleName":
+		return slices.Contains(roles(), strings.ToLower(s))
 	case f.key == "version" || f.key == "revision":
 		return word.MatchString(s)
 	}

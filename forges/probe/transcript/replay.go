@@ -170,3 +170,17 @@ func (e Entry) response(req *http.Request) *http.Response {
 		Body: io.NopCloser(bytes.NewReader(e.Body)), ContentLength: int64(len(e.Body)), Request: req,
 	}
 }
+
+// ServeHTTP answers as [Replay.RoundTrip] does, for whoever wants a server.
+func (r *Replay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	resp, err := r.RoundTrip(req)
+	if err != nil {
+		panic(http.ErrAbortHandler) // no answer came then, and none comes now
+	}
+	defer func() { _ = resp.Body.Close() }() // it is in memory
+	for name, values := range resp.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body) // the client may be gone
+}
