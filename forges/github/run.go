@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type jobJSON struct {
 
 // Run reads the run attempt and the job that w says it is (attacks 11, 15 and 18).
 // Where GitHub is too old to name the job in the ID token, the attempt's own state
-// stands for it. Errors: CodeTokenClaims where the run is not what the claims say;
+// stands for it. Errors: CodeTokenClaims where there is no such run or it is not what the claims say;
 // kind Unavailable where it cannot be read, or the job is not listed yet.
 func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error) {
 	op := fmt.Sprintf("read run %d attempt %d of %s", w.RunID, w.RunAttempt, w.RepositoryName)
@@ -43,10 +44,16 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 	var job jobJSON
 	err := f.with(ctx, w.Repository, w.RepositoryName, func(repo *repository) (err error) {
 		attempt := repo.at("actions", "runs", strconv.FormatInt(w.RunID, 10), "attempts", strconv.FormatInt(w.RunAttempt, 10))
-		if err := repo.get(ctx, &run, nil, attempt...); err != nil || w.JobID == 0 {
-			return err
+		if err := repo.get(ctx, &run, nil, attempt...); err != nil {
+			gone, unsure := repo.gone(err)
+			if gone {
+				return noRun(w, err)
+			}
+			return cmp.Or(unsure, err)
 		}
-		job, err = repo.job(ctx, attempt, w)
+		if w.JobID != 0 {
+			job, err = repo.job(ctx, attempt, w)
+		}
 		return err
 	})
 	if err != nil {
@@ -57,6 +64,12 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 			Kind: gate.Unidentified, Code: gate.CodeTokenClaims, Text: "the run is not what the ID token says",
 			Expected: fmt.Sprintf("run %d attempt %d on %s", w.RunID, w.RunAttempt, w.Event),
 			Got:      fmt.Sprintf("run %d attempt %d on %s", run.ID, run.RunAttempt, run.Event), Fix: "ask with the ID token of the job itself",
+			Claims: []gate.ClaimCheck{
+				{Claim: "run_id", Expected: fmt.Sprintf("%d, as GitHub says", run.ID), OK: run.ID == w.RunID},
+				{Claim: "run_attempt", Expected: fmt.Sprintf("%d, as GitHub says", run.RunAttempt), OK: run.RunAttempt == w.RunAttempt},
+				{Claim: "repository_id", Expected: fmt.Sprintf("%d, as GitHub says", run.Repository.ID), OK: run.Repository.ID == w.Repository.ID},
+				{Claim: "event_name", Expected: run.Event + ", as GitHub says", OK: run.Event == w.Event},
+			},
 		}
 	}
 	facts := gate.RunFacts{RunID: run.ID, Attempt: run.RunAttempt, Commit: run.HeadSHA, InProgress: run.Status == "in_progress"}
@@ -74,6 +87,18 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 	}
 	facts.Job, facts.InProgress = job.Name, job.Status == "in_progress"
 	return facts, nil
+}
+
+// noRun: GitHub does not know the run attempt, in a repository that it knows.
+func noRun(w gate.Workload, err error) error {
+	return &gate.Error{
+		Kind: gate.Unidentified, Code: gate.CodeTokenClaims, Text: "the run was not found: it may have been deleted",
+		Expected: "a run of " + w.RepositoryName + " that GitHub has", Got: fmt.Sprintf("run %d attempt %d", w.RunID, w.RunAttempt),
+		Fix: "start the release workflow again, and ask from the job that runs", Err: err,
+		Claims: []gate.ClaimCheck{
+			{Claim: "run_id", Expected: "a run that GitHub has"}, {Claim: "run_attempt", Expected: "an attempt of it that GitHub has"},
+		},
+	}
 }
 
 // job finds the job by its check run: GitHub links the two, and nowhere calls their

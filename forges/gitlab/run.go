@@ -122,11 +122,18 @@ func noProject(err error) error {
 	}
 }
 
-// noJob: the ID token names a job that GitLab does not know in that pipeline.
+// noJob: the ID token names a job that GitLab does not know, or not in that pipeline.
 func noJob(w gate.Workload, err error) error {
+	text := "GitLab knows no such job"
+	if isNotFound(err) {
+		text = "the run was not found: it may have been deleted"
+	}
 	return &gate.Error{
-		Kind: gate.Unidentified, Code: gate.CodeTokenClaims, Text: "GitLab knows no such job",
+		Kind: gate.Unidentified, Code: gate.CodeTokenClaims, Text: text,
 		Expected: fmt.Sprintf("a running job of pipeline %d", w.RunID), Got: fmt.Sprintf("job %d", w.JobID),
-		Fix: "ask with the ID token of the job that runs", Err: err,
+		Fix: "start the pipeline again, and ask from the job that runs", Err: err,
+		Claims: []gate.ClaimCheck{
+			{Claim: "pipeline_id", Expected: "the pipeline of the job"}, {Claim: "job_id", Expected: fmt.Sprintf("a running job of pipeline %d", w.RunID)},
+		},
 	}
 }
