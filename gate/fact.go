@@ -1,6 +1,9 @@
 package gate
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Fact is one thing read from a forge: known, known to be absent, or unknown. The
 // zero Fact is unknown, and unknown never grants.
@@ -57,4 +60,36 @@ func (f Fact[T]) MarshalJSON() ([]byte, error) {
 	case unknown:
 	}
 	return json.Marshal(map[string]string{"unknown": f.Why()})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. Anything else is an error and leaves the fact
+// unknown.
+func (f *Fact[T]) UnmarshalJSON(b []byte) error {
+	var read map[string]json.RawMessage
+	*f = Fact[T]{}
+	if err := json.Unmarshal(b, &read); err != nil {
+		return err
+	}
+	if len(read) != 1 {
+		return fmt.Errorf("fact of %d members: expected one of known, absent and unknown", len(read))
+	}
+	var out Fact[T]
+	for word, raw := range read {
+		state, into := unknown, any(&out.why)
+		switch word {
+		case "known":
+			state, into = known, &out.value
+		case "absent":
+			state = absent
+		case "unknown":
+		default:
+			return fmt.Errorf("fact %q: expected one of known, absent and unknown", word)
+		}
+		if err := json.Unmarshal(raw, into); err != nil {
+			return fmt.Errorf("fact %s: %w", word, err)
+		}
+		out.state = state
+	}
+	*f = out
+	return nil
 }

@@ -22,10 +22,8 @@ const (
 // CompileOwners reads a code owners' file as the forge does. What it cannot read is an
 // error, never a file with fewer owners: the decision then waits. Owners are given as the
 // file spells them ("@login", "@organisation/team", an e-mail address, GitLab's
-// "@@maintainer"); teams without the @, as [gate.Needs] names them. Of joins the owners of
-// all of GitLab's sections that are not optional; the method Sections(path) [][]string of
-// what is returned keeps them apart. How many approvals a section asks for is GitLab's
-// own to enforce.
+// "@@maintainer"); teams without the @, as [gate.Needs] names them. GitLab's optional
+// sections are left out; how many approvals a section asks for is GitLab's own to enforce.
 //
 // Sources: docs.github.com "About code owners"; docs.gitlab.com "Code Owners syntax".
 func CompileOwners(file gate.OwnersFile, kind gate.ForgeKind) (gate.Owners, error) {
@@ -106,25 +104,17 @@ func plainPatterns(content string) error {
 	return nil
 }
 
-// Of implements gate.Owners.
-func (g *github) Of(path string) []string {
+// Sections are the owners of a path as one list: any of them will do.
+func (g *github) Sections(path string) [][]string {
 	rule, err := g.rules.Match(path)
-	if err != nil || rule == nil { // patterns are compiled: matching has no errors
+	if err != nil || rule == nil || len(rule.Owners) == 0 { // patterns are compiled: matching has no errors
 		return nil
 	}
 	var out []string
 	for _, o := range rule.Owners {
 		out = append(out, o.String())
 	}
-	return out
-}
-
-// Sections are the owners of a path as one list: any of them will do.
-func (g *github) Sections(path string) [][]string {
-	if owners := g.Of(path); len(owners) > 0 {
-		return [][]string{owners}
-	}
-	return nil
+	return [][]string{out}
 }
 
 // Teams implements gate.Owners.

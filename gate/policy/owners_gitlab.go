@@ -192,15 +192,6 @@ func fnmatch(pattern string) (string, error) {
 	return out, nil
 }
 
-// Of implements gate.Owners.
-func (g *gitlab) Of(path string) []string {
-	var out []string
-	for _, owners := range g.Sections(path) {
-		out = add(out, owners...)
-	}
-	return out
-}
-
 // Sections are the owners of a path, section by section: GitLab asks for one of each.
 func (g *gitlab) Sections(path string) [][]string {
 	var out [][]string

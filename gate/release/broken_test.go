@@ -135,6 +135,37 @@ func (b *broken) Posted(ctx context.Context, p gate.Post, known string) error {
 	return b.call("Posted", func() error { return b.Store.Posted(ctx, p, known) })
 }
 
+func (b *broken) RefusePost(ctx context.Context, p gate.Post, after time.Time, why string) error {
+	return b.call("RefusePost", func() error { return b.Store.RefusePost(ctx, p, after, why) })
+}
+
 func (b *broken) DeferPost(ctx context.Context, p gate.Post, after time.Time, why string) error {
 	return b.call("DeferPost", func() error { return b.Store.DeferPost(ctx, p, after, why) })
+}
+
+func (b *broken) Hear(ctx context.Context, heard gate.Heard) error {
+	return b.call("Hear", func() error { return b.Store.Hear(ctx, heard) })
+}
+
+func (b *broken) Proposal(ctx context.Context, r gate.RepositoryID) (p gate.Proposal, ok bool, err error) {
+	err = b.call("Proposal", func() (e error) { p, ok, e = b.Store.Proposal(ctx, r); return })
+	return p, ok, err
+}
+
+func (b *broken) Snapshots(ctx context.Context, r gate.RepositoryID, ref string, since time.Time) (out []gate.Snapshot, err error) {
+	err = b.call("Snapshots", func() (e error) { out, e = b.Store.Snapshots(ctx, r, ref, since); return })
+	return out, err
+}
+
+func (b *broken) Deployments(ctx context.Context, r gate.RepositoryID, run int64) (out []gate.Deployment, err error) {
+	err = b.call("Deployments", func() (e error) { out, e = b.Store.Deployments(ctx, r, run); return })
+	return out, err
+}
+
+func (b *broken) RecordWatched(ctx context.Context, r gate.RepositoryID, p gate.Proposal) error {
+	return b.call("RecordWatched", func() error { return b.Store.RecordWatched(ctx, r, p) })
+}
+
+func (b *broken) FinishChange(ctx context.Context, c gate.ChangeRef, posts []gate.Post) error {
+	return b.call("FinishChange", func() error { return b.Store.FinishChange(ctx, c, posts) })
 }

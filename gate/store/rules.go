@@ -2,71 +2,16 @@ package store
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/countersign/countersign/gate"
 )
 
-// rules is a protection as it is kept: [gate.Fact] writes JSON and reads none.
-type rules struct {
-	Ref            string         `json:"ref"`
-	Sources        []string       `json:"sources"`
-	Reviews        fact[int]      `json:"reviews"`
-	ForcePush      fact[bool]     `json:"force_push"`
-	Deletion       fact[bool]     `json:"deletion"`
-	AdminsEnforced fact[bool]     `json:"admins_enforced"`
-	Push           fact[[]string] `json:"push"`
-	Bypass         fact[[]string] `json:"bypass"`
-	Rules          []string       `json:"rules"`
-}
-
-// fact is what [gate.Fact] writes.
-type fact[T any] struct {
-	Known   *T      `json:"known"`
-	Absent  *string `json:"absent"`
-	Unknown *string `json:"unknown"`
-}
-
-func (f fact[T]) fact() gate.Fact[T] {
-	switch {
-	case f.Known != nil:
-		return gate.Known(*f.Known)
-	case f.Absent != nil:
-		return gate.Absent[T](*f.Absent)
-	case f.Unknown != nil:
-		return gate.Unknown[T](*f.Unknown)
-	}
-	return gate.Fact[T]{}
-}
-
-// readRules reads a kept protection, and holds it against what was kept: a field that is
-// forgotten here must not be forgotten silently.
+// readRules reads a kept protection.
 func readRules(doc string) (gate.Fact[gate.Protection], error) {
-	var f fact[rules]
-	if err := json.Unmarshal([]byte(doc), &f); err != nil {
-		return gate.Fact[gate.Protection]{}, err
-	}
-	out := gate.Unknown[gate.Protection]("")
-	switch {
-	case f.Known != nil:
-		r := *f.Known
-		out = gate.Known(gate.Protection{
-			Ref: r.Ref, Sources: r.Sources, Reviews: r.Reviews.fact(), ForcePush: r.ForcePush.fact(),
-			Deletion: r.Deletion.fact(), AdminsEnforced: r.AdminsEnforced.fact(), Push: r.Push.fact(),
-			Bypass: r.Bypass.fact(), Rules: r.Rules,
-		})
-	case f.Absent != nil:
-		out = gate.Absent[gate.Protection](*f.Absent)
-	}
-	again, err := json.Marshal(out)
-	if err != nil {
-		return out, err
-	}
-	if string(again) != doc {
-		return out, fmt.Errorf("expected a protection that reads back as %s, got %s", doc, again)
-	}
-	return out, nil
+	var f gate.Fact[gate.Protection]
+	err := json.Unmarshal([]byte(doc), &f)
+	return f, err
 }
 
 // writeRules is how a protection is kept, lists in one order; bare is that without the
