@@ -48,6 +48,7 @@ func (s *session) readAccount(ctx context.Context, id int64) (gate.Account, erro
 	if id <= 0 {
 		return gate.Account{}, fmt.Errorf("read user %d: %w", id, errUnexpected)
 	}
+	s.look.answered() // it may name the account
 	if a, ok := s.crowd.get(id); ok {
 		return a, nil
 	}

@@ -117,7 +117,7 @@ func (s *session) foresee(ctx context.Context, r gate.Request, needs gate.Needs,
 	}
 	branch := a.branch
 	if branch == "" {
-		branch, _ = s.memory.home.get(span{s.repo.ID, h.since, h.head})
+		branch = s.likely(h, needs.Branches)
 		a.branch = branch
 	}
 	commits := h.commits()
@@ -137,6 +137,19 @@ func (s *session) foresee(ctx context.Context, r gate.Request, needs gate.Needs,
 	}
 	a.authors, _ = s.unlearned(commits)
 	return a
+}
+
+// likely is the branch where a tag's release was found before, or else the default one as
+// it was last seen.
+func (s *session) likely(h history, wanted []gate.Matcher) string {
+	branch, ok := s.memory.home.get(span{s.repo.ID, h.since, h.head})
+	if !ok {
+		branch, _ = s.memory.mains.get(s.repo.ID)
+	}
+	if branch == "" || strings.Contains(branch, "..") || !matches(wanted, branch) {
+		return ""
+	}
+	return branch
 }
 
 // readRelease is the release's commit where it belongs to none of the changes, as

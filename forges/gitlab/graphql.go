@@ -61,6 +61,9 @@ func (s *session) graphQL(ctx context.Context, query string, variables map[strin
 	return nil
 }
 
+// gid is the project in GraphQL.
+func (s *session) gid() string { return fmt.Sprintf("gid://gitlab/Project/%d", s.repo.ID) }
+
 // gidOf is the number in a global ID such as gid://gitlab/User/42.
 func gidOf(kind, gid string) (int64, error) {
 	number, ok := strings.CutPrefix(gid, "gid://gitlab/"+kind+"/")

@@ -10,7 +10,8 @@ import (
 // memory is what git and GitLab never change, kept between readings: a commit, what
 // two commits have in common or not, and what a merged merge request was made of.
 // Rights, who approves, rules, refs, comments and whose an address is are never in it,
-// nor is anything that could not be read or was not proved complete.
+// nor is anything that could not be read or was not proved complete. What is in it
+// beside is a hint where to look, or asks for more than is needed while it is wrong.
 type memory struct {
 	commits   cache[revision, commit]
 	ancestors cache[span, bool]
@@ -30,6 +31,7 @@ type memory struct {
 	// was last found: both are hints.
 	dialects cache[string, spoken]
 	home     cache[span, string]
+	mains    cache[int64, string] // default branches
 }
 
 const (

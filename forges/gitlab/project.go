@@ -27,6 +27,7 @@ type project struct {
 func (s *session) readProject(ctx context.Context) (project, error) {
 	return s.project.get("", func() (project, error) {
 		if p, ok := s.look.answered().project.read(s.repo.ID); ok {
+			s.memory.mains.put(s.repo.ID, p.DefaultBranch, maxRemembered)
 			return p, nil
 		}
 		p, err := fetch[project](ctx, s, s.path(""), nil)
@@ -37,6 +38,7 @@ func (s *session) readProject(ctx context.Context) (project, error) {
 			return project{}, fmt.Errorf("read project %d: answer is of %d, branch %q: %w",
 				s.repo.ID, p.ID, p.DefaultBranch, errUnexpected)
 		}
+		s.memory.mains.put(s.repo.ID, p.DefaultBranch, maxRemembered)
 		return p, nil
 	})
 }

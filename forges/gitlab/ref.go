@@ -112,6 +112,12 @@ func (s *session) readBranchOf(ctx context.Context, r gate.Request, wanted []gat
 	if !isSHA(r.Commit) {
 		return gate.Unknown[gate.BranchFacts]("the commit is no full SHA")
 	}
+	if s.onMain(ctx, r, wanted, p.DefaultBranch) {
+		fact := s.readBranchFacts(ctx, p.DefaultBranch)
+		if b, ok := fact.Get(); !ok || !b.Protection.IsAbsent() {
+			return fact
+		}
+	}
 	names, err := s.branchesWith(ctx, r, wanted, p.DefaultBranch)
 	if isNotFound(err) {
 		return gate.Absent[gate.BranchFacts]("GitLab has no such commit in the project")
@@ -134,6 +140,17 @@ func (s *session) readBranchOf(ctx context.Context, r gate.Request, wanted []gat
 		return gate.Absent[gate.BranchFacts]("no branch that the policy names holds the commit")
 	}
 	return first
+}
+
+// onMain reports whether a tag's commit is known to be on the default branch, which then
+// comes first: where its head was read already, that often needs no question.
+func (s *session) onMain(ctx context.Context, r gate.Request, wanted []gate.Matcher, main string) bool {
+	head, ok := s.look.head(main)
+	if !r.IsTag() || !ok || !matches(wanted, main) {
+		return false
+	}
+	is, err := s.isAncestor(ctx, r.Commit, head)
+	return err == nil && is
 }
 
 // branchesWith lists the wanted branches that hold the commit, best first. For a
