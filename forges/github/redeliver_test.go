@@ -102,7 +102,7 @@ func TestRedeliveryKeepsItsID(t *testing.T) {
 	o.Settle()
 	o.down.Store(0)
 	o.redeliver(time.Time{}, 2)
-	o.Server.Redeliver(2)
+	o.Redeliver(2)
 	o.Settle()
 	ids := map[string]int{}
 	seen := o.seen()

@@ -245,10 +245,10 @@ func (g *generator) typed(s *schema) any {
 }
 
 func text(s *schema) string {
-	switch {
-	case s.Format == "date-time":
+	switch s.Format {
+	case "date-time":
 		return "2026-11-22T20:00:00Z"
-	case s.Format == "uri":
+	case "uri":
 		return "https://api.github.com/repos/o/r/actions/runs/42/deployment_protection_rule"
 	}
 	for _, example := range s.Examples {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -55,7 +54,7 @@ func newPlayer(t *testing.T) *player {
 	p.handler = web.Handler(web.Config{
 		Server: &url.URL{Scheme: "https", Host: "gate.example"}, Shelf: p.shelf,
 		Hooks: map[gate.ForgeID]web.Hook{adaptertest.ForgeID: {Kind: gate.GitHub, Prover: p.forge}},
-		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now,
+		Log:   slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	return p
 }
