@@ -97,6 +97,9 @@ func (c *console) failure(f *failure) {
 		for _, part := range problemLines(p) {
 			message += "\n" + part
 		}
+		if names := differing(p.Claims); names != "" {
+			message += "\nclaims:   " + names + " (see the table in the log)"
+		}
 		c.line("::error title=countersign::%s", annotation(message))
 	} else {
 		c.line("%s", c.paint(styled{"denied", "countersign: " + title}))

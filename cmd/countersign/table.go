@@ -52,6 +52,18 @@ func checkRows(r *api.Release) []compared {
 	return out
 }
 
+// differing names the claims that are not what was expected, for where there is no room
+// for a table.
+func differing(claims []gate.ClaimCheck) string {
+	var names []string
+	for _, r := range claimRows(claims) {
+		if !r.ok {
+			names = append(names, r.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // cell is a foreign text in one bounded line; what is empty says so.
 func cell(s string) string {
 	s = plain(s)

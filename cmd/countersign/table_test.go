@@ -50,6 +50,8 @@ func TestClaimsTable(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.answers["POST /v1/releases"] = []answer{misdirected(someClaims()...)}
+	w.expect(w.sign(), main.ExitIdentity, "%0Afix:      get another%0Aclaims:   aud (see the table in the log)\n") // the annotation
+	w.answers["POST /v1/releases"] = []answer{misdirected(someClaims()...)}
 	var out struct{ Error api.Problem }
 	if err := json.Unmarshal([]byte(w.sign("--json").stdout), &out); err != nil {
 		t.Fatal(err)
