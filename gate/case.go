@@ -124,6 +124,8 @@ type Decision struct {
 	CannotApprove []Ineligible `json:"cannot_approve"`
 	Protection    []Protection `json:"protection"` // as read; goes into what is signed
 	PolicyDigest  Digest       `json:"policy_digest"`
+	// Audit marks a decision under a policy that signs nothing: it says what would be.
+	Audit bool `json:"audit,omitempty"`
 	// TagObject is the annotated tag's SHA as read: an approval binds to it.
 	TagObject string `json:"tag_object,omitempty"`
 
@@ -180,6 +182,16 @@ func (d Decision) Check(name CheckName) (Check, bool) {
 		}
 	}
 	return Check{}, false
+}
+
+// WouldSign reports whether a policy that only audits is all that stands in the way.
+func (d Decision) WouldSign() bool {
+	for _, c := range d.Checks {
+		if c.Outcome != Granted && c.Name != CheckPolicy {
+			return false
+		}
+	}
+	return d.Audit && len(d.Checks) > 0
 }
 
 // Ends is the state in which the decision ends the request, or "".

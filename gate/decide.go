@@ -25,7 +25,7 @@ func Decide(c Case, at time.Time) Decision {
 			[]Check{j.approvals(), j.independent(), j.hold()}, j.window(),
 			[]Check{j.key(), j.time(), j.fresh()},
 		),
-		Protection: j.protections(),
+		Protection: j.protections(), Audit: c.Policy.Mode == Audit,
 	}
 	if ref, ok := c.Evidence.Ref.Get(); ok {
 		d.TagObject = ref.TagObject

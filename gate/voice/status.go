@@ -14,6 +14,9 @@ const maxStatus = 140
 func (v View) state() gate.PostState {
 	switch v.mood() {
 	case moodWaiting, moodWorking:
+		if v.Decision.WouldSign() {
+			return gate.PostSuccess // nothing more comes of it
+		}
 		return gate.PostPending
 	case moodDone:
 		return gate.PostSuccess
@@ -55,6 +58,8 @@ func (v View) waitingLine() string {
 	open := v.uncovered()
 	first, some := v.firstOpen()
 	switch {
+	case v.Decision.Audit:
+		return v.headline()
 	case v.headline() != forApproval && some:
 		return "waiting: " + first.Reason
 	case len(open) == 1:

@@ -74,12 +74,24 @@ func (v View) headline() string {
 	return string(v.State)
 }
 
-// waitingFor says whose turn it is.
+// waitingFor says whose turn it is, and whether it matters: an audit signs nothing.
 func (v View) waitingFor() string {
+	if v.Decision.WouldSign() {
+		return "audit only: it would be signed now"
+	}
+	if v.Decision.Audit {
+		return "audit only: " + v.missing()
+	}
+	return v.missing()
+}
+
+// missing says whose turn it is.
+func (v View) missing() string {
 	people, forge := false, false
 	for _, c := range v.Decision.Checks {
 		switch {
 		case c.Outcome == gate.Granted:
+		case c.Name == gate.CheckPolicy && v.Decision.Audit:
 		case c.Name == gate.CheckHold:
 			return "waiting: on hold"
 		case c.Unread:

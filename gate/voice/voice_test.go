@@ -111,12 +111,13 @@ func scenes() map[string]voice.View {
 		"waiting-hold": scene(gate.StateWaiting, func(c *gate.Case) {
 			c.Holds = []gate.Approval{{ID: "hold", Verb: gate.VerbHold, Request: c.Request.ID, By: gatetest.Bo(), Created: noon}}
 		}),
-		"waiting-audit": scene(gate.StateWaiting, func(c *gate.Case) { c.Policy.Mode = gate.Audit }),
-		"granted":       scene(gate.StateGranted),
-		"signing":       scene(gate.StateSigning),
-		"signed":        scene(gate.StateSigned),
-		"published":     scene(gate.StatePublished),
-		"denied":        scene(gate.StateDenied, denied),
+		"waiting-audit":      scene(gate.StateWaiting, func(c *gate.Case) { c.Policy.Mode = gate.Audit }),
+		"waiting-audit-open": scene(gate.StateWaiting, noApproval, noReview, candidates, func(c *gate.Case) { c.Policy.Mode = gate.Audit }),
+		"granted":            scene(gate.StateGranted),
+		"signing":            scene(gate.StateSigning),
+		"signed":             scene(gate.StateSigned),
+		"published":          scene(gate.StatePublished),
+		"denied":             scene(gate.StateDenied, denied),
 		"denied-workflow": scene(gate.StateDenied, func(c *gate.Case) {
 			c.Request.Workload.Workflow = "acme/app/.github/workflows/other.yml"
 		}),
