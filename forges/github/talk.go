@@ -76,7 +76,7 @@ func (rd *reading) noThread(ctx context.Context, err error) gate.Fact[[]gate.Com
 	t := rd.needs.Thread
 	if answered(err) {
 		var issue textJSON
-		rest := rd.get(ctx, &issue, nil, rd.repository.thread(t)...)
+		rest := rd.get(ctx, &issue, nil, rd.thread(t)...)
 		if gone, _ := rd.gone(rest); gone || statusOf(rest) == 410 {
 			return gate.Absent[[]gate.Comment](fmt.Sprintf("#%d was deleted", t.Number))
 		}
@@ -188,7 +188,7 @@ func (rd *reading) appsOf(ctx context.Context, nodes []issueCommentNode, since t
 	}
 	oldest := slices.MinFunc(unread, func(a, b issueCommentNode) int { return a.CreatedAt.Compare(b.CreatedAt) }).CreatedAt
 	q := url.Values{"since": {oldest.Add(-time.Second).UTC().Format(time.RFC3339)}}
-	rest, err := list[commentJSON](ctx, rd.caller, q, rd.repository.thread(rd.needs.Thread, "comments")...)
+	rest, err := list[commentJSON](ctx, rd.caller, q, rd.thread(rd.needs.Thread, "comments")...)
 	if err != nil {
 		return nil, fmt.Errorf("which apps wrote them: %w", err)
 	}

@@ -50,7 +50,9 @@ func Run(t *testing.T, start Start) {
 		{"checks", checkRows()},
 		{"owners", ownerRows()},
 		{"threads", threadRows()},
+		{"long threads", longThreadRows()},
 		{"answerable", answerableRows()},
+		{"machines", machineRows()},
 		{"proposals", proposalRows()},
 	} {
 		t.Run(group.name, func(t *testing.T) {

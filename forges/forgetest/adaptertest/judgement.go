@@ -187,13 +187,15 @@ func ownerRows() []row {
 	}
 }
 
+// thread is evidence with the comments of a change since a time.
+func (s *stage) thread(c forgetest.Change, since time.Time, refs ...gate.CommentRef) gate.Evidence {
+	s.t.Helper()
+	return s.read(func(n *gate.Needs) {
+		n.Thread, n.ThreadSince, n.Comments = gate.Thread{Number: c.Number}, since, refs
+	})
+}
+
 func threadRows() []row {
-	thread := func(s *stage, c forgetest.Change, since time.Time, refs ...gate.CommentRef) gate.Evidence {
-		s.t.Helper()
-		return s.read(func(n *gate.Needs) {
-			n.Thread, n.ThreadSince, n.Comments = gate.Thread{Number: c.Number}, since, refs
-		})
-	}
 	return []row{
 		{"every comment of a thread, oldest first (attack 60)", func(s *stage) {
 			change, _ := s.open(s.ana, "topic", "Add topic")
@@ -201,7 +203,7 @@ func threadRows() []row {
 			one := s.say(change, s.bo, "/countersign approve")
 			s.say(other, s.cy, "Elsewhere")
 			two := s.say(change, s.cy, "/countersign deny no")
-			all := value(s, "thread", thread(s, change, time.Time{}).Thread)
+			all := value(s, "thread", s.thread(change, time.Time{}).Thread)
 			if len(all) != 2 || all[0].Ref != one || all[1].Ref != two {
 				s.t.Fatalf("thread: got %+v, want the two comments", all)
 			}
@@ -215,7 +217,7 @@ func threadRows() []row {
 			said := s.AddComment(change, s.bo, "Looks nice")
 			s.EditComment(said, s.bo, "/countersign approve")
 			ref := s.ref(said)
-			e := thread(s, change, time.Time{}, ref)
+			e := s.thread(change, time.Time{}, ref)
 			s.equal("comment", value(s, "comment", e.Comments[ref]), s.comment(ref))
 			s.equal("edited", value(s, "thread", e.Thread)[0].Edited, true)
 		}},
@@ -223,16 +225,22 @@ func threadRows() []row {
 			change, _ := s.open(s.ana, "topic", "Add topic")
 			said := s.AddComment(change, s.bo, "/countersign approve")
 			ref := s.ref(said)
-			s.equal("thread", len(value(s, "thread", thread(s, change, time.Time{}, ref).Thread)), 1)
+			s.equal("thread", len(value(s, "thread", s.thread(change, time.Time{}, ref).Thread)), 1)
 			s.DeleteComment(said, s.bo)
-			e := thread(s, change, time.Time{}, ref)
+			e := s.thread(change, time.Time{}, ref)
 			s.equal("thread", len(value(s, "thread", e.Thread)), 0)
 			absent(s, "comment", e.Comments[ref])
 		}},
+	}
+}
+
+// longThreadRows are threads of which not everything is asked for, or much is there.
+func longThreadRows() []row {
+	return []row{
 		{"what is older than asked for is left out, and read where it is an approval's", func(s *stage) {
 			change, _ := s.open(s.ana, "topic", "Add topic")
 			ref := s.say(change, s.bo, "/countersign approve")
-			e := thread(s, change, s.comment(ref).Created.Add(time.Hour), ref)
+			e := s.thread(change, s.comment(ref).Created.Add(time.Hour), ref)
 			s.equal("thread", len(value(s, "thread", e.Thread)), 0)
 			s.equal("body", value(s, "comment", e.Comments[ref]).Body, "/countersign approve")
 		}},
@@ -242,7 +250,7 @@ func threadRows() []row {
 			for range 230 {
 				s.say(change, s.cy, "Talk")
 			}
-			all := value(s, "thread", thread(s, change, time.Time{}).Thread)
+			all := value(s, "thread", s.thread(change, time.Time{}).Thread)
 			s.equal("comments", len(all), 231)
 			s.equal("the first", all[0].Ref, first)
 		}},
@@ -251,7 +259,7 @@ func threadRows() []row {
 			s.SetRole(s.repo, bot, forgetest.RoleWrite)
 			change, _ := s.open(s.ana, "topic", "Add topic")
 			s.say(change, bot, "/countersign approve")
-			s.equal("a person", value(s, "thread", thread(s, change, time.Time{}).Thread)[0].Author.Human, false)
+			s.equal("a person", value(s, "thread", s.thread(change, time.Time{}).Thread)[0].Author.Human, false)
 		}},
 		{"no thread is read where none is asked for", func(s *stage) {
 			unknown(s, "thread", s.evidence().Thread)
@@ -298,6 +306,12 @@ func answerableRows() []row {
 			s.Merge(change, s.bo, forgetest.MergeCommit)
 			s.innocent(s.onlyChange(), s.cy)
 		}},
+	}
+}
+
+// machineRows are accounts that are no person's.
+func machineRows() []row {
+	return []row{
 		{"a bot is no person on its commits, as opener and as pusher", func(s *stage) {
 			bot := s.AddBot("robot")
 			s.SetRole(s.repo, bot, forgetest.RoleWrite)

@@ -97,7 +97,7 @@ func peopleFields() map[string]resolver {
 		who := func(c *call, of any, _ map[string]any) any { return actor(c, c.accounts[of.(eventNode).actor]) }
 		out[kind+".actor"], out[kind+".enabler"], out[kind+".enqueuer"] = who, who, who
 		out[kind+".createdAt"] = func(_ *call, of any, _ map[string]any) any { return stamp(of.(eventNode).when) }
-		out[kind+".id"] = func(_ *call, of any, _ map[string]any) any { return nodeID("E", of.(eventNode).event.id) }
+		out[kind+".id"] = func(_ *call, of any, _ map[string]any) any { return nodeID("E", of.(eventNode).serial) }
 		out[kind+".pullRequest"] = func(_ *call, of any, _ map[string]any) any { return node{"PullRequest", of.(eventNode).threadNode} }
 	}
 	return out

@@ -61,7 +61,7 @@ func queryNode(c *call, _ any, args map[string]any) any {
 	if err != nil {
 		return missing
 	}
-	if a := c.accounts[n]; (prefix == "U" || prefix == "BOT") && a != nil && !a.deleted {
+	if a := c.accounts[n]; a != nil && !a.deleted && a.globalID() == id {
 		return actor(c, a)
 	}
 	for _, repo := range sorted(c.repositories) {

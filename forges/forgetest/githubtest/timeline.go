@@ -9,10 +9,10 @@ import (
 
 // event is one event of a pull request's timeline, in GraphQL's words.
 type event struct {
-	id    int64
-	kind  string
-	actor int64
-	when  time.Time
+	serial int64
+	kind   string
+	actor  int64
+	when   time.Time
 }
 
 const (
