@@ -13,16 +13,14 @@ import (
 // graphNote is a note in GraphQL (source: app/graphql/types/notes/note_type.rb).
 type graphNote struct {
 	ID           string     `json:"id"`
-	Body         string     `json:"body"`
+	Body         *string    `json:"body"`
 	Author       *graphUser `json:"author"`
 	System       *bool      `json:"system"`
 	Internal     *bool      `json:"internal"`
 	CreatedAt    time.Time  `json:"createdAt"`
 	UpdatedAt    time.Time  `json:"updatedAt"`
 	LastEditedAt *time.Time `json:"lastEditedAt"`
-	LastEditedBy *struct {
-		ID string `json:"id"`
-	} `json:"lastEditedBy"`
+	LastEditedBy rawJSON    `json:"lastEditedBy"` // an account, or null
 	// Of a note that was asked for by its number: where it hangs.
 	Project *struct {
 		ID string `json:"id"`
@@ -52,15 +50,31 @@ func (n graphNote) number() (int64, bool) {
 // edited: lastEditedBy is null unless the body was edited, while lastEditedAt falls back
 // to the last update (source: app/models/concerns/editable.rb, app/models/note.rb).
 func (n graphNote) edited() bool {
-	return n.LastEditedBy != nil ||
+	return string(n.LastEditedBy) != "null" ||
 		(n.LastEditedAt != nil && !n.LastEditedAt.Equal(n.CreatedAt) && !n.LastEditedAt.Equal(n.UpdatedAt))
+}
+
+// whole reports whether nothing is missing: a part that is not there could hide a denial
+// as well as an edit.
+func (n graphNote) whole() bool {
+	var editor *graphUser
+	if err := n.LastEditedBy.into(&editor); err != nil {
+		return false
+	}
+	if editor != nil {
+		if _, err := gidOf("User", editor.ID); err != nil {
+			return false
+		}
+	}
+	return n.System != nil && n.Internal != nil && n.Body != nil && n.Author != nil && n.Author.Bot != nil &&
+		!n.CreatedAt.IsZero() && !n.UpdatedAt.IsZero()
 }
 
 // comment is the note in the gate's words. Of what GitLab itself says of an author, only
 // its word that it is no bot makes a person.
 func (s *session) comment(n graphNote, ref gate.CommentRef) (gate.Comment, error) {
 	id, ok := n.number()
-	if !ok || id != ref.ID || n.System == nil || n.Author == nil || n.CreatedAt.IsZero() || n.UpdatedAt.IsZero() {
+	if !ok || id != ref.ID || !n.whole() {
 		return gate.Comment{}, fmt.Errorf("note %q in GraphQL: %w", n.ID, errUnexpected)
 	}
 	author, err := s.known(*n.Author)
@@ -68,8 +82,8 @@ func (s *session) comment(n graphNote, ref gate.CommentRef) (gate.Comment, error
 		return gate.Comment{}, fmt.Errorf("author of note %d: %w", id, err)
 	}
 	return gate.Comment{
-		Ref: ref, Author: author, Body: n.Body, Created: n.CreatedAt, Edited: n.edited(),
-		Hidden: *n.System || n.Internal == nil || *n.Internal, ByMachine: !author.Human,
+		Ref: ref, Author: author, Body: *n.Body, Created: n.CreatedAt, Edited: n.edited(),
+		Hidden: *n.System || *n.Internal, ByMachine: !author.Human,
 	}, nil
 }
 

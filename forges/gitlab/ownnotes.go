@@ -33,11 +33,11 @@ func (s *session) keepOwn(ctx context.Context, t gate.Thread, page graphNotes) {
 	own := ownNotes{read: s.now()}
 	for _, n := range page.Nodes {
 		id, ok := n.number()
-		if n.Author == nil || !ok {
+		if n.Author == nil || n.Body == nil || !ok {
 			continue
 		}
 		if by, err := gidOf("User", n.Author.ID); err == nil && by == self.ID {
-			own.notes = append(own.notes, note{ID: id, Body: n.Body, Author: self})
+			own.notes = append(own.notes, note{ID: id, Body: *n.Body, Author: self})
 		}
 	}
 	s.memory.own.put(place{s.repo.ID, t}, own, maxRemembered)

@@ -147,7 +147,7 @@ func TestThreadInAnotherOrderIsUnknown(t *testing.T) {
 	s := newStage(t, gitlabtest.Options{})
 	c := s.change(s.ana, "feature")
 	row := func(id int, at string) string {
-		return fmt.Sprintf(`{"id":"gid://gitlab/Note/%d","body":"x","system":false,"internal":false,"createdAt":%q,"updatedAt":%q,"author":{"id":"gid://gitlab/User/%d","username":"bo","bot":false}}`,
+		return fmt.Sprintf(`{"id":"gid://gitlab/Note/%d","body":"x","system":false,"internal":false,"createdAt":%q,"updatedAt":%q,"lastEditedBy":null,"author":{"id":"gid://gitlab/User/%d","username":"bo","bot":false}}`,
 			id, at, at, s.bo.ID)
 	}
 	one, two := row(1, "2026-01-01T00:00:00Z"), row(2, "2026-01-02T00:00:00Z")
@@ -163,6 +163,9 @@ func TestThreadInAnotherOrderIsUnknown(t *testing.T) {
 		"one that may not be seen":    {one + ",null", false, false},
 		"one without an author":       {one + "," + strings.Replace(two, `"author"`, `"owner"`, 1), false, false},
 		"one that tells of no kind":   {one + "," + strings.Replace(two, `"system"`, `"sys"`, 1), false, false},
+		"one whose body is lost":      {one + "," + strings.Replace(two, `"body":"x"`, `"body":null`, 1), false, false},
+		"one that tells of no edit":   {one + "," + strings.Replace(two, `"lastEditedBy":null,`, "", 1), false, false},
+		"one that tells of no secret": {one + "," + strings.Replace(two, `"internal":false`, `"internal":null`, 1), false, false},
 		"one of another kind of id":   {one + "," + strings.Replace(two, "Note/2", "Epic/2", 1), false, false},
 		"a diff note":                 {one + "," + strings.Replace(two, "Note/2", "DiffNote/2", 1), false, true},
 		"what GitLab noted of labels": {one + "," + strings.NewReplacer("Note/2", "ResourceLabelEvent/2", `"system":false`, `"system":true`).Replace(two), false, true},
