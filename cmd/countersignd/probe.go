@@ -220,7 +220,7 @@ func writeTranscript(f *os.File, from *transcript.Recorder, t transcript.Terms, 
 		return nil
 	}
 	about := map[string]string{
-		"forge": string(asked.Kind), "kind": string(asked.Kind), "repository": asked.Repository, "ref": asked.Ref, "public": asked.Public, "team": asked.Team,
+		"kind": string(asked.Kind), "repository": asked.Repository, "ref": asked.Ref, "public": asked.Public, "team": asked.Team,
 		"at": asked.Now().UTC().Format(time.RFC3339),
 	}
 	if err := from.Write(f, t, about); err != nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/countersign/countersign/forges/probe/transcript"
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/canonical"
+
+	main "github.com/countersign/countersign/cmd/countersignd"
 )
 
 func TestProbeGolden(t *testing.T) {
@@ -198,5 +200,17 @@ func TestProbeOfNothing(t *testing.T) {
 func TestProbedAudience(t *testing.T) {
 	if got, want := probe.Audience(gate.GitHub, "https://sign.example.org:8443"), canonical.AskAudience("sign.example.org:8443", gate.Digest{}); got != want {
 		t.Errorf("expected %s, got %s", want, got)
+	}
+}
+
+func TestGraphQLOf(t *testing.T) {
+	for api, want := range map[string]string{
+		"https://api.github.com": "https://api.github.com/graphql", "https://github.example/api/v3/": "https://github.example/api/graphql",
+		"https://api.acme.ghe.com": "https://api.acme.ghe.com/graphql", "https://gitlab.com/api/v4": "https://gitlab.com/api/graphql",
+		"https://host.example/gitlab/api/v4": "https://host.example/gitlab/api/graphql",
+	} {
+		if got := main.GraphQLOf(api); got != want {
+			t.Errorf("%s: expected %s, got %s", api, want, got)
+		}
 	}
 }

@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 func gitlabHistory() []Fact {
@@ -23,6 +25,16 @@ func gitlabHistory() []Fact {
 			ID: "gitlab.commit-author", Area: areaHistory, Needs: NeedsRead, Copes: true, check: gitlabCommitAuthor,
 			Assumes: "GraphQL tells a commit's author by the commit (Repository.commit).", Used: "which account an address belongs to",
 			Follows: "the gate asks for the tree's last commit, as older versions have it",
+		},
+		{
+			ID: "gitlab.query-size", Area: areaHistory, Needs: NeedsRead, check: gitlabQuerySize,
+			Assumes: "GraphQL answers for as many commits at once as the gate asks for (20), within its limit of complexity.",
+			Used:    "which account an address belongs to", Follows: "authors stay unknown, and changes need somebody more to cover them, or wait",
+		},
+		{
+			ID: "gitlab.tree-size", Area: areaHistory, Needs: NeedsRead, Copes: true, check: gitlabTreeSize,
+			Assumes: "GraphQL answers for as many directories at once as the gate asks for (10).",
+			Used:    "telling whether a merge added anything of its own", Follows: "merge commits are compared one by one: more calls",
 		},
 		{
 			ID: "gitlab.unknown-revision", Area: areaHistory, Needs: NeedsRead, Copes: true, check: gitlabUnknownRevision,
@@ -140,7 +152,53 @@ func gitlabCommitAuthor(ctx context.Context, s *session) result {
 	if p == nil || p.Repository == nil || p.Repository.Commit == nil || p.Repository.Commit.SHA != s.head || p.Repository.Commit.Email == nil {
 		return fails("GraphQL does not know the commit, or its author's address")
 	}
+	s.byCommit = true
 	return holds("the commit itself")
+}
+
+// many asks GraphQL n times for the same under different names, as the gate asks for
+// different things.
+func (s *session) many(ctx context.Context, n int, selection string) result {
+	var q strings.Builder
+	q.WriteString("query Many($path: ID!) { project(fullPath: $path) { id repository {")
+	for i := range n {
+		fmt.Fprintf(&q, " c%d: %s", i, selection)
+	}
+	q.WriteString(" } } }")
+	var data struct {
+		Project *struct {
+			Repository map[string]any `json:"repository"`
+		} `json:"project"`
+	}
+	if r, ok := s.repo.query(ctx, q.String(), map[string]any{"path": s.Repository}).data(&data); !ok {
+		return r
+	}
+	if data.Project == nil || len(data.Project.Repository) != n {
+		return fails("GraphQL answered in part")
+	}
+	return holds("%d at once", n)
+}
+
+func gitlabQuerySize(ctx context.Context, s *session) result {
+	if r, is := s.headless(); is {
+		return r
+	}
+	if !s.byCommit {
+		return untold("GraphQL does not tell a commit by itself: the gate asks otherwise")
+	}
+	return s.many(ctx, 20, fmt.Sprintf("commit(ref: %q) { sha authorEmail author { id username bot } }", s.head))
+}
+
+func gitlabTreeSize(ctx context.Context, s *session) result {
+	if r, is := s.headless(); is {
+		return r
+	}
+	if !s.modes {
+		return untold("GraphQL does not tell the mode of files: the gate asks otherwise")
+	}
+	const listing = " { trees(first: 100) { nodes { name sha } pageInfo { hasNextPage } } submodules(first: 100) { nodes { name sha } pageInfo { hasNextPage } }" +
+		" blobs(first: 100) { nodes { name sha mode } pageInfo { hasNextPage } } }"
+	return s.many(ctx, 10, fmt.Sprintf("tree(ref: %q)", s.head)+listing)
 }
 
 func gitlabUnknownRevision(ctx context.Context, s *session) result {

@@ -133,5 +133,6 @@ func gitlabBlobMode(ctx context.Context, s *session) result {
 	if len(nodes) == 0 {
 		return untold("the project's root holds no file: add one to find out")
 	}
+	s.modes = true
 	return holds("%d files", len(nodes))
 }

@@ -27,6 +27,8 @@ func gitlabHand() []Fact {
 	return []Fact{
 		handFact("gitlab.hook-key", "A webhook that is sent again has the same Idempotency-Key.", "storing each delivery once",
 			"a delivery is handled twice, which changes nothing", "resend a delivery on the webhook's page, and compare its request headers", true),
+		handFact("gitlab.signing-token", "A webhook with a signing token is signed over webhook-id, webhook-timestamp and body.", "proving a delivery without sending its secret",
+			"deliveries are refused: use a plain secret token", "configure whsec_… on both sides, comment, and look at the server's log for CS-1402", false),
 		handFact("gitlab.hook-disabled", "A webhook that failed four times in a row is switched off for a while.", "finding deliveries that were missed",
 			"what lost deliveries said is seen only when the request is looked at again",
 			"stop the server, comment four times, and look at the webhook's page", true),

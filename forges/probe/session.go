@@ -70,6 +70,8 @@ type session struct {
 	head         string
 	pull         int64 // a merged PR or MR of the history, 0 where none was found
 	version      string
+	// byCommit and modes are what this GitLab's GraphQL has.
+	byCommit, modes bool
 
 	evidence *gate.Evidence
 	request  gate.Request

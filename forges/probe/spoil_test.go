@@ -143,6 +143,8 @@ func TestWhatIsOtherwiseIsSeen(t *testing.T) {
 		{"gitlab.bot-flag", spoiler{path: "/v4/users/", key: "bot", value: gone{}}},
 		{"gitlab.commit-author", spoiler{path: "/graphql", key: "sha", value: other}},
 		{"gitlab.commit-author", spoiler{path: "/graphql", key: "project", value: nil}},
+		{"gitlab.query-size", spoiler{path: "/graphql", key: "c7", value: gone{}}},
+		{"gitlab.tree-size", spoiler{path: "/graphql", key: "c7", value: gone{}}},
 		{"gitlab.merge-versions", spoiler{path: "/versions", key: "head_commit_sha", value: other}},
 		{"gitlab.merge-commits", spoiler{path: "/commits", key: "id", value: other}},
 		{"gitlab.pipeline-variables", spoiler{path: "/variables", code: 403, body: `{"message":"403 Forbidden"}`}},
