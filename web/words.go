@@ -96,6 +96,10 @@ func checkTitle(n gate.CheckName) string {
 		return "Policy in force"
 	case gate.CheckRef:
 		return "Tag or branch unmoved"
+	case gate.CheckCI:
+		return "The policy's CI checks passed"
+	case gate.CheckOwners:
+		return "An owner of every owned file agrees"
 	case gate.CheckRules:
 		return "The policy's own rules"
 	case gate.CheckWindow:

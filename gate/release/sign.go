@@ -141,6 +141,7 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 			Expected: "a job of the workflow that asked, or of the one that the policy names as finish",
 			Got:      w.RepositoryName + " " + w.Workflow,
 			Fix:      "collect from the workflow that asked, or name this one in the policy: finish",
+			Claims:   []gate.ClaimCheck{{Claim: workflowClaim(w.Kind), Expected: rec.Request.Workload.Workflow}},
 		}
 	}
 	if err := g.stillRuns(ctx, w); err != nil {
@@ -151,6 +152,14 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 		return gate.Record{}, err
 	}
 	return rec, nil
+}
+
+// workflowClaim is the ID token's claim that names the workflow.
+func workflowClaim(kind gate.ForgeKind) string {
+	if kind == gate.GitLab {
+		return "ci_config_ref_uri"
+	}
+	return "workflow_ref"
 }
 
 // speaksFor reports whether a job of the same repository runs the workflow that asked, or
