@@ -130,13 +130,13 @@ func (s *session) learnPeople(ctx context.Context, commits []commit, found map[i
 // graphCommit is what GraphQL says of a commit (source:
 // app/graphql/types/repositories/commit_type.rb).
 type graphCommit struct {
-	SHA            string     `json:"sha"`
-	AuthorEmail    string     `json:"authorEmail"`
-	Author         *graphUser `json:"author"`
-	Message        string     `json:"message"` // this and the rest only where asked for
-	AuthorName     string     `json:"authorName"`
-	CommitterName  string     `json:"committerName"`
-	CommitterEmail string     `json:"committerEmail"`
+	SHA            string  `json:"sha"`
+	AuthorEmail    string  `json:"authorEmail"`
+	Author         rawJSON `json:"author"`  // an account, or null
+	Message        string  `json:"message"` // this and the rest only where asked for
+	AuthorName     string  `json:"authorName"`
+	CommitterName  string  `json:"committerName"`
+	CommitterEmail string  `json:"committerEmail"`
 }
 
 type graphRepository struct {
@@ -216,10 +216,14 @@ func (s *session) askAuthors(ctx context.Context, batch []commit, field func(sha
 }
 
 func (s *session) author(row graphCommit) gate.Fact[gate.Account] {
-	if row.Author == nil {
+	var who *graphUser
+	if err := row.Author.into(&who); err != nil {
+		return unknown[gate.Account](err)
+	}
+	if who == nil {
 		return gate.Absent[gate.Account]("no account of this GitLab has the e-mail address")
 	}
-	a, err := s.known(*row.Author)
+	a, err := s.known(*who)
 	if err != nil {
 		return unknown[gate.Account](errUnexpected)
 	}
