@@ -38,14 +38,26 @@ func Choose(p gate.Policy, w gate.Workload, run gate.RunFacts, stream string) (g
 	case 1:
 		return fit[0], nil
 	case 0:
-		return gate.Stream{}, unknown("no stream of the policy fits what asks", describe(p.Streams, w.Kind), got,
-			"release a ref that a stream names, from the workflow or job that it names")
+		return gate.Stream{}, noneFits(p, w, run, got)
 	}
 	return gate.Stream{}, unknown("several streams of the policy fit what asks", "one of "+names(fit), got,
 		"name the stream: "+names(fit))
 }
 
-func unknown(text, expected, got, fix string) error {
+// noneFits names the claims that no stream takes.
+func noneFits(p gate.Policy, w gate.Workload, run gate.RunFacts, got string) error {
+	err := unknown("no stream of the policy fits what asks", describe(p.Streams, w.Kind), got,
+		"release a ref that a stream names, from the workflow or job that it names")
+	if !slices.ContainsFunc(p.Streams, func(s gate.Stream) bool { return fitsRef(s, w.Ref) }) {
+		err.Claims = append(err.Claims, gate.ClaimCheck{Claim: "ref", Expected: "a tag or branch that a stream names"})
+	}
+	if w.Kind == gate.GitHub && !slices.ContainsFunc(p.Streams, func(s gate.Stream) bool { return fitsJob(s, w, run) }) {
+		err.Claims = append(err.Claims, gate.ClaimCheck{Claim: "workflow_ref", Expected: "a workflow, and its job, that a stream names"})
+	}
+	return err
+}
+
+func unknown(text, expected, got, fix string) *gate.Error {
 	return &gate.Error{
 		Kind: gate.Refused, Code: gate.CodeStreamUnknown, Text: text, Expected: expected, Got: got, Fix: fix,
 	}

@@ -46,6 +46,7 @@ type Signer interface {
 
 // Inbox holds deliveries between the answer to the forge and their work.
 type Inbox interface {
+	Hearing
 	// ClaimDelivery leases the oldest open delivery whose thread has no earlier open one.
 	ClaimDelivery(ctx context.Context, owner string, lease time.Duration) (gate.Delivery, bool, error)
 	// FinishDelivery ends the delivery and stores what it led to, with leaves, in one

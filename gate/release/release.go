@@ -17,13 +17,12 @@ type Store interface {
 	Policies
 	Signing
 	Outbox
-	Watching
-	Hearing
 }
 
 // Policies is the book, and what an administrator writes into it.
 type Policies interface {
 	Book
+	Watching
 	// Adopt puts a policy version in force for its repository, with its leaf, and makes
 	// the repository's open requests due.
 	Adopt(ctx context.Context, a gate.Adoption) error
