@@ -9,7 +9,7 @@ import (
 )
 
 func TestWorld(t *testing.T) {
-	for name, opts := range map[string]gitlabtest.Options{"free": {}, "premium": {Premium: true}} {
+	for name, opts := range map[string]gitlabtest.Options{"free": {}, "premium, below its host": {Premium: true, SubPath: "/code/gitlab"}} {
 		t.Run(name, func(t *testing.T) {
 			worldtest.Run(t, func(t *testing.T) forgetest.World {
 				t.Helper()
