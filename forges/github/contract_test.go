@@ -78,7 +78,7 @@ func (e elsewhere) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func TestContractHosted(t *testing.T) {
 	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
-		s := githubtest.New(githubtest.Options{})
+		s := githubtest.New(githubtest.Options{Key: sharedKey()})
 		t.Cleanup(s.Close)
 		return s, hosted(t, s)
 	})
@@ -86,7 +86,7 @@ func TestContractHosted(t *testing.T) {
 
 func TestContract(t *testing.T) {
 	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
-		s := githubtest.New(githubtest.Options{})
+		s := githubtest.New(githubtest.Options{Key: sharedKey()})
 		t.Cleanup(s.Close)
 		githubschema.Validate(t, s)
 		return s, connect(t, s)

@@ -2,11 +2,14 @@ package github_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +20,15 @@ import (
 	"github.com/countersign/countersign/forges/github"
 	"github.com/countersign/countersign/gate"
 )
+
+// sharedKey is every double's: to make one takes longer than most tests.
+var sharedKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
 
 // team is ana (maintain), bo and cy (write) and dan (nothing) on acme/app.
 type team struct {
@@ -30,6 +42,9 @@ type team struct {
 
 func newTeam(t testing.TB, o githubtest.Options) *team {
 	t.Helper()
+	if o.Key == nil {
+		o.Key = sharedKey()
+	}
 	s := githubtest.New(o)
 	t.Cleanup(s.Close)
 	githubschema.Validate(t, s)
