@@ -69,11 +69,13 @@ func (s *story) work() {
 type stage struct {
 	name           string
 	calls, charged int
+	points         int      // of GraphQL's own limit
 	what           []string // "GET repos/O/R/activity", with what it answered where that is not 200
 }
 
 func (s stage) String() string {
-	return fmt.Sprintf("%s: %d, %d charged: %d of GraphQL; %s", s.name, s.calls, s.charged, s.calls-len(s.what), strings.Join(s.what, "; "))
+	return fmt.Sprintf("%s: %d, %d charged: %d of GraphQL for %d points; %s",
+		s.name, s.calls, s.charged, s.calls-len(s.what), s.points, strings.Join(s.what, "; "))
 }
 
 // shown is a call for people to read. Numbers and commits are left out, so that the same
@@ -97,10 +99,10 @@ func (s *story) live(posts bool) []stage {
 	s.work()
 	var out []stage
 	count := func(name string, f func()) {
-		before, charged := s.Requests(), s.Charged()
+		before, charged, points := s.Requests(), s.Charged(), s.Points()
 		s.heard = nil
 		f()
-		out = append(out, stage{name, s.Requests() - before, s.Charged() - charged, append([]string{}, s.heard...)})
+		out = append(out, stage{name, s.Requests() - before, s.Charged() - charged, s.Points() - points, append([]string{}, s.heard...)})
 	}
 	s.said = s.ref(s.AddComment(s.change, s.bo, "/countersign approve"))
 	r := s.request(mainRef)
@@ -246,6 +248,13 @@ func BenchmarkCallsPerRelease(b *testing.B) {
 				calls, charged := sum(all)
 				b.ReportMetric(float64(calls), what+when)
 				b.ReportMetric(float64(charged), what+when+"-charged")
+				points := 0
+				for _, one := range all {
+					points += one.points
+				}
+				if !posts {
+					b.ReportMetric(float64(points), "points"+when)
+				}
 			}
 		}
 	}

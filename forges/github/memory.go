@@ -13,7 +13,7 @@ import (
 // grows too large.
 type memory struct {
 	mu       sync.Mutex
-	pulls    map[rangeKey][]int64
+	pulls    map[rangeKey]keptPulls
 	comments map[int64]keptComment
 	ancestry map[ancestryKey]bool
 	logs     map[logKey]keptLog
@@ -59,6 +59,13 @@ type rangeKey struct {
 	since, head string
 }
 
+// keptPulls are a change set's pull requests, and how many commits the largest of them has.
+// GitHub charges a query for what it could give: that number keeps it small.
+type keptPulls struct {
+	numbers []int64
+	commits int
+}
+
 // ancestryKey asks whether a commit is reachable from another, which no push changes.
 type ancestryKey struct {
 	repository   int64
@@ -67,7 +74,7 @@ type ancestryKey struct {
 
 func newMemory() *memory {
 	return &memory{
-		pulls: map[rangeKey][]int64{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{},
+		pulls: map[rangeKey]keptPulls{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{},
 		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]time.Time{},
 	}
 }
@@ -89,8 +96,11 @@ func (m *memory) hints(r gate.Request, since string, needs gate.Needs, now time.
 	defer m.mu.Unlock()
 	h := hints{comments: map[int64]keptComment{}, extras: !now.Before(m.plain[r.Repository.ID].Add(plainAge)), thread: needs.Thread}
 	all, known := m.pulls[rangeKey{r.Repository.ID, since, r.Commit}]
-	if h.recent = !known; len(all) <= maxHinted {
-		h.pulls = slices.Clone(all)
+	if h.recent, h.commits = !known, recentCommits; known {
+		h.commits = all.commits
+	}
+	if len(all.numbers) <= maxHinted {
+		h.pulls = slices.Clone(all.numbers)
 	}
 	for _, c := range needs.Comments {
 		if c.Thread == needs.Thread {
@@ -103,8 +113,8 @@ func (m *memory) hints(r gate.Request, since string, needs gate.Needs, now time.
 	return h
 }
 
-func (m *memory) foundPulls(r gate.Request, since string, numbers []int64) {
-	keep(m, m.pulls, maxRemembered, rangeKey{r.Repository.ID, since, r.Commit}, numbers)
+func (m *memory) foundPulls(r gate.Request, since string, found keptPulls) {
+	keep(m, m.pulls, maxRemembered, rangeKey{r.Repository.ID, since, r.Commit}, found)
 }
 
 func (m *memory) foundComment(id int64, c keptComment) { keep(m, m.comments, maxRemembered, id, c) }

@@ -29,12 +29,17 @@ func (a *actorNode) user() *userJSON {
 
 const actorFields = `{ __typename login ... on User { databaseId } ... on Bot { databaseId } ... on Organization { databaseId } ... on Mannequin { databaseId } }`
 
-// pullFields asks for what a pullNode holds; for the reviews only where they count.
-func pullFields(reviews bool) string {
+// pageOfCommits is the most that GraphQL gives of a list at once.
+const pageOfCommits = 100
+
+// pullFields asks for what a pullNode holds, with so many commits; for the reviews only
+// where they count.
+func pullFields(commits int, reviews bool) string {
+	text := pullText + fmt.Sprintf("  commits(first: %d) { totalCount nodes { commit { ...C } } }\n", commits)
 	if reviews {
-		return pullText + reviewText + "}"
+		text += reviewText
 	}
-	return pullText + "}"
+	return text + "}"
 }
 
 const pullText = `fragment R on PullRequest {
@@ -46,7 +51,6 @@ const pullText = `fragment R on PullRequest {
     ... on AddedToMergeQueueEvent { actor ` + actorFields + ` }
   } }
   mergeCommit { oid } isCrossRepository headRepository { databaseId nameWithOwner } baseRepository { databaseId }
-  commits(first: 100) { totalCount nodes { commit { ...C } } }
 `
 
 const reviewText = `  reviews(first: 100, states: [APPROVED, CHANGES_REQUESTED, DISMISSED]) {
@@ -214,7 +218,7 @@ func (rd *reading) pullBatch(ctx context.Context, numbers []int64, out map[int64
 	for _, n := range numbers {
 		fmt.Fprintf(&text, "    p%d: pullRequest(number: %d) { ...R }\n", n, n)
 	}
-	text.WriteString("  }\n}\n" + commitFields + "\n" + pullFields(!rd.needs.NoReviews))
+	text.WriteString("  }\n}\n" + commitFields + "\n" + pullFields(pageOfCommits, !rd.needs.NoReviews))
 	answer, err := rd.ask(ctx, text.String(), map[string]any{})
 	if err != nil {
 		return err

@@ -78,6 +78,8 @@ type hints struct {
 	// pulls and comments are what a former reading found.
 	pulls    []int64
 	comments map[int64]keptComment
+	// commits is how many are asked for of each pull request.
+	commits int
 	// recent asks for the pull requests merged last: where no former reading of the range
 	// is known, they likely are those that brought it.
 	recent bool
@@ -93,8 +95,13 @@ func (h hints) isFirm() bool {
 	return len(h.pulls) == 0 && len(h.comments) == 0 && !h.recent && h.thread == gate.Thread{}
 }
 
-// recentPulls is how many pull requests are asked for on the chance that they are wanted.
-const recentPulls = 10
+// recentPulls is how many pull requests are asked for on the chance that they are wanted,
+// and recentCommits how many commits of each: of a longer one all are asked for once it is
+// known to be wanted.
+const (
+	recentPulls   = 10
+	recentCommits = 30
+)
 
 // snapshot asks once. The answer has to be of the repository with this number: names
 // are given away (attacks 5 and 73).
@@ -138,7 +145,7 @@ func (rd *reading) snapshotQuery(h hints) string {
 	}
 	text.WriteString("}\n" + commitFields + "\n" + commitPulls)
 	if len(h.pulls) > 0 || h.recent {
-		text.WriteString("\n" + pullFields(!rd.needs.NoReviews))
+		text.WriteString("\n" + pullFields(h.commits, !rd.needs.NoReviews))
 	}
 	return text.String()
 }
@@ -291,10 +298,11 @@ func inPart(err error) bool {
 
 // found remembers which pull requests the range had.
 func (h *history) found() {
-	numbers := []int64{}
-	for n := range h.pulls {
-		numbers = append(numbers, n)
+	found := keptPulls{commits: 1}
+	for n, p := range h.pulls {
+		found.numbers = append(found.numbers, n)
+		found.commits = min(max(found.commits, p.Commits), pageOfCommits)
 	}
-	slices.Sort(numbers)
-	h.forge.memory.foundPulls(h.request, h.firstSince(), numbers)
+	slices.Sort(found.numbers)
+	h.forge.memory.foundPulls(h.request, h.firstSince(), found)
 }

@@ -23,10 +23,7 @@ func (s *Server) emit(repo *repository, event, action string, sender *account, p
 		"installation": obj{"id": in.id, "node_id": nodeID("MDIz", in.id)},
 	}
 	if owner := s.accounts[repo.owner]; owner.kind == "Organization" {
-		body["organization"] = obj{
-			"login": owner.login, "id": owner.id, "node_id": nodeID("O", owner.id), "url": s.api("/orgs/%s", owner.login),
-			"description": nil,
-		}
+		body["organization"] = s.organizationJSON(owner)
 	}
 	if action != "" {
 		body["action"] = action
@@ -36,6 +33,17 @@ func (s *Server) emit(repo *repository, event, action string, sender *account, p
 		id: s.next("delivery"), guid: guid(), event: event, action: action, installation: in.id, repository: repo.id,
 		body: encode(body),
 	})
+}
+
+// organizationJSON is `components.schemas.organization-simple`.
+func (s *Server) organizationJSON(owner *account) obj {
+	self := s.api("/orgs/%s", owner.login)
+	return obj{
+		"login": owner.login, "id": owner.id, "node_id": nodeID("O", owner.id), "url": self, "description": nil,
+		"repos_url": self + "/repos", "events_url": self + "/events", "hooks_url": self + "/hooks", "issues_url": self + "/issues",
+		"members_url": self + "/members{/member}", "public_members_url": self + "/public_members{/member}",
+		"avatar_url": s.web("/avatars/%d", owner.id),
+	}
 }
 
 // guid is a random UUID, the X-GitHub-Delivery of one delivery.

@@ -91,6 +91,12 @@ func (c *call) answerGraphQL() reply {
 	if err != nil {
 		return ok(obj{"errors": []obj{{"message": err.Error()}}})
 	}
+	price := priceOf(operation.SelectionSet, variables)
+	if price.nodes > maxNodes {
+		return ok(obj{"errors": []obj{{"type": "MAX_NODE_LIMIT_EXCEEDED", "message": fmt.Sprintf(
+			"This query requests up to %d possible nodes which exceeds the maximum limit of 500,000.", price.nodes)}}})
+	}
+	c.points += price.points()
 	w := &walk{call: c, variables: variables}
 	out := obj{"data": w.object(node{kind: "Query"}, operation.SelectionSet, nil)}
 	if len(w.errors) > 0 {

@@ -55,7 +55,7 @@ func (s *Server) install(repo *repository) {
 		if in.owner == repo.owner {
 			in.repositories[repo.id] = true
 			s.emit(repo, "installation_repositories", "added", s.bot(), obj{
-				"repository_selection": "selected", "requester": nil,
+				"installation": s.installationJSON(in), "repository_selection": "selected", "requester": nil,
 				"repositories_added": []obj{s.briefRepository(repo)}, "repositories_removed": []obj{},
 			})
 			return
@@ -81,7 +81,7 @@ func (s *Server) Uninstall(repo forgetest.Repository) {
 		panic(fmt.Sprintf("uninstall from %q: expected a repository that the App is installed on", repo.FullName))
 	}
 	s.emit(r, "installation_repositories", "removed", s.bot(), obj{
-		"repository_selection": "selected", "requester": nil,
+		"installation": s.installationJSON(in), "repository_selection": "selected", "requester": nil,
 		"repositories_added": []obj{}, "repositories_removed": []obj{s.briefRepository(r)},
 	})
 	delete(in.repositories, r.id)

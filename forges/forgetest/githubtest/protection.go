@@ -140,7 +140,7 @@ func (s *Server) protectionEvent(r *repository, rule *protection) obj {
 		"admin_enforced": !rule.AdminsExempt, "allow_force_pushes_enforcement_level": level(rule.AllowForcePush),
 		"allow_deletions_enforcement_level": level(rule.AllowDeletion), "merge_queue_enforcement_level": "off",
 		"required_deployments_enforcement_level": "off", "required_conversation_resolution_level": "off",
-		"authorized_actors_only": false, "authorized_actor_names": []string{},
+		"authorized_actors_only": false, "authorized_actor_names": []string{}, "lock_branch_enforcement_level": "off",
 	}
 }
 

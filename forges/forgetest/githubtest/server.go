@@ -42,6 +42,7 @@ type Server struct {
 	faults        []*fault
 	requests      int
 	charged       int
+	points        int // of GraphQL
 	observers     []func(Exchange)
 }
 
