@@ -121,7 +121,7 @@ func (s *story) live(request string) int {
 	before := s.Requests()
 	s.ask(ctx)
 	r := s.request(s.ref, s.head)
-	needs := gate.Needs{Branches: []gate.Matcher{main{}}, Since: []string{s.base}, Thread: ref.Thread, ThreadSince: said.Created}
+	needs := gate.Needs{Branches: []gate.Matcher{main{}}, Since: []string{s.base}}
 	s.complete(s.forge.Evidence(ctx, r, needs))
 	post := gate.Post{
 		Request: request, Key: request, Repository: s.id(), Commit: s.head, Context: "countersign/" + request,
@@ -143,6 +143,7 @@ func (s *story) live(request string) int {
 		s.tb.Fatal("the comment is not known")
 	}
 	tell(gate.PostReaction, gate.PostPending, "eyes")
+	needs.Thread, needs.ThreadSince = ref.Thread, said.Created
 	needs.Comments, needs.Accounts = []gate.CommentRef{ref}, []gate.AccountID{{Forge: "gl", ID: s.bo.ID}}
 	ev := s.forge.Evidence(ctx, r, needs)
 	s.complete(ev)

@@ -124,10 +124,12 @@ func (s *session) foresee(ctx context.Context, r gate.Request, needs gate.Needs,
 	if all, ok := s.memory.owned.get(line{s.repo.ID, h.since, h.head, branch}); ok {
 		for _, m := range all {
 			a.plain, commits = append(a.plain, m.IID), append(commits, m.final...)
+			a.guess(m.mergeRequest, r)
 		}
 	} else if listed(h, branch) {
 		rows, _ := s.landedOn(ctx, h, branch) // what fails is told when it is needed
 		for _, m := range rows {
+			a.guess(m, r)
 			if _, in := h.commit[m.SHA]; in {
 				a.plain = append(a.plain, m.IID)
 			} else {
@@ -178,7 +180,9 @@ func (s *session) readVoices(ctx context.Context, needs gate.Needs, ev *gate.Evi
 	var wg sync.WaitGroup
 	ids := slices.Clone(needs.Accounts)
 	thread := map[gate.CommentRef]gate.Comment{}
-	if needs.Thread.Number != 0 {
+	if needs.Thread.Number == 0 {
+		s.glance(ctx)
+	} else {
 		ev.Thread = s.readThread(ctx, needs.Thread, needs.ThreadSince)
 		all, _ := ev.Thread.Get()
 		for _, c := range all {

@@ -61,6 +61,14 @@ type asks struct {
 	thread   gate.Thread
 }
 
+// guess takes the merge request that ended in the release's commit for the thread where
+// people will talk about it, while there is none.
+func (a *asks) guess(m mergeRequest, r gate.Request) {
+	if a.thread.Number == 0 && (m.landed() == r.Commit || m.SHA == r.Commit) {
+		a.thread = gate.Thread{Number: m.IID}
+	}
+}
+
 // What parts of a query cost, of the 250 that GitLab takes (docs: GraphQL API, limits;
 // source: app/graphql/types/base_field.rb; counted high).
 const (
@@ -263,10 +271,10 @@ func (l *look) answered() answered {
 	return l.got
 }
 
-// thread is the page of the thread that was asked for.
-func (l *look) thread() (graphNotes, bool) {
+// thread is the newest page of a thread, where that one was asked for.
+func (l *look) thread(t gate.Thread) (graphNotes, bool) {
 	got := l.answered()
-	if got.project == nil || got.project.Thread == nil {
+	if got.project == nil || got.project.Thread == nil || got.asked != t {
 		return graphNotes{}, false
 	}
 	page, err := got.project.Thread.page(got.asked)

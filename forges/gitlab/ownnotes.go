@@ -24,6 +24,19 @@ type ownNotes struct {
 	notes []note
 }
 
+// glance keeps what the look showed of the thread where the release's own posts go, though
+// nobody asked for its comments.
+func (s *session) glance(ctx context.Context) {
+	t := s.look.answered().asked
+	page, ok := s.look.thread(t)
+	if !ok || t.Number == 0 {
+		return
+	}
+	if _, err := s.comments(page, t); err == nil {
+		s.keepOwn(ctx, t, page)
+	}
+}
+
 // keepOwn remembers the gate's own notes of a thread that one page holds whole.
 func (s *session) keepOwn(ctx context.Context, t gate.Thread, page graphNotes) {
 	self, err := s.readSelf(ctx)

@@ -75,7 +75,7 @@ func (s *session) readThread(ctx context.Context, t gate.Thread, since time.Time
 	if t.Number <= 0 {
 		return gate.Unknown[[]gate.Comment]("it is no thread")
 	}
-	page, ok := s.look.thread()
+	page, ok := s.look.thread(t)
 	if !ok {
 		var err error
 		if page, err = s.askThread(ctx, t, ""); err != nil {
