@@ -18,8 +18,8 @@ type replayed struct {
 	body        []byte
 }
 
-// fetched reads a file that scripts/fetch-payloads.sh put into the user's cache.
-func fetched(t testing.TB, name string, into any) {
+// fetchedPath is where scripts/fetch-payloads.sh put a file: in the user's cache.
+func fetchedPath(t testing.TB, name string) string {
 	t.Helper()
 	cache := os.Getenv("XDG_CACHE_HOME") // as the script has it, on macOS too
 	if cache == "" {
@@ -29,9 +29,18 @@ func fetched(t testing.TB, name string, into any) {
 		}
 		cache = filepath.Join(home, ".cache")
 	}
-	raw, err := os.ReadFile(filepath.Join(cache, "countersign", filepath.FromSlash(name)))
-	if err != nil {
+	path := filepath.Join(cache, "countersign", filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("%v: run scripts/fetch-payloads.sh once", err)
+	}
+	return path
+}
+
+func fetched(t testing.TB, name string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(fetchedPath(t, name))
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		t.Fatalf("%s: %v", name, err)

@@ -149,7 +149,7 @@ func (s *Server) TransferRepository(repo forgetest.Repository, owner string) for
 	}
 	from := s.accounts[r.owner]
 	s.redirects[strings.ToLower(s.fullName(r))] = r.id
-	s.emit(r, "repository", "transferred", to, obj{"changes": obj{"owner": obj{"from": obj{"organization": s.userJSON(from)}}}})
+	s.emit(r, "repository", "transferred", to, obj{"changes": obj{"owner": obj{"from": obj{"organization": s.organizationJSON(from)}}}})
 	if in := s.installationOf(r); in != nil {
 		delete(in.repositories, r.id)
 	}
