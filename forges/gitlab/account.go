@@ -72,6 +72,7 @@ func (s *session) presentSelf(u *graphUser) {
 	if u == nil {
 		return
 	}
+	_, _ = s.known(*u)
 	if id, err := gidOf("User", u.ID); err == nil {
 		_, _ = s.self.get("", func() (account, error) { return account{ID: id, Username: u.Username}, nil })
 	}

@@ -121,7 +121,7 @@ func (s *story) live(request string) int {
 	before := s.Requests()
 	s.ask(ctx)
 	r := s.request(s.ref, s.head)
-	needs := gate.Needs{Branches: []gate.Matcher{main{}}, Since: []string{s.base}}
+	needs := gate.Needs{Branches: []gate.Matcher{main{}}, Since: []string{s.base}, Candidates: true}
 	s.complete(s.forge.Evidence(ctx, r, needs))
 	post := gate.Post{
 		Request: request, Key: request, Repository: s.id(), Commit: s.head, Context: "countersign/" + request,

@@ -21,7 +21,7 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 	}
 	s := f.session(r.Repository)
 	s.look, s.noReviews = &look{sent: make(chan struct{})}, needs.NoReviews
-	s.teams.wanted, s.teams.whole = needs.Teams, needs.Candidates
+	s.teams.wanted, s.teams.whole, s.everybody = needs.Teams, needs.Candidates, needs.Candidates
 	ev.Candidates = gate.Unknown[[]gate.Member]("nobody asked for them")
 	ev.Checks = gate.Unknown[[]gate.CommitCheck]("the policy names none")
 	ev.Owners = gate.Unknown[gate.OwnersFile]("the policy does not ask for it")

@@ -207,7 +207,7 @@ func (s *session) compose(a asks, d dialect) (string, map[string]any) {
 	declared := "$project: [ID!]"
 	with := map[string]any{"project": []string{s.gid()}}
 	var q strings.Builder
-	q.WriteString("{ currentUser { id username }")
+	q.WriteString("{ currentUser " + userFields + "")
 	for i, ref := range a.comments {
 		fmt.Fprintf(&q, ` n%d: note(id: "gid://gitlab/Note/%d") { %s%s }`, i, ref.ID, noteFields, whereFields)
 	}

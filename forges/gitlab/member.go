@@ -62,6 +62,9 @@ func (m member) current(now time.Time) (bool, error) {
 // account (attacks 47, 53 and 94).
 func (s *session) readMember(ctx context.Context, id int64) gate.Fact[gate.Member] {
 	fact, _ := s.roles.get(id, func() (gate.Fact[gate.Member], error) {
+		if m, ok := s.listedMember(ctx, id); ok {
+			return s.toMember(ctx, m), nil
+		}
 		m, err := fetch[member](ctx, s, s.path("/members/all/%d", id), nil)
 		if isNotFound(err) {
 			return s.noMember(ctx), nil
@@ -87,6 +90,12 @@ func (s *session) noMember(ctx context.Context) gate.Fact[gate.Member] {
 }
 
 func (s *session) toMember(ctx context.Context, m member) gate.Fact[gate.Member] {
+	a, _ := s.crowd.get(m.ID)
+	return s.memberAs(ctx, m, a)
+}
+
+// memberAs is the membership of an account; one that is not known yet is looked up.
+func (s *session) memberAs(ctx context.Context, m member, a gate.Account) gate.Fact[gate.Member] {
 	role, ok := roleOf(m.AccessLevel)
 	if !ok {
 		return gate.Unknown[gate.Member](fmt.Sprintf("access level %d is none that the gate knows", m.AccessLevel))
@@ -98,7 +107,7 @@ func (s *session) toMember(ctx context.Context, m member) gate.Fact[gate.Member]
 	if !current {
 		role = gate.RoleNone
 	}
-	if a, ok := s.crowd.get(m.ID); ok && m.State != "" {
+	if a.ID.ID == m.ID && m.State != "" {
 		active := user{State: m.State, Locked: m.Locked}.active()
 		return gate.Known(gate.Member{Account: a, Role: role, Active: current && active})
 	}
@@ -121,51 +130,6 @@ func (s *session) roleFact(ctx context.Context, id int64) gate.Fact[gate.Role] {
 		return gate.Absent[gate.Role](f.Why())
 	}
 	return gate.Unknown[gate.Role](f.Why())
-}
-
-// maxCandidates bounds the look-ups of people who are only named, not judged.
-const maxCandidates = 60
-
-// readCandidates lists the people with at least developer.
-func (s *session) readCandidates(ctx context.Context) gate.Fact[[]gate.Member] {
-	rows, err := fetchAll[member](ctx, s, s.path("/members/all"), nil)
-	if err != nil {
-		return unknown[[]gate.Member](err)
-	}
-	var able []member
-	for _, m := range rows {
-		if role, ok := roleOf(m.AccessLevel); ok && role >= gate.RoleWrite {
-			able = append(able, m)
-		}
-	}
-	if len(able) > maxCandidates {
-		return gate.Unknown[[]gate.Member](fmt.Sprintf("%d people may write, more than are named", len(able)))
-	}
-	found := make([]gate.Fact[gate.Member], len(able))
-	var g errgroup.Group
-	for i, m := range able {
-		g.Go(func() error {
-			found[i] = s.withTeams(ctx, s.toMember(ctx, m))
-			return nil
-		})
-	}
-	_ = g.Wait() // toMember puts what fails into its fact
-	return people(found)
-}
-
-// people leaves out bots, which never approve.
-func people(found []gate.Fact[gate.Member]) gate.Fact[[]gate.Member] {
-	out := []gate.Member{}
-	for _, f := range found {
-		m, ok := f.Get()
-		if !ok {
-			return gate.Unknown[[]gate.Member](f.Why())
-		}
-		if m.Account.Human {
-			out = append(out, m)
-		}
-	}
-	return gate.Known(out)
 }
 
 // withTeams adds to a known member the teams that it is in.

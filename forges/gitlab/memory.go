@@ -32,6 +32,7 @@ type memory struct {
 	dialects cache[string, spoken]
 	home     cache[span, string]
 	mains    cache[int64, string] // default branches
+	human    cache[int64, bool]   // whether an account is a person's
 }
 
 const (

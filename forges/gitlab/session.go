@@ -38,6 +38,9 @@ type session struct {
 	project memo[string, project]
 	tier    memo[string, tier]
 	teams   teams
+	members memo[string, []member]
+	// everybody is set where the members are listed anyway.
+	everybody bool
 	// noReviews spares what nobody judges.
 	noReviews bool
 	// paid is set before the look is sent: the project's tier has approval rules.
