@@ -69,6 +69,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 // storyCommands are the words of the stories:
 //
 //	change NAME WHO [MESSAGE]   WHO opens a PR or MR with one commit
+//	put NAME WHO PATH FILE      WHO opens a PR or MR that puts a file of the story at a path
 //	onto NAME WHO [MESSAGE]     WHO pushes another commit onto it
 //	direct WHO [MESSAGE]        WHO pushes straight to main
 //	review NAME WHO             WHO approves its current head
@@ -93,7 +94,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	logged REGEXP               until the daemon's log says so
 func storyCommands() map[string]command {
 	return map[string]command{
-		"change": cmdChange, "onto": cmdOnto, "direct": cmdDirect, "review": cmdReview, "merge": cmdMerge,
+		"change": cmdChange, "put": cmdPut, "onto": cmdOnto, "direct": cmdDirect, "review": cmdReview, "merge": cmdMerge,
 		"release": cmdRelease, "job": cmdJob, "client": cmdClient, "ask": cmdAsk, "await": cmdAwait,
 		"comment": cmdComment, "edit": cmdEdit, "erase": cmdErase, "says": cmdSays, "reacts": cmdReacts,
 		"posted": cmdPosted, "role": cmdRole, "unprotect": cmdUnprotect, "protect": cmdProtect,
@@ -122,6 +123,13 @@ func cmdChange(ts *testscript.TestScript, neg bool, args []string) {
 	message := strings.ReplaceAll(rest(args, 2, "Change "+args[0]), `\n`, "\n")
 	c := s.team.Open(args[1], "work-"+args[0], message,
 		map[string][]byte{args[0] + ".go": []byte("package " + args[0] + "\n")})
+	s.changes[args[0]] = change{Change: c, branch: "work-" + args[0]}
+}
+
+func cmdPut(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 4)
+	s := told(ts)
+	c := s.team.Open(args[1], "work-"+args[0], "Change "+args[2], map[string][]byte{args[2]: []byte(ts.ReadFile(args[3]))})
 	s.changes[args[0]] = change{Change: c, branch: "work-" + args[0]}
 }
 

@@ -31,6 +31,9 @@ func (g *Gate) WatchNext(ctx context.Context) (bool, error) {
 		g.Log.WarnContext(ctx, "policy not looked at", "repository", r.String(), "error", err)
 		return true, g.Store.RecordWatched(ctx, r, w.Proposal)
 	}
+	if newer == nil && p.Why != w.Proposal.Why && p.Why != "" {
+		g.Log.InfoContext(ctx, "newer policy waits", "repository", r.String(), "commit", p.Commit, "why", p.Why)
+	}
 	if newer != nil {
 		if err := g.Store.Adopt(ctx, *newer); err != nil {
 			return true, fmt.Errorf("adopt the policy of %s: %w", r, err)
