@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/gate"
 )
 
@@ -18,6 +19,9 @@ func (f *Forge) Evidence(ctx context.Context, r gate.Request, needs gate.Needs) 
 	}
 	if r.Repository.Forge != f.forge {
 		return unread(ev, needs, fmt.Errorf("repository %s at forge %s: %w", r.Repository, f.forge, errUnexpected))
+	}
+	if len(needs.Comments) > 0 {
+		ctx = forges.Final(ctx) // there are approvals: a signature may follow from this reading
 	}
 	s := f.session(r.Repository)
 	s.look, s.noReviews = &look{sent: make(chan struct{})}, needs.NoReviews

@@ -42,7 +42,10 @@ var errUnexpected = errors.New("unexpected answer")
 // said: that could be another project's.
 func why(err error) string {
 	status := statusOf(err)
+	var limit *forges.LimitError
 	switch {
+	case errors.As(err, &limit):
+		return "the gate's part of GitLab's rate limit is used up until " + limit.Until.UTC().Format("15:04:05 MST")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return "GitLab did not answer in time"
 	case errors.Is(err, errNoBaseline):

@@ -151,7 +151,8 @@ func spoilt(value any, odd []any) []any {
 	var out []any
 	switch v := value.(type) {
 	case map[string]any:
-		for key, part := range v {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			part := v[key]
 			without := maps.Clone(v)
 			delete(without, key)
 			out = append(out, without)

@@ -77,7 +77,7 @@ func TestSpoiltAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := spoilt(whole, odd())
-	step := max(1, len(all)/700)
+	step := max(1, len(all)/500)
 	for i := 0; i < len(all); i += step {
 		with, err := json.Marshal(all[i])
 		if err != nil {
@@ -96,7 +96,7 @@ func TestSpoiltAnswers(t *testing.T) {
 
 // plausible is an answer that only tells something else: text is whatever it is, a
 // thread may be empty, an address nobody's.
-var plausible = regexp.MustCompile(`"(body|rootRef|fullPath|webUrl|message|visibility)":"x"|"notes":{"nodes":\[\],"pageInfo":{"hasPrevious|"author":null`)
+var plausible = regexp.MustCompile(`"(body|rootRef|fullPath|webUrl|message|visibility)":"x"|"body":""|"notes":{"nodes":\[\],"pageInfo":{"hasPrevious|"author":null`)
 
 // weaker reports whether got knows nothing that want does not.
 func weaker(t *testing.T, s *stage, got, want gate.Evidence) bool {
