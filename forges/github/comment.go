@@ -25,7 +25,7 @@ type commentJSON struct {
 
 const (
 	commentFields = `... on IssueComment {
-    id databaseId url body createdAt lastEditedAt createdViaEmail isMinimized repository { databaseId }
+    id fullDatabaseId url body createdAt lastEditedAt createdViaEmail isMinimized repository { databaseId }
     author ` + actorFields + `
   }`
 	commentQuery = `query Comment($id: ID!) { node(id: $id) { ` + commentFields + ` } }`
@@ -88,7 +88,7 @@ func (r *repository) comment(ctx context.Context, ref gate.CommentRef) (gate.Fac
 // app wrote it for its user.
 type issueCommentNode struct {
 	ID              string     `json:"id"`
-	DatabaseID      int64      `json:"databaseId"`
+	FullID          bigInt     `json:"fullDatabaseId"`
 	URL             string     `json:"url"`
 	Body            *string    `json:"body"`
 	CreatedAt       time.Time  `json:"createdAt"`
@@ -98,6 +98,9 @@ type issueCommentNode struct {
 	Repository      sideNode   `json:"repository"`
 	Author          *actorNode `json:"author"`
 }
+
+// number is the comment's, as REST has it.
+func (n *issueCommentNode) number() int64 { return int64(n.FullID) }
 
 // again is a comment that was read before, as GraphQL shows it now. Who wrote it by
 // which app cannot have changed.
@@ -129,7 +132,7 @@ func (r *repository) commentNode(ctx context.Context, nodeID string) (*issueComm
 }
 
 func (n *issueCommentNode) into(c *gate.Comment) error {
-	if n == nil || n.DatabaseID != c.Ref.ID || n.CreatedViaEmail == nil || n.IsMinimized == nil {
+	if n == nil || n.number() != c.Ref.ID || n.CreatedViaEmail == nil || n.IsMinimized == nil {
 		return fmt.Errorf("whether it was edited: expected GraphQL to answer for comment %d", c.Ref.ID)
 	}
 	c.Edited = n.LastEditedAt != nil

@@ -54,7 +54,7 @@ const pullText = `fragment R on PullRequest {
 `
 
 const reviewText = `  reviews(first: 100, states: [APPROVED, CHANGES_REQUESTED, DISMISSED]) {
-    totalCount nodes { databaseId state submittedAt commit { oid } author ` + actorFields + ` }
+    totalCount nodes { fullDatabaseId state submittedAt commit { oid } author ` + actorFields + ` }
   }
 `
 
@@ -111,7 +111,7 @@ type sideNode struct {
 
 // reviewNode is GraphQL's type PullRequestReview, in part.
 type reviewNode struct {
-	DatabaseID  int64      `json:"databaseId"`
+	FullID      bigInt     `json:"fullDatabaseId"`
 	State       string     `json:"state"`
 	SubmittedAt *time.Time `json:"submittedAt"`
 	Commit      *struct {
@@ -160,7 +160,7 @@ func (p *pull) takeReviews(n *pullNode) bool {
 	}
 	p.reviewed = n.Reviews.TotalCount == len(n.Reviews.Nodes)
 	for _, v := range n.Reviews.Nodes {
-		review := reviewJSON{ID: v.DatabaseID, User: v.Author.user(), State: v.State, SubmittedAt: v.SubmittedAt}
+		review := reviewJSON{ID: int64(v.FullID), User: v.Author.user(), State: v.State, SubmittedAt: v.SubmittedAt}
 		if v.Commit != nil {
 			review.CommitID = v.Commit.OID
 		}

@@ -141,11 +141,11 @@ func (rd *reading) told(ctx context.Context, nodes []issueCommentNode, whole boo
 	list := []gate.Comment{}
 	for i := range nodes {
 		n := &nodes[i]
-		ref := gate.CommentRef{Repository: rd.facts.ID, Thread: rd.needs.Thread, ID: n.DatabaseID}
-		if _, twice := said.all[n.DatabaseID]; twice || n.DatabaseID <= 0 || n.Body == nil || n.CreatedAt.IsZero() || n.Repository.DatabaseID != rd.facts.ID.ID {
-			return talk{}, fmt.Errorf("GraphQL listed comment %d twice, or in part", n.DatabaseID)
+		ref := gate.CommentRef{Repository: rd.facts.ID, Thread: rd.needs.Thread, ID: n.number()}
+		if _, twice := said.all[n.number()]; twice || n.number() <= 0 || n.Body == nil || n.CreatedAt.IsZero() || n.Repository.DatabaseID != rd.facts.ID.ID {
+			return talk{}, fmt.Errorf("GraphQL listed comment %d twice, or in part", n.number())
 		}
-		byApp, known := apps[n.DatabaseID]
+		byApp, known := apps[n.number()]
 		if !known {
 			continue // older than what was asked for
 		}
@@ -154,7 +154,7 @@ func (rd *reading) told(ctx context.Context, nodes []issueCommentNode, whole boo
 		if err := n.into(&c); err != nil {
 			return talk{}, err
 		}
-		said.all[n.DatabaseID] = c
+		said.all[n.number()] = c
 		if !n.CreatedAt.Before(since) {
 			list = append(list, c)
 		}
@@ -172,13 +172,13 @@ func (rd *reading) appsOf(ctx context.Context, nodes []issueCommentNode, since t
 	out := map[int64]bool{}
 	var unread []issueCommentNode
 	for _, n := range nodes {
-		kept, has := rd.forge.memory.kept(n.DatabaseID)
+		kept, has := rd.forge.memory.kept(n.number())
 		author, _ := rd.forge.toAccount(n.Author.user())
 		switch {
 		case has:
-			out[n.DatabaseID] = kept.byApp
+			out[n.number()] = kept.byApp
 		case !author.Human:
-			out[n.DatabaseID] = n.Author != nil
+			out[n.number()] = n.Author != nil
 		case !n.CreatedAt.Before(since):
 			unread = append(unread, n)
 		}
@@ -197,12 +197,12 @@ func (rd *reading) appsOf(ctx context.Context, nodes []issueCommentNode, since t
 		apps[c.ID] = c.byApp()
 	}
 	for _, n := range unread {
-		byApp, has := apps[n.DatabaseID]
+		byApp, has := apps[n.number()]
 		if !has {
-			return nil, fmt.Errorf("GraphQL lists comment %d and REST does not", n.DatabaseID)
+			return nil, fmt.Errorf("GraphQL lists comment %d and REST does not", n.number())
 		}
-		out[n.DatabaseID] = byApp
-		rd.forge.memory.foundComment(n.DatabaseID, keptComment{node: n.ID, byApp: byApp})
+		out[n.number()] = byApp
+		rd.forge.memory.foundComment(n.number(), keptComment{node: n.ID, byApp: byApp})
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -76,7 +77,7 @@ func threadFields() map[string]func(*call, threadNode, map[string]any) any {
 			}
 			return nodeID("I", x.id)
 		}),
-		"databaseId":      plain(func(_ *call, x threadNode) any { return x.id }),
+		"databaseId":      plain(func(_ *call, x threadNode) any { return int32OrNull(x.id) }),
 		"number":          plain(func(_ *call, x threadNode) any { return x.number }),
 		"title":           plain(func(_ *call, x threadNode) any { return x.title }),
 		"body":            plain(func(_ *call, x threadNode) any { return x.body }),
@@ -168,7 +169,8 @@ func reviewFields() map[string]func(*call, verdict) any {
 	when := func(_ *call, x verdict) any { return stamp(x.review.when) }
 	return map[string]func(*call, verdict) any{
 		"id":              func(_ *call, x verdict) any { return nodeID("PRR", x.review.id) },
-		"databaseId":      func(_ *call, x verdict) any { return x.review.id },
+		"databaseId":      func(_ *call, x verdict) any { return int32OrNull(x.review.id) },
+		"fullDatabaseId":  func(_ *call, x verdict) any { return text(x.review.id) },
 		"author":          func(c *call, x verdict) any { return actor(c, c.accounts[x.review.author]) },
 		"state":           func(_ *call, x verdict) any { return x.review.state },
 		"commit":          func(_ *call, x verdict) any { return x.repo.commitNode(x.repo.net.graph.Get(x.review.commit)) },
@@ -181,6 +183,14 @@ func reviewFields() map[string]func(*call, verdict) any {
 		"lastEditedAt":    func(*call, verdict) any { return nil },
 		"url":             func(c *call, x verdict) any { return c.reviewJSON(x.repo, x.thread, x.review)["html_url"] },
 	}
+}
+
+// int32OrNull is a GraphQL Int, which has 32 bits: what does not fit is in fullDatabaseId.
+func int32OrNull(id int64) any {
+	if id > math.MaxInt32 {
+		return nil
+	}
+	return id
 }
 
 // talkFields are those of comments and of check suites with their pushes.
@@ -207,7 +217,7 @@ func talkFields() map[string]resolver {
 func commentFields() map[string]func(*call, talk) any {
 	return map[string]func(*call, talk) any{
 		"id":                  func(_ *call, x talk) any { return nodeID("IC", x.id) },
-		"databaseId":          func(_ *call, x talk) any { return x.id },
+		"databaseId":          func(_ *call, x talk) any { return int32OrNull(x.id) },
 		"fullDatabaseId":      func(_ *call, x talk) any { return text(x.id) },
 		"author":              func(c *call, x talk) any { return actor(c, c.accounts[x.author]) },
 		"body":                func(_ *call, x talk) any { return x.body },

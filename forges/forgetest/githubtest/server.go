@@ -126,7 +126,7 @@ func (s *Server) next(kind string) int64 {
 func firstNumber(kind string) int64 {
 	return map[string]int64{
 		"account": 1_000_000, "repository": 20_000_000, "installation": 300_000,
-		"issue": 40_000_000, "pull": 50_000_000, "comment": 600_000_000, "review": 70_000_000,
+		"issue": 2_400_000_000, "pull": 2_500_000_000, "comment": 2_600_000_000, "review": 2_700_000_000,
 		"check": 8_000_000_000, "status": 90_000_000, "run": 11_000_000_000, "job": 12_000_000_000,
 		"activity": 13_000_000, "ruleset": 140_000, "delivery": 150_000_000, "reaction": 160_000,
 		"suite": 17_000_000, "team": 210_000, "event": 220_000, "protection": 180_000, "workflow": 190_000, "environment": 200_000, "deployment": 21_000_000,
