@@ -27,7 +27,10 @@ type Post struct {
 	Leave      Leave      `json:"leave,omitempty"`
 	// Known is the forge's own id of what an earlier post with the same target and key
 	// made; "" the first time.
-	Known string    `json:"known,omitempty"`
+	Known string `json:"known,omitempty"`
+	// First is true where nothing with the same target and key was ever tried: then there is
+	// nothing to look for at the forge before it is made.
+	First bool      `json:"-"`
 	Made  time.Time `json:"made"`
 }
 
