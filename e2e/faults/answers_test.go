@@ -3,6 +3,7 @@ package faults_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"slices"
@@ -71,7 +72,7 @@ func TestAnswersSpoiled(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			both(t, func(t *testing.T, s *scene) {
 				s.suffers(func() func() {
-					heal := s.line.rig.fail("", f.spoil)
+					heal := s.line.rig.fail(every(f.spoil))
 					return func() {
 						heal()
 						s.clock.pass(time.Hour) // beyond every pause that was asked for
@@ -82,7 +83,7 @@ func TestAnswersSpoiled(t *testing.T) {
 	}
 	t.Run("attack 74: every access level unknown", func(t *testing.T) {
 		s := newScene(t, "gitlab")
-		s.suffers(func() func() { return s.line.rig.fail("", changed(levels)) })
+		s.suffers(func() func() { return s.line.rig.fail(every(changed(levels))) })
 	})
 }
 
@@ -130,7 +131,7 @@ func TestEachAnswerSpoiled(t *testing.T) {
 					continue
 				}
 				s.connect()
-				heal := s.line.rig.fail(call, f.spoil)
+				heal := s.line.rig.fail(only(call, f.spoil))
 				d := s.judge(time.Minute)
 				heal()
 				readings++
@@ -145,6 +146,57 @@ func TestEachAnswerSpoiled(t *testing.T) {
 		s.connect()
 		s.granted("after all faults")
 		t.Logf("%d calls spoiled in %d ways: %d readings, %d still granted", len(calls), len(answers()), readings, grants)
+	})
+}
+
+// Two calls at once, in any two ways; and all those at once that tell again what another
+// one tells, those with it that are asked only then.
+func TestSeveralAnswersSpoiled(t *testing.T) {
+	const pairs = 200
+	both(t, func(t *testing.T, s *scene) {
+		s.granted("without a fault")
+		honest := s.judge(time.Minute)
+		calls, ways := s.line.rig.seen(), answers()
+		slices.Sort(calls)
+		pick := rand.New(rand.NewPCG(70, 74)) //nolint:gosec // the same pairs each time
+		for range pairs {
+			a, b := calls[pick.IntN(len(calls))], calls[pick.IntN(len(calls))]
+			f, g := ways[pick.IntN(len(ways))], ways[pick.IntN(len(ways))]
+			if a == b || f.crashes(a) || g.crashes(b) {
+				continue
+			}
+			s.connect()
+			heal := s.line.rig.fail(func(call string) spoiler {
+				if call == b {
+					return g.spoil
+				}
+				return only(a, f.spoil)(call)
+			})
+			d := s.judge(time.Minute)
+			heal()
+			if err := errors.Join(s.allows(f, a, d, honest), s.allows(g, b, d, honest)); err != nil && d.Outcome == gate.Granted {
+				t.Errorf("%s at %s, and %s at %s: %v\n%s", f.name, a, g.name, b, err, verdict(d))
+			}
+		}
+		for _, f := range ways {
+			s.connect()
+			heal := s.line.rig.fail(func(call string) spoiler {
+				if s.spares(call) == "" || strings.HasSuffix(call, "/installation") {
+					return nil
+				}
+				return f.spoil
+			})
+			d := s.judge(time.Minute)
+			heal()
+			if d.Outcome == gate.Granted && !f.may {
+				t.Errorf("%s at all calls of which one is enough: expected it to wait, got it granted", f.name)
+			}
+			if err := looser(d, honest); d.Outcome == gate.Granted && err != nil {
+				t.Errorf("%s at all calls of which one is enough: %v", f.name, err)
+			}
+		}
+		s.connect()
+		s.granted("after all faults")
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,8 +83,7 @@ type rig struct {
 	server *httptest.Server
 
 	mu    sync.Mutex
-	at    string // "" for every call
-	spoil spoiler
+	spoil func(call string) spoiler // nil for a call that is left as it is
 	calls []string
 }
 
@@ -143,34 +143,43 @@ func callOf(r *http.Request, body []byte) string {
 func (g *rig) find(call string) spoiler {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	known := false
-	for _, c := range g.calls {
-		known = known || c == call
-	}
-	if !known {
+	if !slices.Contains(g.calls, call) {
 		g.calls = append(g.calls, call)
 	}
-	if g.at != "" && g.at != call {
+	if g.spoil == nil {
 		return nil
 	}
-	return g.spoil
+	return g.spoil(call)
 }
 
-// fail spoils one call, or every one where at is empty, until heal.
-func (g *rig) fail(at string, s spoiler) (heal func()) {
-	g.set(at, s)
-	return func() { g.set("", nil) }
+// fail spoils calls until heal.
+func (g *rig) fail(spoil func(call string) spoiler) (heal func()) {
+	g.set(spoil)
+	return func() { g.set(nil) }
 }
 
-func (g *rig) set(at string, s spoiler) {
+// every spoils all calls.
+func every(s spoiler) func(string) spoiler { return func(string) spoiler { return s } }
+
+// only spoils one.
+func only(at string, s spoiler) func(string) spoiler {
+	return func(call string) spoiler {
+		if call == at {
+			return s
+		}
+		return nil
+	}
+}
+
+func (g *rig) set(spoil func(call string) spoiler) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.at, g.spoil = at, s
+	g.spoil = spoil
 }
 
 // seen are the calls so far.
 func (g *rig) seen() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return append([]string{}, g.calls...)
+	return slices.Clone(g.calls)
 }
