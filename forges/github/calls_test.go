@@ -204,9 +204,9 @@ func TestCallsPerRelease(t *testing.T) {
 		method     forgetest.MergeMethod
 		cold, warm most
 	}{
-		{"github.com, merged", true, forgetest.MergeCommit, most{21, 19}, most{19, 16}},
-		{"github.com, squashed", true, forgetest.Squash, most{21, 19}, most{19, 16}},
-		{"GitHub Enterprise Server, merged", false, forgetest.MergeCommit, most{23, 20}, most{21, 16}},
+		{"github.com, merged", true, forgetest.MergeCommit, most{19, 17}, most{17, 14}},
+		{"github.com, squashed", true, forgetest.Squash, most{19, 17}, most{17, 14}},
+		{"GitHub Enterprise Server, merged", false, forgetest.MergeCommit, most{21, 18}, most{19, 14}},
 	} {
 		s := newStory(t, row.method)
 		if row.hosted {

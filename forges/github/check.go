@@ -35,7 +35,8 @@ func (r *repository) postCheck(ctx context.Context, p gate.Post) (string, error)
 		body["status"], body["conclusion"] = "completed", string(p.State)
 	}
 	known := p.Known
-	if known == "" {
+	empty := r.forge.memory.isEmpty(place{repository: r.facts.ID.ID, commit: p.Commit}, r.forge.cfg.Now())
+	if known == "" && !empty {
 		var err error
 		if known, err = r.findCheck(ctx, p); err != nil {
 			return "", err

@@ -18,6 +18,7 @@ type memory struct {
 	ancestry map[ancestryKey]bool
 	logs     map[logKey]keptLog
 	owners   map[fileKey]gate.Fact[gate.OwnersFile]
+	empty    map[place]time.Time // when it was read
 	plain    map[int64]time.Time // repositories of which GraphQL does not show Apps everything, and when it was asked
 }
 
@@ -75,7 +76,7 @@ type ancestryKey struct {
 func newMemory() *memory {
 	return &memory{
 		pulls: map[rangeKey]keptPulls{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{},
-		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]time.Time{},
+		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]time.Time{}, empty: map[place]time.Time{},
 	}
 }
 

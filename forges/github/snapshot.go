@@ -60,6 +60,7 @@ const repositoryFields = `databaseId nameWithOwner isPrivate url
 type historyNode struct {
 	OID     string       `json:"oid"`
 	History *historyPage `json:"history"`
+	ownNode              // of the head, where a former reading is not known
 }
 
 type historyPage struct {
@@ -116,14 +117,17 @@ func (rd *reading) snapshot(ctx context.Context, h hints) (*snapshot, error) {
 
 func (rd *reading) snapshotQuery(h hints) string {
 	var text strings.Builder
-	rule := ""
+	rule, own := "", ""
+	if h.recent {
+		own = ownFields(rd.forge.cfg.AppID)
+	}
 	if h.extras {
 		rule = " " + classicFields
 	}
 	text.WriteString("query Release($owner: String!, $name: String!, $ref: String!, $head: GitObjectID!, $after: String) {\n" +
 		"  repository(owner: $owner, name: $name) {\n    " + repositoryFields + "\n    defaultBranchRef { name target { oid }" + rule + " }\n" +
 		"    ref(qualifiedName: $ref) { name prefix " + peeled + rule + " }\n" +
-		"    head: object(oid: $head) { ... on Commit { oid history(first: 100) { totalCount nodes { ...C ...P } pageInfo { hasNextPage endCursor } } } }\n")
+		"    head: object(oid: $head) { ... on Commit { oid history(first: 100) { totalCount nodes { ...C ...P } pageInfo { hasNextPage endCursor } } " + own + " } }\n")
 	if since := rd.firstSince(); isSHA(since) {
 		fmt.Fprintf(&text, "    since: object(oid: %q) { ... on Commit { oid history(first: 100) { totalCount nodes { oid } } } }\n", since)
 	}
@@ -272,6 +276,7 @@ func (rd *reading) take(ctx context.Context) error {
 	}
 	var snap *snapshot
 	var err error
+	at := rd.forge.cfg.Now()
 	for _, try := range tries {
 		snap, err = rd.snapshot(ctx, try)
 		if err == nil && h.extras && !try.extras {
@@ -287,6 +292,7 @@ func (rd *reading) take(ctx context.Context) error {
 	rd.snap, rd.facts, rd.assumed = snap, snap.facts, false
 	rd.owner, rd.name, _ = cut(snap.facts.FullName)
 	rd.forge.rename(snap.facts.ID.ID, snap.facts.FullName)
+	rd.foundEmpty(snap.head, at)
 	return nil
 }
 

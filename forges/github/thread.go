@@ -73,6 +73,9 @@ func (r *repository) findComment(ctx context.Context, t gate.Thread, mark string
 	if t.Number <= 0 {
 		return "", fmt.Errorf("thread %d: expected the number of a pull request or issue", t.Number)
 	}
+	if r.forge.memory.isEmpty(place{repository: r.facts.ID.ID, thread: t.Number}, r.forge.cfg.Now()) {
+		return "", nil
+	}
 	found := ""
 	err := pages(ctx, r.caller, nil, func(page []textJSON) (bool, error) {
 		for _, c := range page {

@@ -12,8 +12,10 @@ import (
 // the schema too; without them nothing can be told of the rest.
 func mayBeNull() []string {
 	return []string{
-		"actor", "author", "baseRef", "branchProtectionRule", "commit", "endCursor", "file", "head", "headRepository", "lastEditedAt", "mergeCommit",
-		"mergedAt", "mergedBy", "node", "object", "permissionSources", "ref", "requiredApprovingReviewCount", "roleName", "signature", "since", "startCursor", "submittedAt", "tagger", "text", "user",
+		"actor", "author", "baseRef", "branchProtectionRule", "checkRuns", "commit", "endCursor", "file", "head",
+		"headRepository", "lastEditedAt", "mergeCommit", "mergedAt", "mergedBy", "node", "object", "ours", "permissionSources",
+		"ref", "requiredApprovingReviewCount", "roleName", "signature", "since", "startCursor", "submittedAt", "tagger", "talk",
+		"text", "user",
 	}
 }
 

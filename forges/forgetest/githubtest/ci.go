@@ -43,3 +43,14 @@ func (s *Server) ReportStatus(repo forgetest.Repository, by forgetest.Person, sh
 		id: s.next("status"), sha: sha, context: context, state: state, creator: s.who(by).id, when: s.now(),
 	})
 }
+
+// AllChecks are the names of every check run of a commit, superseded ones too.
+func (s *Server) AllChecks(repo forgetest.Repository, sha string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, x := range s.repository(repo).checksOf(sha) {
+		out = append(out, x.name)
+	}
+	return out
+}

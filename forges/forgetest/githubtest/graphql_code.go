@@ -183,9 +183,17 @@ func commitPullRequests(_ *call, x commitNode, args map[string]any) any {
 // one each on GitHub, the double keeps one.
 func commitSuites(_ *call, x commitNode, args map[string]any) any {
 	var all []any
+	if filter, _ := args["filterBy"].(map[string]any); filter != nil {
+		app, _ := number(filter["appId"])
+		if runs := slices.DeleteFunc(x.repo.checksOf(x.commit.SHA), func(c *checkRun) bool { return c.app != int64(app) }); len(runs) > 0 {
+			push := &activity{id: runs[0].suite, after: x.commit.SHA}
+			all = append(all, node{"CheckSuite", pushed{x.repo, push, runs}})
+		}
+		return connect("CheckSuiteConnection", "checkSuites", all, args)
+	}
 	for _, a := range x.repo.activity {
 		if a.after == x.commit.SHA {
-			all = append(all, node{"CheckSuite", pushed{x.repo, a}})
+			all = append(all, node{"CheckSuite", pushed{x.repo, a, nil}})
 		}
 	}
 	return connect("CheckSuiteConnection", "checkSuites", all, args)

@@ -29,6 +29,7 @@ type (
 	pushed struct {
 		repo *repository
 		*activity
+		runs []*checkRun
 	}
 )
 
@@ -202,15 +203,30 @@ func talkFields() map[string]resolver {
 	for name, f := range map[string]func(*call, pushed) any{
 		"CheckSuite.id":         func(_ *call, x pushed) any { return nodeID("CS", x.id) },
 		"CheckSuite.databaseId": func(_ *call, x pushed) any { return x.id },
-		"CheckSuite.push":       func(_ *call, x pushed) any { return node{"Push", x} },
-		"CheckSuite.commit":     func(_ *call, x pushed) any { return x.repo.commitNode(x.repo.net.graph.Get(x.after)) },
-		"Push.id":               func(_ *call, x pushed) any { return nodeID("PSH", x.id) },
-		"Push.nextSha":          func(_ *call, x pushed) any { return x.after },
-		"Push.previousSha":      func(_ *call, x pushed) any { return x.before },
-		"Push.pusher":           func(c *call, x pushed) any { return actor(c, c.accounts[x.actor]) },
+		"CheckSuite.push": func(_ *call, x pushed) any {
+			if x.actor == 0 { // an App's own suite
+				return nil
+			}
+			return node{"Push", x}
+		},
+		"CheckSuite.commit": func(_ *call, x pushed) any { return x.repo.commitNode(x.repo.net.graph.Get(x.after)) },
+		"Push.id":           func(_ *call, x pushed) any { return nodeID("PSH", x.id) },
+		"Push.nextSha":      func(_ *call, x pushed) any { return x.after },
+		"Push.previousSha":  func(_ *call, x pushed) any { return x.before },
+		"Push.pusher":       func(c *call, x pushed) any { return actor(c, c.accounts[x.actor]) },
 	} {
 		out[name] = func(c *call, of any, _ map[string]any) any { return f(c, of.(pushed)) }
 	}
+	out["CheckSuite.checkRuns"] = func(_ *call, of any, args map[string]any) any {
+		var all []any
+		for _, x := range of.(pushed).runs {
+			all = append(all, node{"CheckRun", x})
+		}
+		return connect("CheckRunConnection", "checkRuns", all, args)
+	}
+	out["CheckRun.externalId"] = func(_ *call, of any, _ map[string]any) any { return of.(*checkRun).externalID }
+	out["CheckRun.id"] = func(_ *call, of any, _ map[string]any) any { return nodeID("CR", of.(*checkRun).id) }
+	out["CheckRun.name"] = func(_ *call, of any, _ map[string]any) any { return of.(*checkRun).name }
 	return out
 }
 
@@ -247,7 +263,7 @@ func commentFields() map[string]func(*call, talk) any {
 func listFields() map[string]resolver {
 	out := map[string]resolver{}
 	for _, kind := range []string{
-		"CheckSuiteConnection", "CommitConnection", "CommitHistoryConnection", "GitActorConnection", "IssueCommentConnection",
+		"CheckRunConnection", "CheckSuiteConnection", "CommitConnection", "CommitHistoryConnection", "GitActorConnection", "IssueCommentConnection",
 		"PullRequestCommitConnection", "PullRequestConnection", "PullRequestReviewConnection", "RepositoryCollaboratorConnection",
 		"UserConnection", "PullRequestTimelineItemsConnection", "BypassForcePushAllowanceConnection",
 		"BypassPullRequestAllowanceConnection", "PushAllowanceConnection",
