@@ -98,14 +98,11 @@ func (r *repository) mayWait(ctx context.Context, d gate.Deployment) (bool, erro
 		}
 	}
 	var run runJSON
-	if err := r.get(ctx, &run, nil, r.runPath(d)...); err != nil {
-		gone, doubt := r.gone(err)
-		if gone {
-			return false, nil
-		}
-		if doubt != nil {
-			err = doubt
-		}
+	err = r.get(ctx, &run, nil, r.runPath(d)...)
+	if gone, doubt := r.gone(err); gone || doubt != nil {
+		return false, doubt
+	}
+	if err != nil {
 		return false, err
 	}
 	if run.ID != d.RunID || run.Repository.ID != d.Repository.ID {

@@ -221,6 +221,51 @@ func TestDeploymentFaults(t *testing.T) {
 	}
 }
 
+// runSays answers for the run itself in GitHub's place.
+type runSays struct {
+	http.RoundTripper
+
+	run    int64
+	status int
+	body   string
+}
+
+func (r *runSays) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := r.RoundTripper.RoundTrip(req)
+	if err == nil && strings.HasSuffix(req.URL.Path, fmt.Sprintf("/actions/runs/%d", r.run)) {
+		_ = resp.Body.Close() // the answer is replaced
+		resp.StatusCode = r.status
+		refill(resp, []byte(r.body))
+	}
+	return resp, err
+}
+
+// Where GitHub lists no wait, the run itself says whether there may be one.
+func TestDeploymentByItsRun(t *testing.T) {
+	w := newWaiting(t, githubtest.Options{Switches: githubtest.Switches{PendingOmitsCustomRules: true}})
+	says := &runSays{RoundTripper: quick(t, w.Server).Transport, run: w.job.RunID}
+	w.forge = connectWith(t, w.Server, &http.Client{Transport: says})
+	for _, row := range []struct {
+		name   string
+		status int
+		body   string
+		later  bool // it is tried again
+	}{
+		{"gone", 404, `{"message":"Not Found"}`, false},
+		{"over", 200, fmt.Sprintf(`{"id":%d,"status":"completed","repository":{"id":%d}}`, w.job.RunID, w.repo.ID), false},
+		{"of another repository", 200, fmt.Sprintf(`{"id":%d,"status":"waiting","repository":{"id":1}}`, w.job.RunID), true},
+		{"another run", 200, fmt.Sprintf(`{"id":1,"status":"waiting","repository":{"id":%d}}`, w.repo.ID), true},
+		{"unreadable", 500, "", true},
+	} {
+		says.status, says.body = row.status, row.body
+		_, err := w.say("", gate.LeaveGiven, "fine")
+		if row.later && gate.KindOf(err) != gate.Unavailable || !row.later && err != nil {
+			t.Errorf("%s: got %v, want it tried again: %t", row.name, err, row.later)
+		}
+		w.holds(row.name, "waiting")
+	}
+}
+
 func TestDeploymentOfARenamedRepository(t *testing.T) {
 	w := newWaiting(t, githubtest.Options{})
 	known := w.said("", "", "waits")
