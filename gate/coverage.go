@@ -94,7 +94,7 @@ func (j *judge) coverOne(change weighed) Coverage {
 		needed = j.asked() + 1
 	}
 	short := needed - len(cov.By)
-	alone := change.byMachine() && len(cov.By) > 0 && !j.second(change, cov, outside)
+	alone := change.byMachine() && len(cov.By) > 0 && !second(change, cov)
 	if alone {
 		short = max(short, 1)
 	}
@@ -119,14 +119,15 @@ func (c Change) byMachine() bool {
 	return c.Direct() && slices.ContainsFunc(pushers, func(p Account) bool { return !p.Human })
 }
 
-// second reports whether two people stand for a machine's change: two who cover it, or
-// one who does and another who had it merged.
-func (j *judge) second(change weighed, cov Coverage, outside func(AccountID) bool) bool {
+// second reports whether two people stand for a machine's change: two who cover it, or one
+// who does and another who had it merged. That one may be an author of it: what counts is
+// that the forge saw two people act.
+func second(change weighed, cov Coverage) bool {
 	if len(cov.By) > 1 {
 		return true
 	}
 	merger, ok := change.Merger.Get()
-	return ok && merger.Human && merger.ID.numbered() && merger.ID != cov.By[0].Account.ID && outside(merger.ID)
+	return ok && merger.Human && merger.ID.numbered() && merger.ID != cov.By[0].Account.ID
 }
 
 // cover adds a person once, however many ways they cover the change (attack 55).

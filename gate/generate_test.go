@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -77,6 +78,21 @@ func (d draws) stream() step {
 		if d.upTo(3, "two groups") == 3 {
 			s.Approvals = append(s.Approvals, gate.ApprovalGroup{From: []gate.Role{gate.RoleMaintain}, Count: 1})
 		}
+		if d.upTo(5, "a team") == 5 {
+			s.Approvals = append(s.Approvals, gate.ApprovalGroup{Teams: []string{"security"}, Count: 1})
+		}
+		if d.upTo(5, "CI") == 5 {
+			s.Checks = []string{"build"}
+		}
+		if d.upTo(5, "owners") == 5 {
+			s.Owners = true
+		}
+		if d.upTo(5, "bind to the commit") == 5 {
+			s.Bind = gate.BindCommit
+		}
+		if d.seldom("push denied") {
+			s.Push = gate.Deny
+		}
 		if d.upTo(2, "monorepo") == 2 {
 			s.Paths, s.Shared = []gate.Matcher{starting("server/")}, []gate.Matcher{exactly("go.mod")}
 		}
@@ -111,6 +127,12 @@ func (d draws) change() []func(*gate.Change) {
 		if d.evenly("more pushers") {
 			p, _ := ch.Pushers.Get()
 			ch.Pushers = gate.Known(append(slices.Clone(p), who(d.anybody("pusher"))))
+		}
+		if d.evenly("somebody merged it") {
+			ch.Merger = gate.Known(who(d.anybody("merger")))
+		}
+		if d.upTo(9, "a machine opened it") == 9 && !ch.Direct() {
+			ch.Opener = gate.Known(who("rel"))
 		}
 		if d.seldom("agent") {
 			ch.Initiators = all(d.anybody("initiator"))
@@ -206,6 +228,22 @@ func (d draws) forge() step {
 		}
 		if d.evenly("made by the forge") {
 			e.Commit = gate.Known(gate.Commit{SHA: c.Request.Commit, ByForge: true})
+		}
+		if !d.seldom("CI failed") {
+			e.Checks = gate.Known([]gate.CommitCheck{{Name: "build", Done: true, Passed: true}})
+		}
+		if !d.seldom("owners unread") {
+			e.Owners = gate.Known(gate.OwnersFile{Path: "CODEOWNERS", Commit: baseline})
+			c.Owners = owned{"server/main.go": "@bo @cy @acme/core", "go.mod": "@eve"}
+		}
+		byNumber := func(a, b gate.AccountID) int { return int(a.ID - b.ID) }
+		for _, id := range slices.SortedFunc(maps.Keys(e.Roles), byNumber) { // maps have no order, and draws do
+			m, _ := e.Roles[id].Get()
+			m.Teams = gate.Known([]string{})
+			if d.evenly("in a team") {
+				m.Teams = gate.Known([]string{"security", "acme/core"})
+			}
+			e.Roles[id] = gate.Known(m)
 		}
 		if d.seldom("a right is gone") {
 			e.Roles[who(d.writer("whose")).ID] = gate.Absent[gate.Member]("404")
