@@ -82,12 +82,14 @@ type OwnersFile struct {
 
 // RepositoryFacts is the repository as it is now.
 type RepositoryFacts struct {
-	ID            RepositoryID `json:"id"`
-	Owner         AccountID    `json:"owner"`
-	FullName      string       `json:"full_name"`
-	DefaultBranch string       `json:"default_branch"`
-	Private       bool         `json:"private"`
-	URL           string       `json:"url"` // web page
+	ID    RepositoryID `json:"id"`
+	Owner AccountID    `json:"owner"`
+	// OwnerIsUser is true where the owner is a person's account, which has no teams.
+	OwnerIsUser   bool   `json:"owner_is_user,omitempty"`
+	FullName      string `json:"full_name"`
+	DefaultBranch string `json:"default_branch"`
+	Private       bool   `json:"private"`
+	URL           string `json:"url"` // web page
 }
 
 // RefFacts is where a ref points now.
