@@ -143,9 +143,15 @@ func (j *judge) notes(p Protection) string {
 	}
 	if who, _ := p.Push.Get(); mayPush(who) {
 		out = append(out, strings.Join(who, ", ")+" may push without a review")
+	} else if p.Push.IsUnknown() {
+		out = append(out, "who may push without a review is unknown: "+p.Push.Why())
 	}
-	if j.c.Request.IsTag() && j.c.Evidence.TagProtection.IsAbsent() {
+	switch f := j.c.Evidence.TagProtection; {
+	case !j.c.Request.IsTag():
+	case f.IsAbsent():
 		out = append(out, "tag "+j.c.Request.ShortRef()+" is not protected")
+	case f.IsUnknown():
+		out = append(out, "whether tag "+j.c.Request.ShortRef()+" is protected is unknown: "+f.Why())
 	}
 	if len(out) == 0 {
 		return ""

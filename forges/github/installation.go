@@ -109,7 +109,7 @@ func (f *Forge) app() (*caller, error) {
 // installed makes a client whose token reaches one repository with the minimum
 // permissions. Each has its own App transport: ghinstallation writes to a shared one.
 func (f *Forge) installed(in installation, repository int64) (*github.Client, *ghinstallation.Transport, error) {
-	app, err := ghinstallation.NewAppsTransport(f.transport(), f.cfg.AppID, f.cfg.PrivateKey)
+	app, err := ghinstallation.NewAppsTransport(minting{f.transport()}, f.cfg.AppID, f.cfg.PrivateKey)
 	if err != nil {
 		return nil, nil, fmt.Errorf("sign as App %d: %w", f.cfg.AppID, err)
 	}
