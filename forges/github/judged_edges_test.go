@@ -95,3 +95,24 @@ func TestRuleThatGraphQLShowsInPart(t *testing.T) {
 		})
 	}
 }
+
+// TestRightInAWordThatNobodyKnows is attack 74 by GraphQL: REST is asked, which calls it
+// what it is.
+func TestRightInAWordThatNobodyKnows(t *testing.T) {
+	w := newTeam(t, githubtest.Options{})
+	w.edited(func(_ string, body map[string]any) {
+		if edges, is := get(body, "data", "repository", "people", "edges").([]any); is {
+			for _, e := range edges {
+				set(e, "SUPERUSER", "permission")
+			}
+		}
+	})
+	if m := known(t, "bo", w.role(w.bo)); m.Role != gate.RoleWrite {
+		t.Errorf("bo: got %s, want what REST says", m.Role)
+	}
+	body := fmt.Sprintf(`{"permission":"superuser","role_name":"superuser","user":{"id":%d,"login":"bo","type":"User"}}`, w.bo.ID)
+	defer w.Fail(forgetest.Fault{Path: "/collaborators/bo/permission", Status: http.StatusOK, Body: body})()
+	if f := w.role(w.bo); f.IsKnown() {
+		t.Errorf("bo: got %+v, want no right that is known", f)
+	}
+}
