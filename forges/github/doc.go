@@ -6,4 +6,12 @@
 // schema. What a call answered is a fact; what it did not is an unknown fact, and a
 // 404 means "absent" only where the repository itself answers and the description
 // says so.
+//
+// A reading asks GraphQL once for what changes with the repository: ref, commit and the
+// history back to the last release, the pull requests that brought it with their commits
+// and reviews, the thread, everyone's rights, classic protection. What a former reading
+// found of the same range is asked for by name; else the pull requests merged last are, on
+// the chance. REST tells the rest: the rules in force and the log of pushes, both by ETag, so
+// that looking again is free; and whatever GraphQL does not show in full, or not to Apps.
+// Nothing remembered is evidence: it says only where to look, or is of what cannot change.
 package github
