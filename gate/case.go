@@ -17,6 +17,9 @@ type Case struct {
 	Approvals []Approval
 	// Denials are the people's refusals: one ends the request.
 	Denials []Approval
+	// Thread is where people talk about the request; the zero Thread where that is not known
+	// yet. Until it can be read, a denial in it may be missed.
+	Thread Thread
 	// Holds are the statements to hold and unhold it, oldest first.
 	Holds []Approval
 	Key   KeyFacts

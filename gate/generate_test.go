@@ -245,6 +245,9 @@ func (d draws) forge() step {
 			}
 			e.Roles[id] = gate.Known(m)
 		}
+		if d.evenly("there is a thread") {
+			c.Thread, e.Thread = gate.Thread{Number: 1}, gate.Known([]gate.Comment{})
+		}
 		if d.seldom("a right is gone") {
 			e.Roles[who(d.writer("whose")).ID] = gate.Absent[gate.Member]("404")
 		}

@@ -76,6 +76,18 @@ func TestHolds(t *testing.T) {
 	}), gate.CheckHold, "on hold by @dee")
 }
 
+// attack 60: while the thread cannot be read, nobody knows who denied it there.
+func TestUnreadThread(t *testing.T) {
+	r := row{t}
+	in := func(f gate.Fact[[]gate.Comment]) step {
+		return func(c *release) { c.Thread, c.Evidence.Thread = gate.Thread{Number: 1}, f }
+	}
+	ok := []step{pr(1, "ana"), approve("bo")}
+	r.waits("attack 60: unread", with(append(ok, in(gate.Unknown[[]gate.Comment]("502")))...), gate.CheckHold, "could not be read: 502")
+	r.grant("read", with(append(ok, in(gate.Known([]gate.Comment{})))...))
+	r.grant("gone", with(append(ok, in(gate.Absent[[]gate.Comment]("deleted")))...))
+}
+
 // Withdrawing takes back one's own approvals made before, in whatever order they came.
 func TestWithdrawal(t *testing.T) {
 	at := func(verb gate.Verb, name string, second int64) gate.Approval {

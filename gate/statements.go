@@ -115,6 +115,8 @@ func (j *judge) hold() Check {
 	case len(j.maybeDenied) > 0:
 		d := j.maybeDenied[0]
 		return unread(CheckHold, "the denial by @"+d.By.Login, j.whyIgnored(d))
+	case j.c.Thread != (Thread{}) && j.c.Evidence.Thread.IsUnknown():
+		return unread(CheckHold, "the thread, where somebody may have denied it,", j.c.Evidence.Thread.Why())
 	case len(j.held) > 0:
 		h := j.held[0]
 		c := Check{

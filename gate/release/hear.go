@@ -77,7 +77,10 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 	case !speaks(c):
 		return nil
 	}
-	aliases := g.aliases(ctx, c)
+	if !strings.Contains(c.Body, "/") {
+		return nil // a word with a slash starts every command
+	}
+	aliases := g.aliases(ctx, c.Ref.Repository)
 	cmd, ok := comment.Parse(c.Body, aliases...)
 	if !ok {
 		if hint, near := comment.Hint(c.Body, aliases...); near {
@@ -121,11 +124,8 @@ func (g *Gate) obey(ctx context.Context, c gate.Comment, cmd comment.Command, he
 
 // aliases are the repository's own spellings of approve. Where its policy cannot be
 // looked up there are none: a command in full always works.
-func (g *Gate) aliases(ctx context.Context, c gate.Comment) []string {
-	if !strings.Contains(c.Body, "/") {
-		return nil
-	}
-	adopted, err := g.Store.InForce(ctx, c.Ref.Repository)
+func (g *Gate) aliases(ctx context.Context, r gate.RepositoryID) []string {
+	adopted, err := g.Store.InForce(ctx, r)
 	if err != nil {
 		return nil
 	}

@@ -122,6 +122,7 @@ func (g *Gate) caseWith(ctx context.Context, port Port, rec gate.Record, stateme
 	stream, _ := p.StreamByName(r.Stream)
 	c := gate.Case{Request: r, Policy: p, Released: append(since, adopted.Baseline), Key: g.Keys.Key(r.Key, r.Repository, r.Owner)}
 	c.Approvals, c.Denials, c.Holds = gate.SortStatements(statements)
+	c.Thread = rec.Thread
 	needs := policy.Needs(stream, r, c.Released, statements)
 	needs.Thread, needs.ThreadSince = rec.Thread, r.Created
 	c.Evidence, c.Owners = g.evidence(ctx, port, r, stream, needs)

@@ -3,6 +3,8 @@ package release
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -17,12 +19,16 @@ import (
 // where a delivery came.
 func (g *Gate) unheard(ctx context.Context, rec gate.Record, known []gate.Approval, e gate.Evidence) (bool, error) {
 	comments, _ := e.Thread.Get()
+	aliases := sync.OnceValue(func() []string { return g.aliases(ctx, rec.Request.Repository) })
 	var heard gate.Heard
 	for _, c := range comments {
 		if !speaks(c) || slices.ContainsFunc(known, func(a gate.Approval) bool { return a.Source == c.Ref }) {
 			continue
 		}
-		cmd, ok := comment.Parse(c.Body, g.aliases(ctx, c)...)
+		if !strings.Contains(c.Body, "/") {
+			continue
+		}
+		cmd, ok := comment.Parse(c.Body, aliases()...)
 		if !ok || !states(cmd) || !g.overdue(c, cmd) {
 			continue
 		}
