@@ -23,7 +23,9 @@ type story struct {
 	job    forgetest.Job
 	change forgetest.Change // the last pull request, whose merge is released
 	said   gate.CommentRef
-	heard  []string // calls since the stage began
+
+	mu    sync.Mutex
+	heard []string // calls of REST since the stage began
 }
 
 const policyText = "version: 1\nreleases:\n  - workflow: release.yml\n"
@@ -36,13 +38,21 @@ func newStory(t testing.TB, method forgetest.MergeMethod) *story {
 		Author: w.ana, Message: "Add the policy", Files: map[string][]byte{".countersign.yaml": []byte(policyText)},
 	}))
 	s := &story{team: w, method: method}
-	var mu sync.Mutex
 	w.Observe(func(e githubtest.Exchange) {
-		mu.Lock()
-		defer mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.heard = append(s.heard, shown(e))
 	})
 	return s
+}
+
+// take gives what was heard, and begins anew.
+func (s *story) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.heard
+	s.heard = nil
+	return out
 }
 
 // work merges the next 30 commits in 5 pull requests, and starts the job.
@@ -100,9 +110,9 @@ func (s *story) live(posts bool) []stage {
 	var out []stage
 	count := func(name string, f func()) {
 		before, charged, points := s.Requests(), s.Charged(), s.Points()
-		s.heard = nil
+		s.take()
 		f()
-		out = append(out, stage{name, s.Requests() - before, s.Charged() - charged, s.Points() - points, append([]string{}, s.heard...)})
+		out = append(out, stage{name, s.Requests() - before, s.Charged() - charged, s.Points() - points, s.take()})
 	}
 	s.said = s.ref(s.AddComment(s.change, s.bo, "/countersign approve"))
 	r := s.request(mainRef)

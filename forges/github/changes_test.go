@@ -461,11 +461,10 @@ func TestOldSideBranch(t *testing.T) {
 	w.Push(w.repo, w.ana, mainRef, at)
 	w.root = at // released
 	merge := w.Merge(old, w.cy, forgetest.MergeCommit)
-	compared := false
-	w.Observe(func(e githubtest.Exchange) { compared = compared || strings.Contains(e.Request.URL.Path, "/compare/") })
+	compared := w.asks(func(path string) bool { return strings.Contains(path, "/compare/") })
 	all := w.changes()
-	if len(all) != 1 || len(all[0].Commits) != 2 || all[0].Head != head || !byForge(all[0], merge) || !compared {
-		t.Errorf("changes: got %d, the first with %d commits, compared=%t; want the old branch and its merge alone", len(all), len(all[0].Commits), compared)
+	if len(all) != 1 || len(all[0].Commits) != 2 || all[0].Head != head || !byForge(all[0], merge) || !compared.Load() {
+		t.Errorf("changes: got %d, the first with %d commits, compared=%t; want the old branch and its merge alone", len(all), len(all[0].Commits), compared.Load())
 	}
 	authors(t, all[0], []forgetest.Person{w.bo}, []forgetest.Person{w.ana, w.cy})
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,17 @@ func newTeam(t testing.TB, o githubtest.Options) *team {
 	s.SetRole(w.repo, w.cy, forgetest.RoleWrite)
 	w.root = s.Head(w.repo, "refs/heads/main")
 	return w
+}
+
+// asks reports from now on whether a REST call whose path match accepts was answered.
+func (w *team) asks(match func(path string) bool) *atomic.Bool {
+	var asked atomic.Bool
+	w.Observe(func(e githubtest.Exchange) {
+		if match(e.Request.URL.Path) {
+			asked.Store(true)
+		}
+	})
+	return &asked
 }
 
 func (w *team) id() gate.RepositoryID {

@@ -74,10 +74,9 @@ func TestRuleThatGraphQLShowsInPart(t *testing.T) {
 				Protection: forgetest.Protection{Ref: mainRef, Reviews: 2},
 				Bypass:     githubtest.Allowed{People: []forgetest.Person{w.ana}, Teams: []string{"ops"}, Apps: []string{"gate"}},
 			})
-			asked := false
-			w.Observe(func(e githubtest.Exchange) { asked = asked || strings.HasSuffix(e.Request.URL.Path, "/protection") })
+			asked := w.asks(func(path string) bool { return strings.HasSuffix(path, "/protection") })
 			whole := w.protection()
-			if asked {
+			if asked.Load() {
 				t.Fatal("protection: expected GraphQL to tell all of it")
 			}
 			w.edited(func(_ string, body map[string]any) {
@@ -86,7 +85,7 @@ func TestRuleThatGraphQLShowsInPart(t *testing.T) {
 				}
 			})
 			inPart := w.protection()
-			if !asked {
+			if !asked.Load() {
 				t.Error("protection: expected REST to be asked")
 			}
 			if got, want := fmt.Sprint(inPart), fmt.Sprint(whole); got != want || known(t, "reviews", whole.Reviews) != 2 {

@@ -299,10 +299,9 @@ func TestRolesByGraphQL(t *testing.T) {
 			w := newTeam(t, githubtest.Options{})
 			w.forge = hosted(t, w.Server)
 			w.SetCustomRole(w.repo, w.dan, row.custom, row.base)
-			asked := false
-			w.Observe(func(e githubtest.Exchange) { asked = asked || strings.HasSuffix(e.Request.URL.Path, "/permission") })
-			if m := known(t, "dan", w.role(w.dan)); m.Role != row.want || asked != row.asked {
-				t.Errorf("role: got %s, REST asked=%t; want %s, %t", m.Role, asked, row.want, row.asked)
+			asked := w.asks(func(path string) bool { return strings.HasSuffix(path, "/permission") })
+			if m := known(t, "dan", w.role(w.dan)); m.Role != row.want || asked.Load() != row.asked {
+				t.Errorf("role: got %s, REST asked=%t; want %s, %t", m.Role, asked.Load(), row.want, row.asked)
 			}
 		})
 	}
