@@ -32,7 +32,8 @@ func isNotFound(err error) bool { return statusOf(err) == http.StatusNotFound }
 func malformed(err error) bool {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
-	return errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, errUnexpected)
+	var excess *forges.ExcessError
+	return errors.As(err, &syntax) || errors.As(err, &kind) || errors.As(err, &excess) || errors.Is(err, errUnexpected)
 }
 
 // errUnexpected is an answer that contradicts itself or the API's description.
@@ -43,10 +44,14 @@ var errUnexpected = errors.New("unexpected answer")
 func why(err error) string {
 	status := statusOf(err)
 	var limit *forges.LimitError
+	var excess *forges.ExcessError
+	var classified *gate.Error
 	switch {
-	case errors.As(err, &limit):
-		return "the gate's part of GitLab's rate limit is used up until " + limit.Until.UTC().Format("15:04:05 MST")
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.As(err, &limit) && errors.As(err, &classified):
+		return classified.Text // ours: no call was made
+	case errors.As(err, &excess):
+		return excess.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), timedOut(err):
 		return "GitLab did not answer in time"
 	case errors.Is(err, errNoBaseline):
 		return errNoBaseline.Error()

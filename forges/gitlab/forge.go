@@ -72,6 +72,7 @@ func New(c Config) (*Forge, error) {
 			return nil, misconfigured("URL", "the instance's base URL, such as https://gitlab.com", base.Redacted())
 		}
 	}
+	client = forges.BoundAnswers(client) // no answer that is read here is anything but JSON
 	// GitLab's POSTs are not idempotent: the library must not repeat them.
 	//nolint:staticcheck // as at Forge.api
 	api, err := lib.NewClient(c.Token, lib.WithBaseURL(base.String()), lib.WithHTTPClient(client),

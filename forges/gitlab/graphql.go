@@ -39,6 +39,7 @@ func (s *session) graphQL(ctx context.Context, query string, variables map[strin
 	req.Header.Set("PRIVATE-TOKEN", s.token)
 	res, err := s.client.Do(req)
 	if err != nil {
+		s.mute.heard(err)
 		return fmt.Errorf("ask GraphQL: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -50,6 +51,7 @@ func (s *session) graphQL(ctx context.Context, query string, variables map[strin
 		Errors []json.RawMessage `json:"errors"`
 	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxGraphQL)).Decode(&answer); err != nil {
+		s.mute.heard(err)
 		return fmt.Errorf("read GraphQL's answer: %w", err)
 	}
 	if len(answer.Errors) > 0 || len(answer.Data) == 0 {

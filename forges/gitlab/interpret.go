@@ -13,6 +13,7 @@ import (
 type payload struct {
 	ObjectKind string `json:"object_kind"`
 	ProjectID  int64  `json:"project_id"`
+	GroupID    int64  `json:"group_id"` // of an event of a group
 	Project    struct {
 		ID int64 `json:"id"`
 	} `json:"project"`
@@ -75,6 +76,23 @@ func (f *Forge) threadOf(event string, p payload) string {
 		return fmt.Sprintf("%s!%d", repo, t.Number)
 	}
 	return repo
+}
+
+// tenantOf is whose turn a delivery takes. The proof says that it came from the instance and
+// no more: one secret serves all its hooks, X-Gitlab-Webhook-UUID is new for each sending
+// (source: app/services/web_hook_service.rb), and X-Gitlab-Instance is the same for all. So
+// it is the project that the payload names, though a maintainer's template can name
+// another's (attack 61). That can take from the other's share of the queue; it cannot lose
+// what was said there, as judging reads every thread again (attack 60). A tenant by nothing
+// but the proof would be the whole instance, and one loud project enough to silence all.
+func (f *Forge) tenantOf(p payload) string {
+	switch {
+	case p.project() > 0:
+		return gate.RepositoryID{Forge: f.forge, ID: p.project()}.String()
+	case p.GroupID > 0:
+		return fmt.Sprintf("%s:group/%d", f.forge, p.GroupID)
+	}
+	return string(f.forge) + ":" // names nobody
 }
 
 // Interpret reads a proved delivery as a hint where to look. Events that say nothing

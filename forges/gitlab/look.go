@@ -304,12 +304,15 @@ func (p *graphProject) read(repo int64) (project, bool) {
 		return project{}, false
 	}
 	// The namespace's kind is part of its name: Group, Namespaces::UserNamespace.
-	_, number, found := strings.Cut(strings.TrimPrefix(p.Namespace.ID, "gid://gitlab/"), "/")
+	kind, number, found := strings.Cut(strings.TrimPrefix(p.Namespace.ID, "gid://gitlab/"), "/")
 	owner, err := strconv.ParseInt(number, 10, 64)
 	if !found || err != nil || owner <= 0 {
 		return project{}, false
 	}
 	out := project{ID: repo, PathWithNamespace: p.FullPath, DefaultBranch: p.Root.RootRef, Visibility: p.Visibility, WebURL: p.WebURL}
 	out.Namespace.ID = owner
+	if kind == "Namespaces::UserNamespace" {
+		out.Namespace.Kind = "user"
+	}
 	return out, true
 }

@@ -19,7 +19,8 @@ type project struct {
 	Visibility        string `json:"visibility"`
 	WebURL            string `json:"web_url"`
 	Namespace         struct {
-		ID int64 `json:"id"`
+		ID   int64  `json:"id"`
+		Kind string `json:"kind"` // "user" or "group"
 	} `json:"namespace"`
 }
 
@@ -58,7 +59,8 @@ func (s *session) stillSeen(ctx context.Context) error {
 
 func (s *session) facts(p project) gate.RepositoryFacts {
 	return gate.RepositoryFacts{
-		ID: s.repo, Owner: gate.AccountID{Forge: s.forge, ID: p.Namespace.ID}, FullName: p.PathWithNamespace,
+		ID: s.repo, Owner: gate.AccountID{Forge: s.forge, ID: p.Namespace.ID}, OwnerIsUser: p.Namespace.Kind == "user",
+		FullName:      p.PathWithNamespace,
 		DefaultBranch: p.DefaultBranch, Private: p.Visibility != "public", URL: p.WebURL,
 	}
 }

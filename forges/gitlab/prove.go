@@ -59,7 +59,7 @@ func (f *Forge) Prove(r *http.Request, body []byte) (gate.Delivery, error) {
 	}
 	_ = json.Unmarshal(body, &p) // only for the thread; Interpret says what is wrong with it
 	return gate.Delivery{
-		Forge: f.forge, ID: id, Event: event, Body: body, Received: f.now(), Thread: f.threadOf(event, p),
+		Forge: f.forge, ID: id, Event: event, Body: body, Received: f.now(), Thread: f.threadOf(event, p), Tenant: f.tenantOf(p),
 	}, nil
 }
 

@@ -52,7 +52,7 @@ func (s *session) readRef(ctx context.Context, ref string) gate.Fact[gate.RefFac
 	if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok && name != "" {
 		b, err := s.readBranch(ctx, name)
 		if isNotFound(err) {
-			return gate.Absent[gate.RefFacts]("GitLab has no branch " + name)
+			return s.confirmGone(ctx, "branch", "branches", name)
 		}
 		if err != nil {
 			return unknown[gate.RefFacts](err)
@@ -68,7 +68,7 @@ func (s *session) readRef(ctx context.Context, ref string) gate.Fact[gate.RefFac
 	t, err := fetch[tag](ctx, s, s.path("/repository/tags/%s", name), nil)
 	switch {
 	case isNotFound(err):
-		return gate.Absent[gate.RefFacts]("GitLab has no tag " + name)
+		return s.confirmGone(ctx, "tag", "tags", name)
 	case err != nil:
 		return unknown[gate.RefFacts](err)
 	case t.Name != name || !isSHA(t.Commit.ID) || !isSHA(t.Target):
@@ -79,6 +79,25 @@ func (s *session) readRef(ctx context.Context, ref string) gate.Fact[gate.RefFac
 		facts.TagObject = t.Target
 	}
 	return gate.Known(facts)
+}
+
+// confirmGone asks a second time, and in another way, whether a ref is gone: a request ends
+// for good where it is, and one 404 may be a stray one. A list that can be read answers
+// nothing else about a missing ref than that it is not in it (API docs: tags and branches,
+// search; "$" ends a name).
+func (s *session) confirmGone(ctx context.Context, kind, plural, name string) gate.Fact[gate.RefFacts] {
+	rows, err := fetchAll[struct {
+		Name string `json:"name"`
+	}](ctx, s, s.path("/repository/%s", plural), url.Values{"search": {name + "$"}})
+	if err != nil {
+		return unknown[gate.RefFacts](fmt.Errorf("look for %s %q in the list: %w", kind, name, err))
+	}
+	for _, row := range rows {
+		if row.Name == name {
+			return gate.Unknown[gate.RefFacts]("GitLab lists " + kind + " " + name + ", but does not show it")
+		}
+	}
+	return gate.Absent[gate.RefFacts]("GitLab has no " + kind + " " + name)
 }
 
 // readTagger is who pushed the tag to where it is now: the tag object's own tagger

@@ -47,6 +47,7 @@ type session struct {
 	paid bool
 	look *look
 	rows memo[string, []mergeRequest] // merged into a branch lately
+	mute silence
 }
 
 func (f *Forge) session(repo gate.RepositoryID) *session {
@@ -82,10 +83,14 @@ type query struct {
 func (s *session) enter(ctx context.Context) error {
 	select {
 	case s.slots <- struct{}{}:
-		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if err := s.mute.reason(); err != nil {
+		s.leave()
+		return err
+	}
+	return nil
 }
 
 func (s *session) leave() { <-s.slots }
@@ -114,6 +119,7 @@ func (s *session) do(ctx context.Context, method, path string, with url.Values, 
 	}
 	res, err := s.api.Do(req, out)
 	if err != nil {
+		s.mute.heard(err)
 		return res, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return res, nil
