@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -112,13 +113,23 @@ func (d *doctor) database(ctx context.Context, c config.Config) {
 		d.fail(areaDatabase, "database", err)
 		return
 	}
-	err = errors.Join(shelf.Ready(ctx), shelf.Close())
+	untold, err := shelf.GivenUp(ctx, untoldShown)
+	err = errors.Join(err, shelf.Ready(ctx), shelf.Close())
 	if err != nil {
 		d.fail(areaDatabase, "database", err)
 		return
 	}
 	d.add(areaDatabase, "database", probe.Pass, "", "%s opens and answers", c.Database.Engine)
+	for _, u := range untold {
+		d.add(areaDatabase, "untold", probe.Warning,
+			"mend the permission, or switch the repository's issues or pull requests on; the release itself is as its page says",
+			"%s was never told of request %s (%s, given up %s): %s", u.Post.Repository, u.Post.Request, u.Post.Target,
+			u.At.UTC().Format(time.DateOnly), u.Why)
+	}
 }
+
+// untoldShown is how many posts that were given up are shown, the latest first.
+const untoldShown = 5
 
 // token opens one token with the keys that are bound to it, as serve does.
 func (d *doctor) token(ctx context.Context, c config.Config, t config.Token) {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/forges/forgetest"
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/store"
 )
 
@@ -46,6 +48,8 @@ func TestDoctorFinds(t *testing.T) {
 		"an empty webhook secret": {func(s *site) { s.write("hook", nil) }, 1, []string{"failure     CS-1801", "an empty secret protects nothing"}},
 		"no database": {func(s *site) { s.write("data/countersign.db", []byte(strings.Repeat("no database ", 1000))) }, 1,
 			[]string{"failure     CS-1902", "Fix: mend the database"}},
+		"what a forge was never told": {func(s *site) { s.givesUp() }, 0,
+			[]string{"warning     github:7 was never told of request r1 (reply, given up", "CS-1602", "Fix: mend the permission"}},
 		"another key": {func(s *site) {
 			text, err := os.ReadFile(s.config)
 			if err != nil {
@@ -124,5 +128,31 @@ func TestDoctorJSON(t *testing.T) {
 	}
 	if facts < 20 || out.Failures != 0 || out.Warnings+out.Passed != len(out.Checks) {
 		t.Errorf("%d facts, %d failures, %d warnings, %d passed of %d", facts, out.Failures, out.Warnings, out.Passed, len(out.Checks))
+	}
+}
+
+// givesUp leaves a post in the database that the forge refused for good.
+func (s *site) givesUp() {
+	s.t.Helper()
+	ctx := s.t.Context()
+	at := time.Now()
+	shelf, err := store.Open(ctx, store.Config{
+		Engine: store.SQLite, Path: filepath.Join(s.dir, "data", "countersign.db"), Now: func() time.Time { return at },
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p := gate.Post{ID: "p1", Request: "r1", Repository: gate.RepositoryID{Forge: "github", ID: 7}, Target: gate.PostReply, Key: "k", Thread: gate.Thread{Number: 1}, Made: at}
+	err = shelf.Hear(ctx, gate.Heard{Posts: []gate.Post{p}})
+	for range 50 {
+		at = at.Add(5 * time.Minute)
+		claimed, ok, claimErr := shelf.ClaimPost(ctx, "worker", time.Minute)
+		if claimErr != nil || !ok {
+			s.t.Fatalf("expected the post to be tried again, got %v, %v", ok, claimErr)
+		}
+		err = errors.Join(err, shelf.RefusePost(ctx, claimed, at, "CS-1602"))
+	}
+	if err := errors.Join(err, shelf.Close()); err != nil {
+		s.t.Fatal(err)
 	}
 }
