@@ -200,24 +200,23 @@ func (s *story) complete(ev gate.Evidence) {
 	}
 }
 
-// releases are how the benchmark's release comes about, and the most calls that its whole
+// making is how the benchmark's release comes about, and the most calls that its whole
 // life may take: by a gate that just started, and by one that read its history before.
-func releases() []struct {
+type making struct {
 	name       string
 	method     forgetest.MergeMethod
 	tagged     bool
+	rules      bool // the tag is protected
 	cold, warm int
-} {
-	return []struct {
-		name       string
-		method     forgetest.MergeMethod
-		tagged     bool
-		cold, warm int
-	}{
-		{"merge", forgetest.MergeCommit, false, 23, 18},
-		{"squash", forgetest.Squash, false, 23, 18},
-		{"merge, by tag", forgetest.MergeCommit, true, 28, 24},
-		{"squash, by tag", forgetest.Squash, true, 28, 24},
+}
+
+func releases() []making {
+	return []making{
+		{"merge", forgetest.MergeCommit, false, false, 23, 18},
+		{"squash", forgetest.Squash, false, false, 23, 18},
+		{"merge, by tag", forgetest.MergeCommit, true, false, 26, 22},
+		{"squash, by tag", forgetest.Squash, true, false, 26, 22},
+		{"merge, by protected tag", forgetest.MergeCommit, true, true, 28, 24},
 	}
 }
 
@@ -227,6 +226,9 @@ func BenchmarkCallsPerRelease(b *testing.B) {
 	for _, row := range releases() {
 		b.Run(row.name, func(b *testing.B) {
 			s := newStory(b, row.method, row.tagged)
+			if row.rules {
+				s.Protect(s.repo, forgetest.Protection{Ref: "refs/tags/v*"})
+			}
 			cold, warm, n := 0, 0, 0
 			for b.Loop() {
 				n++
@@ -244,6 +246,9 @@ func BenchmarkCallsPerRelease(b *testing.B) {
 func TestCallsPerRelease(t *testing.T) {
 	for _, row := range releases() {
 		s := newStory(t, row.method, row.tagged)
+		if row.rules {
+			s.Protect(s.repo, forgetest.Protection{Ref: "refs/tags/v*"})
+		}
 		cold, first := s.live("cold"), s.tally.String()
 		s.tally.calls = map[string]int{}
 		warm := s.live("warm")

@@ -2,6 +2,7 @@ package gitlab_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -176,6 +177,40 @@ func TestReviewsOnPremium(t *testing.T) {
 	p := must(t, "protection", must(t, "branch", s.evidence(s.base).Branch).Protection)
 	if must(t, "reviews", p.Reviews) != 2 || !p.Bypass.IsUnknown() || !slices.Contains(p.Rules, "approval_rule") {
 		t.Errorf("protection: %+v", p)
+	}
+}
+
+// GitLab's flag at a tag spares the list of rules where there are none, and contradicts a
+// list that lacks one.
+func TestTagProtectionByItsFlag(t *testing.T) {
+	for name, row := range map[string]struct {
+		protected bool
+		tag, list string // what GitLab answers instead
+		want      func(gate.Fact[gate.Protection]) bool
+	}{
+		"protected":                   {true, "", "", gate.Fact[gate.Protection].IsKnown},
+		"not protected":               {false, "", "", gate.Fact[gate.Protection].IsAbsent},
+		"not protected, no list":      {false, "", "{}", gate.Fact[gate.Protection].IsAbsent},
+		"protected, an empty list":    {true, "", "[]", gate.Fact[gate.Protection].IsUnknown},
+		"protected, no list":          {true, "", "{}", gate.Fact[gate.Protection].IsUnknown},
+		"protected, no flag":          {true, "{}", "", gate.Fact[gate.Protection].IsKnown},
+		"not protected, no flag":      {false, "{}", "", gate.Fact[gate.Protection].IsAbsent},
+		"neither a flag nor the list": {false, "{}", "{}", gate.Fact[gate.Protection].IsUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, gitlabtest.Options{})
+			if row.protected {
+				s.Protect(s.repo, forgetest.Protection{Ref: "refs/tags/v*"})
+			}
+			for path, body := range map[string]string{"/repository/tags/": row.tag, "/protected_tags": row.list} {
+				if body != "" {
+					s.Fail(forgetest.Fault{Path: path, Status: http.StatusOK, Body: body})
+				}
+			}
+			if got := s.evidence(s.base).TagProtection; !row.want(got) {
+				t.Errorf("got %+v", got)
+			}
+		})
 	}
 }
 

@@ -25,6 +25,7 @@ func TestFaultsLeaveFactsUnknown(t *testing.T) {
 	head := s.commit(s.bo, "direct", merged)
 	s.Push(s.repo, s.bo, "refs/heads/main", head)
 	s.tag(head)
+	s.Protect(s.repo, forgetest.Protection{Ref: "refs/tags/v*"})
 	ref := gate.CommentRef{Repository: s.id(), Thread: gate.Thread{Number: c.Number}, ID: note.ID}
 	needs := s.needs()
 	needs.Comments = []gate.CommentRef{ref}

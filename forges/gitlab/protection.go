@@ -222,19 +222,32 @@ func (s *session) readReviews(ctx context.Context, branch string, p *gate.Protec
 	p.Reviews = gate.Known(most)
 }
 
-// readTagProtection is the sum of the rules for a tag.
+// readTagProtection is the sum of the rules for a tag. GitLab's own flag at the tag says
+// whether there are any, and has to agree with them; where it cannot be read, they alone
+// say it. A name with ".." is no tag's, and a URL would collapse it (attack 21).
 func (s *session) readTagProtection(ctx context.Context, ref string) gate.Fact[gate.Protection] {
 	name, ok := strings.CutPrefix(ref, "refs/tags/")
 	if !ok {
 		return gate.Absent[gate.Protection]("the ref is no tag")
+	}
+	var t tag
+	if !strings.Contains(name, "..") && name != "" {
+		t, _ = s.readTag(ctx, name)
+	}
+	none := gate.Absent[gate.Protection]("no protected tag of GitLab matches " + name)
+	if t.Protected != nil && !*t.Protected {
+		return none
 	}
 	rules, err := s.readRules(ctx, "protected_tags")
 	if err != nil {
 		return unknown[gate.Protection](err)
 	}
 	found := matching(rules, name)
-	if len(found) == 0 {
-		return gate.Absent[gate.Protection]("no protected tag of GitLab matches " + name)
+	switch {
+	case len(found) == 0 && t.Protected != nil:
+		return gate.Unknown[gate.Protection]("GitLab's flag and its list of protected tags do not agree")
+	case len(found) == 0:
+		return none
 	}
 	// Nobody moves or deletes a protected tag with git (docs: protected tags).
 	p := gate.Protection{

@@ -18,9 +18,10 @@ type branch struct {
 
 // tag is one tag; target is the tag object of an annotated one (API docs: tags).
 type tag struct {
-	Name   string `json:"name"`
-	Target string `json:"target"`
-	Commit commit `json:"commit"`
+	Name      string `json:"name"`
+	Target    string `json:"target"`
+	Commit    commit `json:"commit"`
+	Protected *bool  `json:"protected"` // nil where GitLab is too old to say
 }
 
 func (s *session) readBranch(ctx context.Context, name string) (branch, error) {
@@ -65,20 +66,31 @@ func (s *session) readRef(ctx context.Context, ref string) gate.Fact[gate.RefFac
 	if !ok || name == "" {
 		return gate.Unknown[gate.RefFacts]("the ref is neither refs/heads/… nor refs/tags/…")
 	}
-	t, err := fetch[tag](ctx, s, s.path("/repository/tags/%s", name), nil)
+	t, err := s.readTag(ctx, name)
 	switch {
 	case isNotFound(err):
 		return s.confirmGone(ctx, "tag", "tags", name)
 	case err != nil:
 		return unknown[gate.RefFacts](err)
-	case t.Name != name || !isSHA(t.Commit.ID) || !isSHA(t.Target):
-		return unknown[gate.RefFacts](errUnexpected)
 	}
 	facts := gate.RefFacts{Ref: ref, Commit: t.Commit.ID, Tagger: s.readTagger(ctx, t)}
 	if t.Target != t.Commit.ID {
 		facts.TagObject = t.Target
 	}
 	return gate.Known(facts)
+}
+
+func (s *session) readTag(ctx context.Context, name string) (tag, error) {
+	return s.tags.get(name, func() (tag, error) {
+		t, err := fetch[tag](ctx, s, s.path("/repository/tags/%s", name), nil)
+		if err == nil && (t.Name != name || !isSHA(t.Commit.ID) || !isSHA(t.Target)) {
+			err = fmt.Errorf("answer is of %q at %q: %w", t.Name, t.Commit.ID, errUnexpected)
+		}
+		if err != nil {
+			return tag{}, fmt.Errorf("read tag %q: %w", name, err)
+		}
+		return t, nil
+	})
 }
 
 // confirmGone asks a second time, and in another way, whether a ref is gone: a request ends

@@ -33,6 +33,7 @@ type session struct {
 	made    memo[int64, []version]
 	learned learned
 	heads   memo[string, branch]
+	tags    memo[string, tag]
 	lines   lines
 	crowd   crowd
 	project memo[string, project]
