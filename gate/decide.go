@@ -173,6 +173,12 @@ func (j *judge) policy() Check {
 			Fix:    "adopt a policy with mode: enforce",
 		}
 	}
+	if n := j.c.Newer; n.Gone {
+		return Check{
+			Name: CheckPolicy, Outcome: Waiting, Reason: "the policy file is gone from the default branch",
+			Fix: "put the policy file back on the default branch, or have another one adopted",
+		}
+	}
 	c := granted(CheckPolicy, "stream %s of the policy in force", j.stream.Name)
 	if n := j.c.Newer; n.Commit != "" {
 		c.Reason += fmt.Sprintf("; a newer version, of %s, is not in force: %s", ShortCommit(n.Commit), n.Why)

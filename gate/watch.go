@@ -58,6 +58,9 @@ type Proposal struct {
 	// the zero time while it is not. The cool-down counts from then.
 	Covered time.Time `json:"covered"`
 	By      []Account `json:"by"` // who covered it
+	// Gone is true where the default branch holds no policy file any more: nothing is then
+	// asked for.
+	Gone bool `json:"gone,omitempty"`
 	// Why says to people what it waits for, or why it never can be adopted.
 	Why string `json:"why"`
 }

@@ -16,6 +16,8 @@ type Workload struct {
 	Repository     RepositoryID `json:"repository"`
 	RepositoryName string       `json:"repository_name"` // owner/name; display only
 	Owner          AccountID    `json:"owner"`           // GitHub organisation or user, GitLab namespace
+	// Private is false only where the token says that the repository is public.
+	Private bool `json:"private"`
 
 	Ref    string `json:"ref"`    // full ref: refs/tags/… or refs/heads/…
 	Commit string `json:"commit"` // 40 (or 64) hex digits

@@ -100,6 +100,7 @@ func portOf(kind gate.ForgeKind, at *url.URL, adapter forge) release.Port {
 	p := release.Port{Kind: kind, URL: at, Forge: adapter, Interpreter: adapter}
 	p.Watcher, _ = adapter.(release.Watcher)
 	p.Courier, _ = adapter.(release.Courier)
+	p.Glancer, _ = adapter.(release.Glancer)
 	return p
 }
 

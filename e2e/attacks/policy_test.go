@@ -48,6 +48,7 @@ func TestPolicies(t *testing.T) {
 				Author: s.who("eve"), Message: "No policy", Files: map[string][]byte{".countersign.yaml": nil},
 			}))
 			s.widget()
+			s.settle()
 			s.ask(s.job("ana", "refs/tags/v1.0.0")).refused(gate.CodePolicyMissing, ".countersign.yaml")
 		}},
 		{name: "attack 77: CODEOWNERS edited in the change", play: func(s *stage) {

@@ -123,7 +123,7 @@ func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	s.gate = release.New(release.Config{
 		Server: origin, Store: s.store, Signer: s.signer, Log: log, Now: s.clock.now, NewID: newID, Owner: newID(),
-		Forges: map[gate.ForgeID]release.Port{id: {Kind: kind, URL: at, Forge: adapter, Interpreter: adapter, Watcher: adapter}},
+		Forges: map[gate.ForgeID]release.Port{id: portOf(kind, at, adapter)},
 		Keys:   s.keyring(),
 	})
 	verifier := workload.New(workload.Config{
@@ -145,6 +145,12 @@ func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {
 	s.server.Config = web.Server(handler)
 	s.server.Start()
 	s.Cleanup(s.server.Close)
+}
+
+func portOf(kind gate.ForgeKind, at *url.URL, adapter forge) release.Port {
+	p := release.Port{Kind: kind, URL: at, Forge: adapter, Interpreter: adapter, Watcher: adapter}
+	p.Glancer, _ = adapter.(release.Glancer)
+	return p
 }
 
 func (s *stage) adapter() forge {

@@ -67,7 +67,11 @@ func (g *Gate) hear(ctx context.Context, d gate.Delivery) (gate.Heard, error) {
 
 // hearComment reads the comment itself and acts on its command.
 func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, heard *gate.Heard) error {
-	fact := port.Comment(ctx, ref)
+	read := port.Comment
+	if port.Glancer != nil {
+		read = port.Glancer.Glance
+	}
+	fact := read(ctx, ref)
 	c, ok := fact.Get()
 	switch {
 	case fact.IsAbsent():
@@ -88,7 +92,6 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 		}
 		return nil
 	}
-	heard.Posts = append(heard.Posts, g.react(c.Ref, "eyes"))
 	return g.obey(ctx, c, cmd, heard)
 }
 
@@ -156,7 +159,7 @@ func (g *Gate) react(ref gate.CommentRef, reaction string) gate.Post {
 // refuse answers a command that nothing can be done with: by a reaction, and in words
 // where its writer has a say in the repository.
 func (g *Gate) refuse(ctx context.Context, c gate.Comment, why string, heard *gate.Heard) {
-	heard.Posts = append(heard.Posts, g.react(c.Ref, "confused"))
+	heard.Posts = append(heard.Posts, g.react(c.Ref, notCounted))
 	g.answer(ctx, c, why, heard)
 }
 

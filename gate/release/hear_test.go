@@ -30,7 +30,7 @@ func TestCommandBeforeTheThreadIsKnownIsParked(t *testing.T) {
 	w.forge.with(func() { w.forge.unread = "" })
 	w.later(15 * time.Second)
 	w.later(15 * time.Second)
-	w.reacted(approval, "eyes", "rocket")
+	w.reacted(approval, "rocket")
 	w.in(id, gate.StatePublished)
 }
 
@@ -79,10 +79,10 @@ func TestRequestWithoutThreadDoesNotParkOthers(t *testing.T) {
 	}
 	wrong := w.says(gatetest.Bo(), "/countersign approve 0000")
 	w.settle()
-	w.reacted(wrong, "eyes", "confused")
+	w.reacted(wrong, "confused")
 	approval := w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()
-	w.reacted(approval, "eyes", "rocket")
+	w.reacted(approval, "rocket")
 	w.in(threaded.ID, gate.StatePublished)
 	w.in(lost.ID, gate.StateWaiting)
 
@@ -117,7 +117,7 @@ func TestOtherThread(t *testing.T) {
 	for _, elsewhere := range []gate.Thread{{Number: 411}, {Number: 412, Issue: true}} {
 		ref := w.saysIn(elsewhere, gate.Comment{Author: gatetest.Bo(), Body: "/countersign approve"})
 		w.settle()
-		w.reacted(ref, "eyes", "confused")
+		w.reacted(ref, "confused")
 		if got := w.forge.replies(ref); !strings.Contains(got, "no release of this thread was waiting") {
 			t.Errorf("answer %q", got)
 		}
@@ -134,7 +134,7 @@ func TestCommentBeforeTheRequestDoesNotCount(t *testing.T) {
 		Author: gatetest.Bo(), Body: "/countersign approve", Created: w.now().Add(-time.Second).Truncate(time.Second),
 	})
 	w.settle()
-	w.reacted(early, "eyes", "confused")
+	w.reacted(early, "confused")
 	w.in(id, gate.StateWaiting)
 	if all, err := w.store.Approvals(w.ctx, id); err != nil || len(all) != 0 {
 		t.Errorf("approvals %v, %v, expected none", all, err)
@@ -151,7 +151,7 @@ func TestCodes(t *testing.T) {
 	w.settle()
 	bare := w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()
-	w.reacted(bare, "eyes", "confused")
+	w.reacted(bare, "confused")
 	if got := w.forge.replies(bare); !strings.Contains(got, a.Code) || !strings.Contains(got, b.Code) {
 		t.Errorf("answer %q, expected both codes %s and %s", got, a.Code, b.Code)
 	}
@@ -160,11 +160,11 @@ func TestCodes(t *testing.T) {
 
 	wrong := w.says(gatetest.Bo(), "/countersign approve 0000")
 	w.settle()
-	w.reacted(wrong, "eyes", "confused")
+	w.reacted(wrong, "confused")
 
 	named := w.says(gatetest.Bo(), "/countersign approve "+strings.ToUpper(b.Code))
 	w.settle()
-	w.reacted(named, "eyes", "rocket")
+	w.reacted(named, "rocket")
 	w.in(a.ID, gate.StateWaiting)
 	w.in(b.ID, gate.StatePublished)
 
@@ -176,7 +176,7 @@ func TestCodes(t *testing.T) {
 	w.clock.pass(time.Second)
 	late := w.says(gatetest.Bo(), "/countersign approve "+a.Code)
 	w.settle()
-	w.reacted(late, "eyes", "confused")
+	w.reacted(late, "confused")
 }
 
 // Which of two releases a bare word meant cannot be told once one of them ended: the
@@ -192,7 +192,7 @@ func TestBareCommandWrittenWhileTwoWaited(t *testing.T) {
 	w.in(a.ID, gate.StateDenied)
 	late := w.saysIn(thread(), gate.Comment{Author: gatetest.Bo(), Body: "/countersign approve", Created: written})
 	w.settle()
-	w.reacted(late, "eyes", "confused")
+	w.reacted(late, "confused")
 	if got := w.forge.replies(late); !strings.Contains(got, b.Code) || strings.Contains(got, a.Code) {
 		t.Errorf("answer %q, expected the one code that is still good", got)
 	}
@@ -210,7 +210,7 @@ func TestDenialNeedsAReason(t *testing.T) {
 	w.settle()
 	bare := w.says(gatetest.Bo(), "/countersign deny")
 	w.settle()
-	w.reacted(bare, "eyes", "confused")
+	w.reacted(bare, "confused")
 	if got := w.forge.replies(bare); !strings.Contains(got, "needs a reason") {
 		t.Errorf("answer %q", got)
 	}
@@ -224,7 +224,7 @@ func TestDenialNeedsAReason(t *testing.T) {
 	// An approval that comes later changes nothing.
 	late := w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()
-	w.reacted(late, "eyes", "confused")
+	w.reacted(late, "confused")
 	w.in(id, gate.StateDenied)
 }
 
@@ -320,7 +320,7 @@ func TestReaderCannotApprove(t *testing.T) {
 	w.settle()
 	ref := w.says(cy(), "/countersign approve")
 	w.settle()
-	w.reacted(ref, "eyes", "confused")
+	w.reacted(ref, "confused")
 	w.in(id, gate.StateWaiting)
 	comment, _ := w.forge.latest(gate.PostComment)
 	if !strings.Contains(comment.Body, "cy has read, approving needs write") {
@@ -353,10 +353,10 @@ func TestApprovalThatIsTakenBack(t *testing.T) {
 			w.settle()
 			ref := w.says(gatetest.Bo(), "/countersign approve")
 			w.settle()
-			w.reacted(ref, "eyes", "rocket")
+			w.reacted(ref, "rocket")
 			w.edited(ref, change)
 			w.settle()
-			w.reacted(ref, "eyes", "rocket", "confused")
+			w.reacted(ref, "rocket", "confused")
 			w.forge.with(func() { open = false })
 			w.later(5 * time.Minute)
 			w.in(id, gate.StateWaiting)
@@ -372,7 +372,7 @@ func TestWhoIsAnsweredInWords(t *testing.T) {
 	w.settle()
 	own := w.says(gatetest.Ana(), "/countersign approve")
 	w.settle()
-	w.reacted(own, "eyes", "confused")
+	w.reacted(own, "confused")
 	if got := w.forge.replies(own); !strings.Contains(got, "is an author of") {
 		t.Errorf("answer %q, expected why Ana's approval does not count", got)
 	}
@@ -453,7 +453,7 @@ func TestApprovalWaitsForTheTag(t *testing.T) {
 	w.forge.with(func() { unread = false })
 	w.later(15 * time.Second)
 	w.later(15 * time.Second)
-	w.reacted(approval, "eyes", "rocket")
+	w.reacted(approval, "rocket")
 	w.in(id, gate.StatePublished)
 }
 

@@ -33,7 +33,7 @@ func TestWhoJoinsIsNotTheOnlyApprover(t *testing.T) {
 	if c, _ := w.decision(rec).Check(gate.CheckIndependent); c.Outcome != gate.Waiting || !strings.Contains(c.Reason, "@bo: asked for the release") {
 		t.Errorf("%s: %s", c.Outcome, c.Reason)
 	}
-	w.reacted(approval, "eyes", "rocket")
+	w.reacted(approval, "rocket")
 	w.says(cy(), "/countersign approve")
 	w.settle()
 	w.in(again.Request.ID, gate.StatePublished)
@@ -86,7 +86,7 @@ func TestAskingAfterAnEndOpensTheNextAttempt(t *testing.T) {
 	if p, _ := w.forge.latest(gate.PostCheck); p.State != gate.PostFailure || !strings.Contains(p.Title, "changelog is empty") {
 		t.Errorf("status %s: %s", p.State, p.Title)
 	}
-	w.reacted(denial, "eyes", "rocket")
+	w.reacted(denial, "rocket")
 
 	w.clock.pass(time.Minute)
 	second := w.opened(1)

@@ -34,7 +34,7 @@ func TestLifeOfARequest(t *testing.T) {
 	w.heard()
 	w.reacted(approval) // nothing is told before it is durable
 	w.settle()
-	w.reacted(approval, "eyes", "rocket")
+	w.reacted(approval, "rocket")
 	w.in(id, gate.StatePublished)
 	for _, target := range []gate.PostTarget{gate.PostCheck} {
 		if p, _ := w.forge.latest(target); p.State != gate.PostSuccess || p.Context != "countersign/stable" {

@@ -25,7 +25,7 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 	if err != nil {
 		return gate.Record{}, false, err
 	}
-	head, p, err := g.inForce(ctx, port, w.Repository)
+	p, err := g.inForce(ctx, port, w.Repository)
 	if err != nil {
 		return gate.Record{}, false, err
 	}
@@ -49,7 +49,7 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 		Request: gate.Request{
 			ID: g.NewID(), AskHash: hash,
 			Repository: w.Repository, RepositoryName: w.RepositoryName, Owner: w.Owner,
-			Private: head.Private,
+			Private: w.Private,
 			Ref:     ask.Ref, Commit: ask.Commit, Stream: stream.Name, Manifest: ask.Manifest,
 			Key: stream.Key, PolicyDigest: p.Digest, Workload: w, Run: run,
 			Actors:  actors(w, run),
@@ -88,25 +88,36 @@ func (g *Gate) matchAsk(w gate.Workload, ask gate.Ask) error {
 	return nil
 }
 
-// inForce is the adopted policy, compiled. The file at the head of the default
-// branch is looked at too: a repository that took its policy away releases
+// inForce is the adopted policy, compiled. A repository that took its policy away releases
 // nothing, and one that never adopted any is told its nearest mistake.
-func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gate.RepositoryFacts, gate.Policy, error) {
-	head, err := port.PolicyFile(ctx, r)
-	if err != nil {
-		return head.Repository, gate.Policy{}, withMinimal(err, port.Kind)
-	}
+func (g *Gate) inForce(ctx context.Context, port Port, r gate.RepositoryID) (gate.Policy, error) {
 	adopted, err := g.Store.InForce(ctx, r)
 	if gate.CodeOf(err) == gate.CodePolicyNotAdopted {
-		if _, perr := policy.Parse(head.Content, g.origin(port.Kind, head)); perr != nil {
-			err = perr
-		}
+		return gate.Policy{}, g.neverAdopted(ctx, port, r, err)
 	}
 	if err != nil {
-		return head.Repository, gate.Policy{}, err
+		return gate.Policy{}, err
 	}
-	p, err := g.compile(adopted)
-	return head.Repository, p, err
+	newer, _, err := g.Store.Proposal(ctx, r)
+	if err != nil {
+		return gate.Policy{}, err
+	}
+	if newer.Gone {
+		return gate.Policy{}, withMinimal(&gate.Error{Kind: gate.NotFound, Code: gate.CodePolicyMissing, Text: newer.Why}, port.Kind)
+	}
+	return g.compile(adopted)
+}
+
+// neverAdopted says what is in the way of a repository without a policy in force.
+func (g *Gate) neverAdopted(ctx context.Context, port Port, r gate.RepositoryID, err error) error {
+	head, readErr := port.PolicyFile(ctx, r)
+	if readErr != nil {
+		return withMinimal(readErr, port.Kind)
+	}
+	if _, parseErr := policy.Parse(head.Content, g.origin(port.Kind, head)); parseErr != nil {
+		return parseErr
+	}
+	return err
 }
 
 func withMinimal(err error, kind gate.ForgeKind) error {

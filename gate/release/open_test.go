@@ -24,11 +24,6 @@ type refusal struct {
 }
 
 func refusals() []refusal {
-	fileFails := func(kind gate.Kind, code gate.Code) func(*world) {
-		return func(w *world) {
-			w.forge.fileErr = &gate.Error{Kind: kind, Code: code, Text: "as the forge says", Expected: "x", Got: "y", Fix: "z"}
-		}
-	}
 	return []refusal{
 		{
 			name: "another server", ask: func(a *gate.Ask) { a.Server = "other.example" },
@@ -55,18 +50,6 @@ func refusals() []refusal {
 			job:  func(j *gate.Workload) { j.Forge, j.Repository.Forge = "elsewhere", "elsewhere" },
 			ask:  func(a *gate.Ask) { a.Repository.Forge = "elsewhere" },
 			kind: gate.NotFound, code: gate.CodeForgeUnknown, got: "elsewhere",
-		},
-		{
-			name: "unknown repository", world: fileFails(gate.NotFound, gate.CodeRepositoryUnknown),
-			kind: gate.NotFound, code: gate.CodeRepositoryUnknown, got: "y",
-		},
-		{
-			name: "policy missing", world: fileFails(gate.NotFound, gate.CodePolicyMissing),
-			kind: gate.Refused, code: gate.CodePolicyMissing, got: "no such file",
-		},
-		{
-			name: "policy unreadable", world: fileFails(gate.Unavailable, gate.CodePolicyUnreadable),
-			kind: gate.Unavailable, code: gate.CodePolicyUnreadable, got: "y",
 		},
 		{
 			name: "attack 11: a finished job", world: func(w *world) { w.forge.run.InProgress = false },
@@ -155,6 +138,9 @@ func TestMissingPolicyShowsTheMinimalFile(t *testing.T) {
 	for _, kind := range []gate.ForgeKind{gate.GitHub, gate.GitLab} {
 		w := newWorld(t, func(w *world) { w.kind = kind })
 		w.forge.fileErr = &gate.Error{Kind: gate.NotFound, Code: gate.CodePolicyMissing, Text: "no such file"}
+		w.ring(gate.Ring{Repository: gatetest.Repository()})
+		w.settle()
+		w.watched()
 		_, _, err := w.gate.Open(w.ctx, w.job(), w.ask(1))
 		if e := w.refused(err, gate.Refused, gate.CodePolicyMissing); !strings.Contains(e.Fix, policy.Minimal(kind)) {
 			t.Errorf("%s: fix %q", kind, e.Fix)
@@ -180,6 +166,16 @@ func TestPolicyNotAdopted(t *testing.T) {
 	_, _, err := w.gate.Open(w.ctx, w.job(), w.ask(1))
 	w.refused(err, gate.Refused, gate.CodePolicyNotAdopted)
 	w.nothingStored()
+
+	// What is in the way before that is said first.
+	for code, kind := range map[gate.Code]gate.Kind{
+		gate.CodeRepositoryUnknown: gate.NotFound, gate.CodePolicyUnreadable: gate.Unavailable, gate.CodePolicyMissing: gate.Refused,
+	} {
+		w.forge.fileErr = &gate.Error{Kind: kind, Code: code, Text: "x"}
+		_, _, err := w.gate.Open(w.ctx, w.job(), w.ask(1))
+		w.refused(err, kind, code)
+		w.nothingStored()
+	}
 
 	// Before it can be adopted it has to read: that is the nearest mistake.
 	w = notAdopted(t, "version: 1\nrelease: []\n")

@@ -17,7 +17,7 @@ func TestHoldAndUnhold(t *testing.T) {
 	w.forge.member(cy(), gate.RoleWrite)
 	hold := w.says(cy(), "/countersign hold the notes are not ready")
 	w.settle()
-	w.reacted(hold, "eyes", "rocket")
+	w.reacted(hold, "rocket")
 	w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()
 	if rec := w.in(id, gate.StateWaiting); !strings.Contains(w.checks(rec), "on hold by @cy: the notes are not ready") {
@@ -85,7 +85,7 @@ func TestLostDeliveriesAreFoundInTheThread(t *testing.T) {
 	lost := w.saysUnheard(gatetest.Bo(), "/countersign approve")
 	w.later(5 * time.Minute)
 	w.in(id, gate.StatePublished)
-	w.reacted(lost, "eyes", "rocket")
+	w.reacted(lost, "rocket")
 }
 
 func TestLostDenialStopsAnApprovalThatArrives(t *testing.T) {

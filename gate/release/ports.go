@@ -164,3 +164,10 @@ type Hearing interface {
 	// DeferChange gives the lease back until after.
 	DeferChange(ctx context.Context, c gate.ChangeRef, after time.Time, why string) error
 }
+
+// Glancer reads a comment as far as one call tells: its author, its body, when it was made,
+// whether an App wrote it, and whether it changed since. What a judgement counts is read
+// again in full.
+type Glancer interface {
+	Glance(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment]
+}

@@ -34,7 +34,7 @@ func TestLifeOnPostgres(t *testing.T) {
 	w.tellsWaiting()
 	refused := w.says(gatetest.Ana(), "/countersign approve")
 	w.settle()
-	w.reacted(refused, "eyes", "confused") // her own change
+	w.reacted(refused, "confused") // her own change
 	w.in(rec.Request.ID, gate.StateWaiting)
 	w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()

@@ -36,6 +36,8 @@ type Port struct {
 	Interpreter
 	// Watcher tells about changes of policies; nil where the forge cannot.
 	Watcher Watcher
+	// Glancer reads a comment for less; nil where reading it in full costs no more.
+	Glancer Glancer
 	// Courier has lost deliveries sent again; nil where the forge keeps none.
 	Courier Courier
 }

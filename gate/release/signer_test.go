@@ -63,7 +63,7 @@ func TestOrphanWithoutApprovalIsVoid(t *testing.T) {
 	if rec.Signing != 1 || len(w.signer.Signed()) != 0 {
 		t.Errorf("attempt %d, signed %v: what may have been signed is not signed again", rec.Signing, w.signer.Signed())
 	}
-	w.reacted(approval, "eyes", "rocket", "confused")
+	w.reacted(approval, "rocket", "confused")
 	if p, _ := w.forge.latest(gate.PostCheck); p.State != gate.PostFailure {
 		t.Errorf("status %s, expected failure", p.State)
 	}

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -101,28 +102,49 @@ func (g *Gate) openThread(p gate.Post, v voice.View) gate.Post {
 	return p
 }
 
-// answers are the reactions to statements that were judged for the first
-// time, or otherwise than before.
+// answers are the reactions to statements that were judged for the first time, or otherwise
+// than before: counted, not counted, or, where that cannot be told yet, seen.
 func (g *Gate) answers(before, d gate.Decision, e gate.Evidence) []gate.Post {
 	var out []gate.Post
-	was := map[string]string{}
-	for _, a := range slices.Concat(before.Counted, before.Heeded) {
-		was[a.ID] = "rocket"
+	was := reactions(before)
+	for id, now := range reactions(d) {
+		if was[id].name == now.name || now.Source.ID == 0 { // a review before the merge has no comment
+			continue
+		}
+		out = append(out, g.react(now.Source, now.name))
 	}
-	for _, i := range before.Ignored {
-		if !i.Unread { // those were not answered yet
-			was[i.Approval.ID] = "confused"
+	slices.SortFunc(out, func(a, b gate.Post) int { return cmp.Compare(a.Key, b.Key) })
+	for _, i := range d.Ignored {
+		if was[i.Approval.ID].name != notCounted && !i.Unread && i.Approval.Source.ID != 0 {
+			out = append(out, g.refusal(i, e)...)
 		}
 	}
+	return out
+}
+
+// Reactions, in GitHub's words.
+const (
+	seen       = "eyes" // and not judged yet
+	counted    = "rocket"
+	notCounted = "confused"
+)
+
+type reaction struct {
+	gate.Approval
+
+	name string
+}
+
+// reactions are what a decision answers to each statement, by the statement's id.
+func reactions(d gate.Decision) map[string]reaction {
+	out := map[string]reaction{}
 	for _, a := range slices.Concat(d.Counted, d.Heeded) {
-		if was[a.ID] != "rocket" && a.Source.ID != 0 { // a review before the merge has no comment
-			out = append(out, g.react(a.Source, "rocket"))
-		}
+		out[a.ID] = reaction{a, counted}
 	}
 	for _, i := range d.Ignored {
-		if was[i.Approval.ID] != "confused" && !i.Unread && i.Approval.Source.ID != 0 {
-			out = append(out, g.react(i.Approval.Source, "confused"))
-			out = append(out, g.refusal(i, e)...)
+		out[i.Approval.ID] = reaction{i.Approval, notCounted}
+		if i.Unread {
+			out[i.Approval.ID] = reaction{i.Approval, seen}
 		}
 	}
 	return out

@@ -40,7 +40,6 @@ func (g *Gate) unheard(ctx context.Context, rec gate.Record, known []gate.Approv
 			return false, err
 		}
 		heard.Approvals = append(heard.Approvals, g.statementOf(meant, c, cmd))
-		heard.Posts = append(heard.Posts, g.react(c.Ref, "eyes"))
 	}
 	if len(heard.Approvals) == 0 {
 		return false, nil

@@ -53,7 +53,8 @@ func (g *Gate) propose(ctx context.Context, w gate.Watched) (gate.Proposal, *gat
 	}
 	file, err := port.PolicyFile(ctx, w.Adoption.Repository)
 	if gate.CodeOf(err) == gate.CodePolicyMissing {
-		return gate.Proposal{}, nil, nil // asking is refused until it is back
+		// Asking is refused until it is back.
+		return gate.Proposal{Repository: w.Adoption.Repository, Gone: true, Why: ".countersign.yaml is gone from the default branch"}, nil, nil
 	}
 	if err != nil {
 		return gate.Proposal{}, nil, err

@@ -211,3 +211,26 @@ func TestCheckOnAPolicyChange(t *testing.T) {
 		}
 	})
 }
+
+// attack 76: a policy that is taken away releases nothing, until it is back.
+func TestPolicyTakenAway(t *testing.T) {
+	w := newWorld(t)
+	id := w.opened(1).Request.ID
+	w.settle()
+	w.forge.with(func() {
+		w.forge.fileErr = &gate.Error{Kind: gate.NotFound, Code: gate.CodePolicyMissing, Text: "no such file"}
+	})
+	w.ring(gate.Ring{Repository: gatetest.Repository()})
+	w.settle()
+	w.watched()
+	w.says(gatetest.Bo(), "/countersign approve")
+	w.settle()
+	if rec := w.in(id, gate.StateWaiting); !strings.Contains(w.checks(rec), "the policy file is gone from the default branch") {
+		t.Errorf("expected it to say so, got\n%s", w.checks(rec))
+	}
+	w.forge.with(func() { w.forge.fileErr = nil })
+	w.ring(gate.Ring{Repository: gatetest.Repository()})
+	w.settle()
+	w.watched()
+	w.in(id, gate.StatePublished)
+}

@@ -88,6 +88,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string, want Audience) (gate.
 	c := t.claims
 	w := reading{issuer: iss.Issuer, audiences: iss.audiences(want), now: v.now(), runChecked: want.RunChecked}.workload(c)
 	w.Claims = t.all
+	w.Private = t.all["repository_visibility"] != "public" && t.all["project_visibility"] != "public"
 	err = c.err
 	if err == nil {
 		err = iss.agrees(ctx, t)

@@ -55,7 +55,7 @@ func TestGitLabWorkload(t *testing.T) {
 	w.Claims = nil
 	want := gate.Workload{
 		Forge: "here", Kind: gate.GitLab, Issuer: i.URL, Audience: public, TokenID: "a1b2",
-		IssuedAt: i.now, Expires: i.now.Add(300 * time.Second),
+		IssuedAt: i.now, Expires: i.now.Add(300 * time.Second), Private: true,
 		Repository: gate.RepositoryID{Forge: "here", ID: 20}, RepositoryName: "acme/tools/widget",
 		Owner: gate.AccountID{Forge: "here", ID: 72}, Ref: "refs/tags/v1.4.0", Commit: sha,
 		Workflow: "gitlab.example.org/acme/tools/widget//.gitlab-ci.yml", WorkflowRef: "refs/tags/v1.4.0", WorkflowCommit: sha,
