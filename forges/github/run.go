@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/gate"
 )
@@ -31,52 +32,108 @@ type jobJSON struct {
 	Status      string `json:"status"`
 	RunID       int64  `json:"run_id"`
 	RunAttempt  int64  `json:"run_attempt"`
+	RunURL      string `json:"run_url"`
+	HeadSHA     string `json:"head_sha"`
 	CheckRunURL string `json:"check_run_url"`
 }
 
-// Run reads the run attempt and the job that w says it is (attacks 11, 15 and 18).
-// Where GitHub is too old to name the job in the ID token, the attempt's own state
-// stands for it. Errors: CodeTokenClaims where there is no such run or it is not what the claims say;
+// ofCheckRun reports whether GitHub links the job to a check run.
+func (j jobJSON) ofCheckRun(id int64) bool {
+	return strings.HasSuffix(j.CheckRunURL, "/check-runs/"+strconv.FormatInt(id, 10))
+}
+
+// fits reports whether the job is the one of which w's ID token speaks, in a repository
+// of that full name.
+func (j jobJSON) fits(w gate.Workload, name string) bool {
+	run := strings.ToLower("/repos/" + name + "/actions/runs/" + strconv.FormatInt(w.RunID, 10))
+	return j.ID == w.JobID && j.ofCheckRun(w.JobID) && j.RunID == w.RunID && j.RunAttempt == w.RunAttempt &&
+		strings.HasSuffix(strings.ToLower(j.RunURL), run) && j.HeadSHA == w.Commit && j.Name != "" && j.Status != ""
+}
+
+// Run reads the job that w says it is (attacks 11, 15 and 18). A first attempt's job tells
+// all that the gate asks in one call; else the run attempt and the list of its jobs do.
+// Where GitHub is too old to name the job in the ID token, the attempt's own state stands
+// for it. Errors: CodeTokenClaims where there is no such run or it is not what the claims say;
 // kind Unavailable where it cannot be read, or the job is not listed yet.
 func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error) {
-	op := fmt.Sprintf("read run %d attempt %d of %s", w.RunID, w.RunAttempt, w.RepositoryName)
-	var run runJSON
-	var job jobJSON
-	err := f.with(ctx, w.Repository, w.RepositoryName, func(repo *repository) (err error) {
-		attempt := repo.at("actions", "runs", strconv.FormatInt(w.RunID, 10), "attempts", strconv.FormatInt(w.RunAttempt, 10))
-		if err := repo.get(ctx, &run, nil, attempt...); err != nil {
-			gone, unsure := repo.gone(err)
-			if gone {
-				return noRun(w, err)
-			}
-			return cmp.Or(unsure, err)
+	var facts gate.RunFacts
+	err := f.with(ctx, w.Repository, w.RepositoryName, func(repo *repository) error {
+		found, ok, err := repo.firstJob(ctx, w)
+		if err == nil && !ok {
+			found, err = repo.attempt(ctx, w)
 		}
-		if w.JobID != 0 {
-			job, err = repo.job(ctx, attempt, w)
-		}
+		facts = found
 		return err
 	})
 	if err != nil {
-		return gate.RunFacts{}, workError(op, w.Repository, err)
+		return gate.RunFacts{}, workError(readRun(w), w.Repository, err)
 	}
-	if run.ID != w.RunID || run.RunAttempt != w.RunAttempt || run.Repository.ID != w.Repository.ID || run.Event != w.Event {
-		return gate.RunFacts{}, &gate.Error{
-			Kind: gate.Unidentified, Code: gate.CodeTokenClaims, Text: "the run is not what the ID token says",
-			Expected: fmt.Sprintf("run %d attempt %d on %s", w.RunID, w.RunAttempt, w.Event),
-			Got:      fmt.Sprintf("run %d attempt %d on %s", run.ID, run.RunAttempt, run.Event), Fix: "ask with the ID token of the job itself",
-			Claims: []gate.ClaimCheck{
-				{Claim: "run_id", Expected: fmt.Sprintf("%d, as GitHub says", run.ID), OK: run.ID == w.RunID},
-				{Claim: "run_attempt", Expected: fmt.Sprintf("%d, as GitHub says", run.RunAttempt), OK: run.RunAttempt == w.RunAttempt},
-				{Claim: "repository_id", Expected: fmt.Sprintf("%d, as GitHub says", run.Repository.ID), OK: run.Repository.ID == w.Repository.ID},
-				{Claim: "event_name", Expected: run.Event + ", as GitHub says", OK: run.Event == w.Event},
-			},
+	return facts, nil
+}
+
+func readRun(w gate.Workload) string {
+	return fmt.Sprintf("read run %d attempt %d of %s", w.RunID, w.RunAttempt, w.RepositoryName)
+}
+
+// otherNumbers stands among the refusals that are remembered for the answer that jobs are
+// not numbered like their check runs. It is no repository's number.
+const otherNumbers = 0
+
+// firstJob asks for the job by its check run's number; ok is false where the answer does
+// not show that it is the same job, and then says nothing. GitHub links the two and calls
+// their numbers equal nowhere, so the job itself has to name its check run, its run, attempt,
+// commit and repository. Who triggered a first attempt is the run's actor ("the account
+// that triggered the initial workflow run"), whom the ID token names, as it does the event.
+// A later attempt may be anybody's, and goes the long way (attack 15).
+func (r *repository) firstJob(ctx context.Context, w gate.Workload) (facts gate.RunFacts, ok bool, err error) {
+	told := w.RunAttempt == 1 && w.JobID > 0 && w.RunID > 0 && isSHA(w.Commit) && w.Actor.ID.ID > 0 && w.Actor.ID.Forge == r.forge.cfg.Forge
+	// The name of which the token speaks is minutes old; the one last read may be a former one.
+	if !told || !strings.EqualFold(w.RepositoryName, r.owner+"/"+r.name) || r.forge.memory.refuses(otherNumbers, r.forge.cfg.Now()) {
+		return gate.RunFacts{}, false, nil
+	}
+	var job jobJSON
+	err = r.get(ctx, &job, nil, r.at("actions", "jobs", strconv.FormatInt(w.JobID, 10))...)
+	switch {
+	case isNotFound(err):
+		return gate.RunFacts{}, false, nil // nothing follows from it: the list of jobs tells
+	case err != nil:
+		return gate.RunFacts{}, false, err
+	case !job.fits(w, r.owner+"/"+r.name):
+		return gate.RunFacts{}, false, nil
+	}
+	return gate.RunFacts{
+		RunID: job.RunID, Attempt: job.RunAttempt, Commit: job.HeadSHA, Job: job.Name,
+		InProgress: job.Status == "in_progress", Actors: []gate.Account{w.Actor},
+	}, true, nil
+}
+
+// refuses reports whether a refusal is remembered and young enough to be believed.
+func (m *memory) refuses(key int64, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, has := m.plain[key]
+	return has && now.Before(at.Add(plainAge))
+}
+
+// attempt reads the run attempt and finds the job among those it lists.
+func (r *repository) attempt(ctx context.Context, w gate.Workload) (gate.RunFacts, error) {
+	var run runJSON
+	at := r.at("actions", "runs", strconv.FormatInt(w.RunID, 10), "attempts", strconv.FormatInt(w.RunAttempt, 10))
+	if err := r.get(ctx, &run, nil, at...); err != nil {
+		gone, unsure := r.gone(err)
+		if gone {
+			return gate.RunFacts{}, noRun(w, err)
 		}
+		return gate.RunFacts{}, cmp.Or(unsure, err)
+	}
+	if err := run.check(w); err != nil {
+		return gate.RunFacts{}, err
 	}
 	facts := gate.RunFacts{RunID: run.ID, Attempt: run.RunAttempt, Commit: run.HeadSHA, InProgress: run.Status == "in_progress"}
 	for _, u := range []*userJSON{run.Actor, run.TriggeringActor} {
-		a, ok := f.toAccount(u)
+		a, ok := r.forge.toAccount(u)
 		if !ok {
-			return gate.RunFacts{}, unexpected(op, "GitHub does not say who started it")
+			return gate.RunFacts{}, unexpected(readRun(w), "GitHub does not say who started it")
 		}
 		if !slices.ContainsFunc(facts.Actors, func(b gate.Account) bool { return b.ID == a.ID }) {
 			facts.Actors = append(facts.Actors, a)
@@ -85,8 +142,34 @@ func (f *Forge) Run(ctx context.Context, w gate.Workload) (gate.RunFacts, error)
 	if w.JobID == 0 {
 		return facts, nil
 	}
+	job, err := r.job(ctx, at, w)
+	if err != nil {
+		return gate.RunFacts{}, err
+	}
+	if job.ID != w.JobID {
+		r.forge.memory.refused(otherNumbers, r.forge.cfg.Now())
+	}
 	facts.Job, facts.InProgress = job.Name, job.Status == "in_progress"
 	return facts, nil
+}
+
+// check holds the run against what the claims say of it.
+func (run runJSON) check(w gate.Workload) error {
+	claims := []gate.ClaimCheck{
+		{Claim: "run_id", Expected: fmt.Sprintf("%d, as GitHub says", run.ID), OK: run.ID == w.RunID},
+		{Claim: "run_attempt", Expected: fmt.Sprintf("%d, as GitHub says", run.RunAttempt), OK: run.RunAttempt == w.RunAttempt},
+		{Claim: "repository_id", Expected: fmt.Sprintf("%d, as GitHub says", run.Repository.ID), OK: run.Repository.ID == w.Repository.ID},
+		{Claim: "event_name", Expected: run.Event + ", as GitHub says", OK: run.Event == w.Event},
+	}
+	if !slices.ContainsFunc(claims, func(c gate.ClaimCheck) bool { return !c.OK }) {
+		return nil
+	}
+	return &gate.Error{
+		Kind: gate.Unidentified, Code: gate.CodeTokenClaims, Text: "the run is not what the ID token says",
+		Expected: fmt.Sprintf("run %d attempt %d on %s", w.RunID, w.RunAttempt, w.Event),
+		Got:      fmt.Sprintf("run %d attempt %d on %s", run.ID, run.RunAttempt, run.Event), Fix: "ask with the ID token of the job itself",
+		Claims: claims,
+	}
 }
 
 // noRun: GitHub does not know the run attempt, in a repository that it knows.
@@ -110,7 +193,7 @@ func (r *repository) job(ctx context.Context, attempt []string, w gate.Workload)
 	var found []jobJSON
 	err := pages(ctx, r.caller, nil, func(page jobs) (bool, error) {
 		for _, j := range page.Jobs {
-			if strings.HasSuffix(j.CheckRunURL, "/check-runs/"+strconv.FormatInt(w.JobID, 10)) {
+			if j.ofCheckRun(w.JobID) {
 				found = append(found, j)
 			}
 		}
