@@ -67,11 +67,7 @@ func (g *Gate) hear(ctx context.Context, d gate.Delivery) (gate.Heard, error) {
 
 // hearComment reads the comment itself and acts on its command.
 func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, heard *gate.Heard) error {
-	read := port.Comment
-	if port.Glancer != nil {
-		read = port.Glancer.Glance
-	}
-	fact := read(ctx, ref)
+	fact := port.glance(ctx, ref)
 	c, ok := fact.Get()
 	switch {
 	case fact.IsAbsent():
@@ -93,6 +89,18 @@ func (g *Gate) hearComment(ctx context.Context, port Port, ref gate.CommentRef, 
 		return nil
 	}
 	return g.obey(ctx, c, cmd, heard)
+}
+
+// glance reads a comment for as little as it takes. What touched it without changing its
+// body looks like an edit at a glance: that is read in full.
+func (p Port) glance(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment] {
+	if p.Glancer != nil {
+		fact := p.Glancer.Glance(ctx, ref)
+		if c, ok := fact.Get(); !ok || !c.Edited {
+			return fact
+		}
+	}
+	return p.Comment(ctx, ref)
 }
 
 // speaks reports whether a comment may hold a command: a person wrote it, and it is as
