@@ -56,7 +56,7 @@ func (s *stage) blind(policy func(), f forgetest.Fault) *request {
 
 func TestForgeFaults(t *testing.T) {
 	// Where GraphQL tells no rights, REST is asked.
-	restAlone := githubtest.Options{Switches: githubtest.Switches{NoCollaboratorsForApps: true}}
+	restAlone := githubtest.Options{Switches: githubtest.Switches{NoCollaboratorsForApps: true, NoRulesByGraphQL: true}}
 	rows := []row{
 		{name: "attack 71: the rate limit is used up", on: "github", github: githubtest.Options{RateLimit: 60}, play: func(s *stage) {
 			c := s.widget()
@@ -113,7 +113,7 @@ func TestForgeFaults(t *testing.T) {
 			r := s.blind(func() {}, forgetest.Fault{Path: "/collaborators/bo/permission", Status: http.StatusOK, Body: body})
 			r.waits(gate.CheckApprovals, "that of @bo does not count")
 		}},
-		{name: "attack 74: a protection without its values", policy: two, play: func(s *stage) {
+		{name: "attack 74: a protection without its values", policy: two, github: restAlone, play: func(s *stage) {
 			path, body := "/rules/branches", `[{"type":null,"ruleset_id":1}]`
 			if s.gl != nil {
 				path, body = "/protected_branches", `[{"id":1,"name":"main","allow_force_push":null}]`

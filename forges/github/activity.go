@@ -58,8 +58,21 @@ func ofRef(rows []activityJSON, ref string) []activityJSON {
 
 // logOf is the push log of one of the repository's full refs, newest first. Rows are
 // never taken back, so that of a long log only what came since the last reading is read
-// again, as long as that is on the newest page.
+// again, as long as that is on the newest page; and nothing while the ref is still where
+// it was (see stillLog).
 func (rd *reading) logOf(ctx context.Context, ref string) ([]activityJSON, error) {
+	memory, key, head, now := rd.forge.memory, logKey{rd.facts.ID.ID, ref}, rd.headOf(ref), rd.forge.cfg.Now()
+	if rows, still := memory.still(memory.bases, key, head, now); still {
+		return rows, nil
+	}
+	rows, err := rd.askLogOf(ctx, ref)
+	if err == nil {
+		memory.keepBase(key, stillLog{head, now, rows})
+	}
+	return rows, err
+}
+
+func (rd *reading) askLogOf(ctx context.Context, ref string) ([]activityJSON, error) {
 	log := rd.newest(ctx)
 	if log.err != nil {
 		return nil, log.err

@@ -65,6 +65,7 @@ func New(cfg Config) (*Forge, error) {
 			return nil, fmt.Errorf("configure GitHub forge %q: %w", cfg.Forge, err)
 		}
 	}
+	f.client = forges.BoundAnswers(f.client) // no answer that is read here is anything but JSON
 	if _, err := ghinstallation.NewAppsTransport(f.transport(), cfg.AppID, cfg.PrivateKey); err != nil {
 		return nil, fmt.Errorf("configure GitHub forge %q: App's private key: expected an RSA key in PEM: %w", cfg.Forge, err)
 	}

@@ -289,7 +289,8 @@ type repositoryJSON struct {
 	Private       bool   `json:"private"`
 	HTMLURL       string `json:"html_url"`
 	Owner         struct {
-		ID int64 `json:"id"`
+		ID   int64  `json:"id"`
+		Type string `json:"type"`
 	} `json:"owner"`
 }
 
@@ -405,7 +406,7 @@ func (f *Forge) read(ctx context.Context, r reached, id gate.RepositoryID) (*rep
 	return &repository{
 		caller: c, forge: f, slug: r.slug, owner: owner, name: name,
 		facts: gate.RepositoryFacts{
-			ID: id, Owner: f.account(raw.Owner.ID), FullName: raw.FullName,
+			ID: id, Owner: f.account(raw.Owner.ID), OwnerIsUser: raw.Owner.Type == "User", FullName: raw.FullName,
 			DefaultBranch: raw.DefaultBranch, Private: raw.Private, URL: raw.HTMLURL,
 		},
 	}, nil

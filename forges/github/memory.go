@@ -17,9 +17,14 @@ type memory struct {
 	comments map[int64]keptComment
 	ancestry map[ancestryKey]bool
 	logs     map[logKey]keptLog
+	bases    map[logKey]stillLog // of branches that releases come from
+	heads    map[logKey]stillLog // of merged pull requests' branches, by refs/pull/N/head
 	owners   map[fileKey]gate.Fact[gate.OwnersFile]
 	empty    map[place]time.Time // when it was read
-	plain    map[int64]time.Time // repositories of which GraphQL does not show Apps everything, and when it was asked
+	// plain and unruled are repositories of which GraphQL does not show Apps everything (unruled:
+	// the rules in force), and when it was asked.
+	plain, unruled map[int64]time.Time
+	hidden         map[rulesetKey]time.Time // rulesets whose bypass list REST did not show, and when
 }
 
 const (
@@ -35,6 +40,8 @@ type fileKey struct {
 	repository int64
 	commit     string
 }
+
+type rulesetKey struct{ repository, ruleset int64 }
 
 // logKey is the push log of one full ref.
 type logKey struct {
@@ -76,7 +83,8 @@ type ancestryKey struct {
 func newMemory() *memory {
 	return &memory{
 		pulls: map[rangeKey]keptPulls{}, comments: map[int64]keptComment{}, ancestry: map[ancestryKey]bool{}, logs: map[logKey]keptLog{},
-		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]time.Time{}, empty: map[place]time.Time{},
+		bases: map[logKey]stillLog{}, heads: map[logKey]stillLog{},
+		owners: map[fileKey]gate.Fact[gate.OwnersFile]{}, plain: map[int64]time.Time{}, unruled: map[int64]time.Time{}, hidden: map[rulesetKey]time.Time{}, empty: map[place]time.Time{},
 	}
 }
 
@@ -95,7 +103,9 @@ const maxHinted = 20
 func (m *memory) hints(r gate.Request, since string, needs gate.Needs, now time.Time) hints {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h := hints{comments: map[int64]keptComment{}, extras: !now.Before(m.plain[r.Repository.ID].Add(plainAge)), thread: needs.Thread}
+	h := hints{comments: map[int64]keptComment{}, thread: needs.Thread}
+	h.extras = !now.Before(m.plain[r.Repository.ID].Add(plainAge))
+	h.rules = !now.Before(m.unruled[r.Repository.ID].Add(plainAge))
 	all, known := m.pulls[rangeKey{r.Repository.ID, since, r.Commit}]
 	if h.recent, h.commits = !known, recentCommits; known {
 		h.commits = all.commits
@@ -129,6 +139,22 @@ func (m *memory) holds(k ancestryKey) (is, known bool) {
 
 func (m *memory) refused(repository int64, now time.Time) {
 	keep(m, m.plain, maxRemembered, repository, now)
+}
+
+// answeredWithout notes what was wanted, and is missing in what GitHub answered at last.
+func (m *memory) answeredWithout(repository int64, wanted, answered hints, now time.Time) {
+	if wanted.extras && !answered.extras {
+		m.refused(repository, now)
+	}
+	if wanted.rules && !answered.rules {
+		keep(m, m.unruled, maxRemembered, repository, now)
+	}
+}
+
+func (m *memory) hides(k rulesetKey, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return now.Before(m.hidden[k].Add(plainAge))
 }
 
 func (m *memory) kept(id int64) (keptComment, bool) {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -27,11 +26,11 @@ func (f *Forge) Prove(r *http.Request, body []byte) (gate.Delivery, error) {
 		return gate.Delivery{}, malformed("the delivery is not JSON", "Content-Type application/json", r.Header.Get("Content-Type"),
 			"set the webhook's content type to application/json")
 	}
-	event, err := oneHeader(r.Header, "X-GitHub-Event", `^[a-z][a-z0-9_]{0,63}$`)
+	event, err := oneHeader(r.Header, "X-GitHub-Event", "a name in small letters", isEvent)
 	if err != nil {
 		return gate.Delivery{}, err
 	}
-	id, err := oneHeader(r.Header, "X-GitHub-Delivery", `^[A-Za-z0-9-]{1,100}$`)
+	id, err := oneHeader(r.Header, "X-GitHub-Delivery", "a GUID", isGUID)
 	if err != nil {
 		return gate.Delivery{}, err
 	}
@@ -47,7 +46,7 @@ func (f *Forge) Prove(r *http.Request, body []byte) (gate.Delivery, error) {
 		return gate.Delivery{}, err
 	}
 	return gate.Delivery{
-		Forge: f.cfg.Forge, ID: id, Event: event, Body: body, Received: f.cfg.Now(), Thread: p.order(event),
+		Forge: f.cfg.Forge, ID: id, Event: event, Body: body, Received: f.cfg.Now(), Thread: p.order(event), Tenant: f.tenantOf(p),
 	}, nil
 }
 
@@ -90,10 +89,24 @@ func short(s string) string {
 	return s
 }
 
-func oneHeader(h http.Header, name, pattern string) (string, error) {
+// isEvent and isGUID bound what of a header is kept: an event's name is small letters, digits
+// and underscores and begins with a letter, a GUID is letters, digits and dashes.
+func isEvent(s string) bool {
+	return s != "" && len(s) <= 64 && s[0] >= 'a' && s[0] <= 'z' && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+	})
+}
+
+func isGUID(s string) bool {
+	return s != "" && len(s) <= 100 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+}
+
+func oneHeader(h http.Header, name, form string, fits func(string) bool) (string, error) {
 	values := h.Values(name)
-	if len(values) != 1 || !regexp.MustCompile(pattern).MatchString(values[0]) {
-		return "", malformed("the delivery's header "+name+" is missing or odd", name+" once, of the form "+pattern,
+	if len(values) != 1 || !fits(values[0]) {
+		return "", malformed("the delivery's header "+name+" is missing or odd", name+" once: "+form,
 			strings.Join(values, ", "), "send it again from the App's settings, Advanced, Recent Deliveries")
 	}
 	return values[0], nil
@@ -101,10 +114,11 @@ func oneHeader(h http.Header, name, pattern string) (string, error) {
 
 // payload is what the gate takes from a webhook's body, all of it a hint.
 type payload struct {
-	Action     string     `json:"action"`
-	Repository *numbered  `json:"repository"`
-	Issue      *issueHint `json:"issue"`
-	Pull       *struct {
+	Action       string     `json:"action"`
+	Installation *numbered  `json:"installation"`
+	Repository   *numbered  `json:"repository"`
+	Issue        *issueHint `json:"issue"`
+	Pull         *struct {
 		Number int64 `json:"number"`
 	} `json:"pull_request"`
 	Changes json.RawMessage `json:"changes"` // an object of many shapes
@@ -145,6 +159,20 @@ func parsePayload(body []byte) (payload, error) {
 		return payload{}, e
 	}
 	return p, nil
+}
+
+// tenantOf is whose delivery it is: of one installation, which GitHub names in all that it
+// sends to an App (docs, "Webhook events and payloads"), under its signature; else of the
+// repository. An owner's repositories take their turns together, so that nobody gets
+// more turns by making more of them.
+func (f *Forge) tenantOf(p payload) string {
+	switch {
+	case p.Installation != nil && p.Installation.ID > 0:
+		return string(f.cfg.Forge) + ":installation/" + strconv.FormatInt(p.Installation.ID, 10)
+	case p.Repository != nil && p.Repository.ID > 0:
+		return f.repositoryID(p.Repository.ID).String()
+	}
+	return string(f.cfg.Forge) + ":" // names nobody
 }
 
 // order is the thread whose deliveries keep their order.

@@ -133,16 +133,30 @@ func (rd *reading) detail(ctx context.Context, p *pull, c *gate.Change) {
 	all.Wait()
 }
 
-// pushers reads the log of the head's branch, in the fork where it lies in one. Where
-// GitHub does not show a fork's log they are those that the pull request itself tells, and
-// the change c is marked (see forkPushers).
+// pushers reads the log of the head's branch, in the fork where it lies in one, and again
+// only where the head is another (see stillLog).
 func (rd *reading) pushers(ctx context.Context, p *pull, c *gate.Change) gate.Fact[[]gate.Account] {
+	memory, now := rd.forge.memory, rd.forge.cfg.Now()
+	key := logKey{rd.facts.ID.ID, fmt.Sprintf("refs/pull/%d/head", p.Number)}
+	if rows, still := memory.still(memory.heads, key, p.Head.SHA, now); still {
+		return rd.forge.headPushers(rows, p.pullJSON)
+	}
+	pushers, rows := rd.askPushers(ctx, p, c)
+	if rows != nil {
+		memory.keepHead(key, stillLog{p.Head.SHA, now, rows}, pushers)
+	}
+	return pushers
+}
+
+// askPushers also gives the log that says so. Where GitHub does not show a fork's log they
+// are those that the pull request itself tells, and the change c is marked (see forkPushers).
+func (rd *reading) askPushers(ctx context.Context, p *pull, c *gate.Change) (gate.Fact[[]gate.Account], []activityJSON) {
 	if p.Head.Repo == nil {
-		return rd.forkPushers(ctx, p, c, "a fork that is gone")
+		return rd.forkPushers(ctx, p, c, "a fork that is gone"), nil
 	}
 	owner, name, ok := cut(p.Head.Repo.FullName)
 	if !ok {
-		return gate.Unknown[[]gate.Account]("GitHub does not name the repository it came from")
+		return gate.Unknown[[]gate.Account]("GitHub does not name the repository it came from"), nil
 	}
 	ref := "refs/heads/" + p.Head.Ref
 	if p.Head.Repo.ID == rd.facts.ID.ID {
@@ -150,22 +164,22 @@ func (rd *reading) pushers(ctx context.Context, p *pull, c *gate.Change) gate.Fa
 		rows := ofRef(log.rows, ref)
 		pushers, settled := rd.forge.pushersIn(rows, p.pullJSON)
 		if log.err == nil && (log.complete || settled) {
-			return pushers
+			return pushers, rows
 		}
 	}
 	log, err := rd.activityOf(ctx, owner, name, ref)
 	fork := p.Head.Repo.ID != rd.facts.ID.ID
 	switch {
 	case fork && hidden(err):
-		return rd.forkPushers(ctx, p, c, p.Head.Repo.FullName)
+		return rd.forkPushers(ctx, p, c, p.Head.Repo.FullName), nil
 	case err != nil:
-		return gate.Unknown[[]gate.Account](fmt.Sprintf("the activity log of %s: %s", p.Head.Repo.FullName, why(err)))
+		return gate.Unknown[[]gate.Account](fmt.Sprintf("the activity log of %s: %s", p.Head.Repo.FullName, why(err))), nil
 	}
 	pushers := rd.forge.headPushers(log, p.pullJSON)
 	if fork && !pushers.IsKnown() {
-		return rd.forkPushers(ctx, p, c, p.Head.Repo.FullName)
+		return rd.forkPushers(ctx, p, c, p.Head.Repo.FullName), nil
 	}
-	return pushers
+	return pushers, log
 }
 
 // reviewJSON is REST API's schema pull-request-review, in part.

@@ -10,7 +10,10 @@ import (
 
 // TestWhoMayPush is Protection.Push: who may push without a pull request (attacks 27 and
 // 29). Each classic row is read by GraphQL and by REST, which have to agree.
-func TestWhoMayPush(t *testing.T) {
+func TestWhoMayPush(t *testing.T) { bothWays(t, whoMayPush) }
+
+func whoMayPush(t *testing.T, o githubtest.Options) {
+	t.Helper()
 	guarded := forgetest.Protection{Ref: mainRef, Reviews: 1}
 	open := forgetest.Protection{Ref: mainRef}
 	exempt := forgetest.Protection{Ref: mainRef, Reviews: 1, AdminsExempt: true}
@@ -102,7 +105,7 @@ func TestWhoMayPush(t *testing.T) {
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newTeam(t, githubtest.Options{})
+			w := newTeam(t, o)
 			w.AddTeam(w.repo, "ops")
 			for i, set := range row.sets {
 				id := w.AddRuleset(w.repo, set)

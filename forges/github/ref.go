@@ -17,6 +17,7 @@ type refNode struct {
 	Prefix string       `json:"prefix"`
 	Target *tagNode     `json:"target"`
 	Rule   *classicNode `json:"branchProtectionRule"`
+	Rules  *rulesNode   `json:"rules"`
 }
 
 // tagNode is what a ref points to: GraphQL's type Tag, or another object of which only

@@ -69,14 +69,23 @@ func (a bypassActor) String() string {
 	return s
 }
 
-// branchRules reads the active rules of a branch, those of the organisation included
-// (REST API, "Get rules for a branch": rulesets that only evaluate are not listed,
-// attack 30), one source per ruleset. It is never absent: no rules are no sources.
+// branchRules reads the active rules of a branch, those of the organisation included, out of
+// the snapshot where that has all of them (REST API, "Get rules for a branch": rulesets
+// that only evaluate are not listed, attack 30), one source per ruleset. It is never absent: no rules are no sources.
 func (rd *reading) branchRules(ctx context.Context, branch string) gate.Fact[[]ruleSource] {
+	if all, bypass, whole := rd.snap.inForce[branch].rest(); whole {
+		return rd.sources(ctx, all, bypass)
+	}
 	all, err := list[ruleJSON](ctx, rd.caller, nil, rd.at("rules", "branches", branch)...)
 	if err != nil {
 		return gate.Unknown[[]ruleSource](why(err))
 	}
+	return rd.sources(ctx, all, nil)
+}
+
+// sources makes them of the rules. A bypass list that is not told yet is read; where
+// GraphQL told the rules, one that REST hid less than an hour ago counts as hidden still.
+func (rd *reading) sources(ctx context.Context, all []ruleJSON, bypass map[int64][]bypassActor) gate.Fact[[]ruleSource] {
 	byRuleset := map[int64][]ruleJSON{}
 	var order []int64
 	for _, r := range all {
@@ -94,9 +103,21 @@ func (rd *reading) branchRules(ctx context.Context, branch string) gate.Fact[[]r
 	var each sync.WaitGroup
 	for i, id := range order {
 		each.Go(func() {
-			if out[i], errs[i] = rules(id, byRuleset[id]); errs[i] == nil {
-				// The rules stand even where the bypass list could not be read.
+			if out[i], errs[i] = rules(id, byRuleset[id]); errs[i] != nil {
+				return
+			}
+			list, told := bypass[id]
+			hiddenKey := rulesetKey{rd.facts.ID.ID, id}
+			switch {
+			case told:
+				out[i].setBypass(&list, nil)
+			case bypass != nil && rd.forge.memory.hides(hiddenKey, rd.forge.cfg.Now()):
+				out[i].setBypass(nil, nil)
+			default: // the rules stand even where the bypass list could not be read
 				set, err := rd.ruleset(ctx, id)
+				if err == nil && set.BypassActors == nil {
+					keep(rd.forge.memory, rd.forge.memory.hidden, maxRemembered, hiddenKey, rd.forge.cfg.Now())
+				}
 				out[i].setBypass(set.BypassActors, err)
 			}
 		})

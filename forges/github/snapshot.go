@@ -23,6 +23,7 @@ type snapshot struct {
 	pulls    map[int64]*pull
 	comments map[int64]commentAgain
 	rules    map[string]*classicNode // by branch; nil where GraphQL shows none
+	inForce  map[string]*rulesNode   // likewise, of rulesets
 	people   *peopleNode             // nil where not asked for
 	thread   *threadNode             // likewise
 }
@@ -40,7 +41,8 @@ type repositoryNode struct {
 	IsPrivate     *bool  `json:"isPrivate"`
 	URL           string `json:"url"`
 	Owner         *struct {
-		DatabaseID int64 `json:"databaseId"`
+		Kind       string `json:"__typename"`
+		DatabaseID int64  `json:"databaseId"`
 	} `json:"owner"`
 	DefaultBranchRef *struct {
 		Name   string `json:"name"`
@@ -48,13 +50,14 @@ type repositoryNode struct {
 			OID  string     `json:"oid"`
 			File *entryNode `json:"file"`
 		} `json:"target"`
-		Rule *classicNode `json:"branchProtectionRule"`
+		Rule  *classicNode `json:"branchProtectionRule"`
+		Rules *rulesNode   `json:"rules"`
 	} `json:"defaultBranchRef"`
 }
 
 // repositoryFields asks for a repositoryNode but the file.
 const repositoryFields = `databaseId nameWithOwner isPrivate url
-    owner { ... on User { databaseId } ... on Organization { databaseId } }`
+    owner { __typename ... on User { databaseId } ... on Organization { databaseId } }`
 
 // historyNode is a commit with the first page of the history behind it, itself the first.
 type historyNode struct {
@@ -87,13 +90,33 @@ type hints struct {
 	thread gate.Thread // zero: none
 	// extras asks for collaborators and classic protection, which REST tells too.
 	extras bool
+	// rules asks for the rules in force, which REST tells too.
+	rules bool
 }
 
 // firm leaves out what may be gone by now.
-func (h hints) firm() hints { return hints{extras: h.extras} }
+func (h hints) firm() hints { return hints{extras: h.extras, rules: h.rules} }
 
 func (h hints) isFirm() bool {
 	return len(h.pulls) == 0 && len(h.comments) == 0 && !h.recent && h.thread == gate.Thread{}
+}
+
+// tries are what to ask for, one after the other where GitHub has errors.
+func (h hints) tries() []hints {
+	out := []hints{h}
+	if !h.isFirm() {
+		out = append(out, h.firm())
+	}
+	if h.rules {
+		out = append(out, hints{extras: h.extras})
+	}
+	if h.extras {
+		out = append(out, hints{rules: h.rules})
+	}
+	if h.rules && h.extras {
+		out = append(out, hints{})
+	}
+	return out
 }
 
 // recentPulls is how many pull requests are asked for on the chance that they are wanted,
@@ -124,9 +147,15 @@ func (rd *reading) snapshotQuery(h hints) string {
 	if h.extras {
 		rule = " " + classicFields
 	}
+	ofDefault, ofRef := rule, rule
+	if h.rules && rd.request.IsTag() {
+		ofDefault += " " + rulesFields
+	} else if h.rules { // the branch that a release of a branch comes from is that branch
+		ofRef += " " + rulesFields
+	}
 	text.WriteString("query Release($owner: String!, $name: String!, $ref: String!, $head: GitObjectID!, $after: String) {\n" +
-		"  repository(owner: $owner, name: $name) {\n    " + repositoryFields + "\n    defaultBranchRef { name target { oid }" + rule + " }\n" +
-		"    ref(qualifiedName: $ref) { name prefix " + peeled + rule + " }\n" +
+		"  repository(owner: $owner, name: $name) {\n    " + repositoryFields + "\n    defaultBranchRef { name target { oid }" + ofDefault + " }\n" +
+		"    ref(qualifiedName: $ref) { name prefix " + peeled + ofRef + " }\n" +
 		"    head: object(oid: $head) { ... on Commit { oid history(first: 100) { totalCount nodes { ...C ...P } pageInfo { hasNextPage endCursor } } " + own + " } }\n")
 	if since := rd.firstSince(); isSHA(since) {
 		fmt.Fprintf(&text, "    since: object(oid: %q) { ... on Commit { oid history(first: 100) { totalCount nodes { oid } } } }\n", since)
@@ -178,7 +207,8 @@ func (rd *reading) readSnapshot(answer map[string]json.RawMessage, h hints) (*sn
 	}
 	out := &snapshot{
 		facts: facts, ref: main.Ref, head: main.Head, since: main.Since, people: main.People, thread: main.Thread,
-		rules: map[string]*classicNode{facts.DefaultBranch: main.DefaultBranchRef.Rule}, pulls: map[int64]*pull{}, comments: map[int64]commentAgain{},
+		rules:   map[string]*classicNode{facts.DefaultBranch: main.DefaultBranchRef.Rule},
+		inForce: map[string]*rulesNode{facts.DefaultBranch: main.DefaultBranchRef.Rules}, pulls: map[int64]*pull{}, comments: map[int64]commentAgain{},
 	}
 	if t := main.DefaultBranchRef.Target; t != nil {
 		out.branch = t.OID
@@ -187,7 +217,7 @@ func (rd *reading) readSnapshot(answer map[string]json.RawMessage, h hints) (*sn
 		return nil, err
 	}
 	if out.ref != nil && out.ref.Prefix == "refs/heads/" {
-		out.rules[out.ref.Name] = out.ref.Rule
+		out.rules[out.ref.Name], out.inForce[out.ref.Name] = out.ref.Rule, out.ref.Rules
 	}
 	rd.takeRecent(out, main.Recent.Nodes)
 	for _, n := range h.pulls {
@@ -233,7 +263,7 @@ func (f *Forge) factsOf(n repositoryNode, id gate.RepositoryID) (gate.Repository
 		return gate.RepositoryFacts{}, fmt.Errorf("repository %s: GraphQL calls it %q", id, n.NameWithOwner)
 	}
 	return gate.RepositoryFacts{
-		ID: id, Owner: f.account(n.Owner.DatabaseID), FullName: n.NameWithOwner,
+		ID: id, Owner: f.account(n.Owner.DatabaseID), OwnerIsUser: n.Owner.Kind == "User", FullName: n.NameWithOwner,
 		DefaultBranch: n.DefaultBranchRef.Name, Private: *n.IsPrivate, URL: n.URL,
 	}, nil
 }
@@ -264,23 +294,16 @@ func (rd *reading) firstSince() string {
 
 // take asks for the snapshot with what else is wanted at once. Where GitHub has errors for
 // that, it asks without what may be gone or hidden by itself (a comment, a fork), then without what it may not show
-// to an App, which is then asked of REST from here on.
+// to an App, or not know, which is then asked of REST from here on.
 func (rd *reading) take(ctx context.Context) error {
 	h := rd.forge.memory.hints(rd.request, rd.firstSince(), rd.needs, rd.forge.cfg.Now())
-	tries := []hints{h}
-	if !h.isFirm() {
-		tries = append(tries, h.firm())
-	}
-	if h.extras {
-		tries = append(tries, hints{})
-	}
 	var snap *snapshot
 	var err error
 	at := rd.forge.cfg.Now()
-	for _, try := range tries {
+	for _, try := range h.tries() {
 		snap, err = rd.snapshot(ctx, try)
-		if err == nil && h.extras && !try.extras {
-			rd.forge.memory.refused(rd.facts.ID.ID, rd.forge.cfg.Now())
+		if err == nil {
+			rd.forge.memory.answeredWithout(rd.facts.ID.ID, h, try, rd.forge.cfg.Now())
 		}
 		if err == nil || !inPart(err) {
 			break

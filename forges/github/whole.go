@@ -12,9 +12,9 @@ import (
 // the schema too; without them nothing can be told of the rest.
 func mayBeNull() []string {
 	return []string{
-		"actor", "author", "baseRef", "branchProtectionRule", "checkRuns", "commit", "endCursor", "file", "head",
-		"headRepository", "lastEditedAt", "mergeCommit", "mergedAt", "mergedBy", "node", "object", "ours", "permissionSources",
-		"ref", "requiredApprovingReviewCount", "roleName", "signature", "since", "startCursor", "submittedAt", "tagger", "talk",
+		"actor", "author", "baseRef", "branchProtectionRule", "bypassActors", "checkRuns", "commit", "endCursor", "file", "head",
+		"headRepository", "lastEditedAt", "mergeCommit", "mergedAt", "mergedBy", "node", "object", "ours", "parameters", "permissionSources",
+		"ref", "repositoryRoleDatabaseId", "requiredApprovingReviewCount", "roleName", "signature", "since", "startCursor", "submittedAt", "tagger", "talk",
 		"text", "user",
 	}
 }

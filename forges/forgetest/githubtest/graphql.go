@@ -43,7 +43,7 @@ func newGraphQL() graphQL {
 		schema:    gqlparser.MustLoadSchema(&ast.Source{Name: "schema.graphql", Input: graphQLSchema}),
 		resolvers: map[string]resolver{},
 	}
-	for _, part := range []map[string]resolver{rootFields(), codeFields(), fileFields(), pullFields(), talkFields(), listFields(), ruleFields(), peopleFields()} {
+	for _, part := range []map[string]resolver{rootFields(), codeFields(), fileFields(), pullFields(), talkFields(), listFields(), ruleFields(), inForceFields(), peopleFields()} {
 		for name, f := range part {
 			g.resolvers[name] = f
 		}

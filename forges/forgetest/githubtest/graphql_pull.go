@@ -266,7 +266,8 @@ func listFields() map[string]resolver {
 		"CheckRunConnection", "CheckSuiteConnection", "CommitConnection", "CommitHistoryConnection", "GitActorConnection", "IssueCommentConnection",
 		"PullRequestCommitConnection", "PullRequestConnection", "PullRequestReviewConnection", "RepositoryCollaboratorConnection",
 		"UserConnection", "PullRequestTimelineItemsConnection", "BypassForcePushAllowanceConnection",
-		"BypassPullRequestAllowanceConnection", "PushAllowanceConnection",
+		"BypassPullRequestAllowanceConnection", "PushAllowanceConnection", "RepositoryRuleConnection",
+		"RepositoryRulesetBypassActorConnection",
 	} {
 		out[kind+".nodes"] = func(_ *call, of any, _ map[string]any) any { return of.(connection).nodes }
 		out[kind+".totalCount"] = func(_ *call, of any, _ map[string]any) any { return of.(connection).total }

@@ -23,8 +23,8 @@ func (c *call) classicNode(x refNode) any {
 func ruleFields() map[string]resolver {
 	out := map[string]resolver{
 		"Ref.branchProtectionRule": func(c *call, of any, _ map[string]any) any { return c.classicNode(of.(refNode)) },
-		"App.databaseId":           func(*call, any, map[string]any) any { return appID },
-		"App.id":                   func(*call, any, map[string]any) any { return nodeID("A", appID) },
+		"App.databaseId":           func(_ *call, of any, _ map[string]any) any { return appNumber(of) },
+		"App.id":                   func(_ *call, of any, _ map[string]any) any { return nodeID("A", appNumber(of)) },
 		"App.name":                 func(*call, any, map[string]any) any { return appSlug },
 		"App.slug":                 func(*call, any, map[string]any) any { return appSlug },
 		"Team.databaseId":          func(_ *call, of any, _ map[string]any) any { return of.(*team).id },
@@ -70,6 +70,14 @@ func ruleFields() map[string]resolver {
 		out[list.kind+".id"] = func(*call, any, map[string]any) any { return nodeID("BPA", 1) }
 	}
 	return out
+}
+
+// appNumber is that of an App by its number, else the gate's own.
+func appNumber(of any) int64 {
+	if id, is := of.(int64); is {
+		return id
+	}
+	return appID
 }
 
 func (x ruleNode) pushers() Allowed {

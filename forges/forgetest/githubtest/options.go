@@ -49,6 +49,9 @@ type Switches struct {
 	// NoCollaboratorsForApps refuses Repository.collaborators to Apps. REST lists them with
 	// metadata:read; GraphQL's documentation does not speak of Apps there.
 	NoCollaboratorsForApps bool
+	// NoRulesByGraphQL refuses Ref.rules, which lists the rules in force. REST lists them with
+	// metadata:read; GraphQL's documentation does not speak of Apps there.
+	NoRulesByGraphQL bool
 	// PendingOmitsCustomRules leaves custom protection rules out of a run's pending
 	// deployments; their description speaks of "protection rules" without saying which.
 	PendingOmitsCustomRules bool
