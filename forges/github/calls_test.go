@@ -214,9 +214,9 @@ func TestCallsPerRelease(t *testing.T) {
 		method     forgetest.MergeMethod
 		cold, warm most
 	}{
-		{"github.com, merged", true, forgetest.MergeCommit, most{19, 17}, most{17, 14}},
-		{"github.com, squashed", true, forgetest.Squash, most{19, 17}, most{17, 14}},
-		{"GitHub Enterprise Server, merged", false, forgetest.MergeCommit, most{21, 18}, most{19, 14}},
+		{"github.com, merged", true, forgetest.MergeCommit, most{16, 16}, most{14, 14}},
+		{"github.com, squashed", true, forgetest.Squash, most{16, 16}, most{14, 14}},
+		{"GitHub Enterprise Server, merged", false, forgetest.MergeCommit, most{18, 17}, most{16, 14}},
 	} {
 		s := newStory(t, row.method)
 		if row.hosted {

@@ -9,9 +9,13 @@
 //
 // A reading asks GraphQL once for what changes with the repository: ref, commit and the
 // history back to the last release, the pull requests that brought it with their commits
-// and reviews, the thread, everyone's rights, classic protection. What a former reading
-// found of the same range is asked for by name; else the pull requests merged last are, on
-// the chance. REST tells the rest: the rules in force and the log of pushes, both by ETag, so
-// that looking again is free; and whatever GraphQL does not show in full, or not to Apps.
-// Nothing remembered is evidence: it says only where to look, or is of what cannot change.
+// and reviews, the thread, everyone's rights, classic protection, the rules in force. What a
+// former reading found of the same range is asked for by name; else the pull requests merged
+// last are, on the chance. REST tells the rest: the log of pushes, by ETag, so that looking
+// again is free; and whatever GraphQL does not show in full, or not to Apps, which is asked
+// of it once an hour (rulesets' bypass lists among it). The log is not asked again
+// within an hour while every branch it was read for is at the commit where it was: it says who
+// brought what the branch holds, which is the same as long as that is the same.
+// Nothing else that is remembered is evidence: it says only where to look, or is of what
+// cannot change.
 package github

@@ -9,8 +9,8 @@ import (
 )
 
 // memory is what may be remembered between readings, because it cannot change or is
-// only a hint where to look: nothing in it is evidence. Each map is emptied where it
-// grows too large.
+// only a hint where to look: nothing in it is evidence but the logs of pushes (see stillLog).
+// Each map is emptied where it grows too large.
 type memory struct {
 	mu       sync.Mutex
 	pulls    map[rangeKey]keptPulls

@@ -106,20 +106,9 @@ func (rd *reading) sources(ctx context.Context, all []ruleJSON, bypass map[int64
 			if out[i], errs[i] = rules(id, byRuleset[id]); errs[i] != nil {
 				return
 			}
-			list, told := bypass[id]
-			hiddenKey := rulesetKey{rd.facts.ID.ID, id}
-			switch {
-			case told:
-				out[i].setBypass(&list, nil)
-			case bypass != nil && rd.forge.memory.hides(hiddenKey, rd.forge.cfg.Now()):
-				out[i].setBypass(nil, nil)
-			default: // the rules stand even where the bypass list could not be read
-				set, err := rd.ruleset(ctx, id)
-				if err == nil && set.BypassActors == nil {
-					keep(rd.forge.memory, rd.forge.memory.hidden, maxRemembered, hiddenKey, rd.forge.cfg.Now())
-				}
-				out[i].setBypass(set.BypassActors, err)
-			}
+			// The rules stand even where the bypass list could not be read.
+			actors, err := rd.bypass(ctx, id, bypass)
+			out[i].setBypass(actors, err)
 		})
 	}
 	each.Wait()
@@ -129,6 +118,23 @@ func (rd *reading) sources(ctx context.Context, all []ruleJSON, bypass map[int64
 		}
 	}
 	return gate.Known(out)
+}
+
+// bypass is the ruleset's bypass list, out of those that are told already, else by REST; nil
+// where it is hidden.
+func (rd *reading) bypass(ctx context.Context, id int64, lists map[int64][]bypassActor) (*[]bypassActor, error) {
+	memory, key, now := rd.forge.memory, rulesetKey{rd.facts.ID.ID, id}, rd.forge.cfg.Now()
+	if list, told := lists[id]; told {
+		return &list, nil
+	}
+	if lists != nil && memory.hides(key, now) {
+		return nil, nil //nolint:nilnil // hidden, as setBypass has it
+	}
+	set, err := rd.ruleset(ctx, id)
+	if err == nil && set.BypassActors == nil {
+		keep(memory, memory.hidden, maxRemembered, key, now)
+	}
+	return set.BypassActors, err
 }
 
 func (rd *reading) ruleset(ctx context.Context, id int64) (rulesetJSON, error) {
