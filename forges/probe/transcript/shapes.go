@@ -48,7 +48,7 @@ var (
 // wordKeys are fields in which a forge puts one of its own words.
 func wordKeys() []string {
 	return []string{
-		"__typename", "action", "action_name", "activity_type", "actor_type", "author_association", "bypass_mode",
+		"__typename", "action", "action_name", "activity_type", "actor_type", "author_association", "bypassMode", "bypass_mode",
 		"conclusion", "detailed_merge_status", "direction", "encoding", "enforcement", "enforcement_level", "event",
 		"events", "fields", "filter", "include_subgroups", "kind", "line_type", "merge_error", "merge_method", "merge_status",
 		"membership_state", "mode", "noteable_type", "order_by", "performed_via", "permission", "prefix", "reason", "ref_type",
