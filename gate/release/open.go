@@ -134,7 +134,7 @@ func withMinimal(err error, kind gate.ForgeKind) error {
 func (g *Gate) origin(kind gate.ForgeKind, f gate.PolicyFile) policy.Origin {
 	return policy.Origin{
 		Repository: f.Repository.ID, Commit: f.Commit, Path: f.Path, Kind: kind,
-		DefaultBranch: f.Repository.DefaultBranch,
+		DefaultBranch: f.Repository.DefaultBranch, OwnerIsUser: f.Repository.OwnerIsUser,
 		Keys:          g.Keys.Lineages(f.Repository.ID, f.Repository.Owner),
 		Floors:        g.floors(f.Repository.Owner),
 	}
