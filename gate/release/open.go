@@ -135,8 +135,8 @@ func (g *Gate) origin(kind gate.ForgeKind, f gate.PolicyFile) policy.Origin {
 	return policy.Origin{
 		Repository: f.Repository.ID, Commit: f.Commit, Path: f.Path, Kind: kind,
 		DefaultBranch: f.Repository.DefaultBranch, OwnerIsUser: f.Repository.OwnerIsUser,
-		Keys:          g.Keys.Lineages(f.Repository.ID, f.Repository.Owner),
-		Floors:        g.floors(f.Repository.Owner),
+		Keys:   g.Keys.Lineages(f.Repository.ID, f.Repository.Owner),
+		Floors: g.floors(f.Repository.Owner),
 	}
 }
 
