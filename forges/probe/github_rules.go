@@ -29,6 +29,11 @@ func githubRules() []Fact {
 			Used:    "the branch's protection", Follows: "protection stays unknown, and releases wait",
 		},
 		{
+			ID: "github.rules-at-once", Area: areaRules, Needs: NeedsRead, Copes: true, check: githubRulesAtOnce,
+			Assumes: "GraphQL tells an App the rules in force for a branch, as many as REST does.", Used: "the branch's protection",
+			Follows: "the gate asks REST for them: one more call for each reading",
+		},
+		{
 			ID: "github.bypass-hidden", Area: areaRules, Needs: NeedsRead, Copes: true, check: githubBypass,
 			Assumes: "Who may bypass a ruleset is hidden from an App that may not write rulesets.",
 			Used:    "the branch's protection; a policy with bypass: deny",
@@ -139,6 +144,43 @@ func githubBranchRules(ctx context.Context, s *session) result {
 		if rule.Type == "" || rule.RulesetID <= 0 {
 			return fails("a rule has no type, or does not name its ruleset")
 		}
+	}
+	return holds("%d rules", len(all))
+}
+
+// githubRulesAtOnce holds GraphQL against REST, which knows more types of rules.
+func githubRulesAtOnce(ctx context.Context, s *session) result {
+	if r, is := s.headless(); is {
+		return r
+	}
+	all, r, ok := s.branchRules(ctx)
+	switch {
+	case !ok:
+		return r
+	case len(all) == 0:
+		return untold("no ruleset applies to the default branch: add one to find out")
+	}
+	var data struct {
+		Repository *struct {
+			Ref *struct {
+				Rules *struct {
+					TotalCount int `json:"totalCount"`
+				} `json:"rules"`
+			} `json:"ref"`
+		} `json:"repository"`
+	}
+	const question = `query Rules($owner: String!, $name: String!, $ref: String!) {
+  repository(owner: $owner, name: $name) { ref(qualifiedName: $ref) { rules(first: 30) { totalCount } } }
+}`
+	variables := map[string]any{"owner": s.owner, "name": s.name, "ref": "refs/heads/" + s.branch}
+	if r, ok := s.repo.query(ctx, question, variables).data(&data); !ok {
+		return r
+	}
+	if data.Repository == nil || data.Repository.Ref == nil || data.Repository.Ref.Rules == nil {
+		return fails("GraphQL tells no rules")
+	}
+	if n := data.Repository.Ref.Rules.TotalCount; n != len(all) {
+		return fails("GraphQL counts %d rules, REST lists %d", n, len(all))
 	}
 	return holds("%d rules", len(all))
 }

@@ -99,6 +99,8 @@ func TestWhatIsOtherwiseIsSeen(t *testing.T) {
 		{"github.classic-none", spoiler{path: "/protection", key: "message", value: "Not Found"}},
 		{"github.classic-none", spoiler{path: "/protection", code: 410, body: "{}"}},
 		{"github.branch-rules", spoiler{path: "/rules/branches", key: "ruleset_id", value: gone{}}},
+		{"github.rules-at-once", spoiler{path: "/graphql", key: "rules", value: nil}},
+		{"github.rules-at-once", spoiler{path: "/graphql", key: "totalCount", value: 77}},
 		{"github.bypass-hidden", spoiler{path: "/rulesets/", key: "bypass_actors", value: []any{}}},
 		{"github.tag-rulesets", spoiler{path: "/rulesets", key: "target", value: "branch"}},
 		{"github.escaped-branch", spoiler{path: "/branches/feature%2F", key: "name", value: "feature"}},
