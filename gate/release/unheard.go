@@ -52,7 +52,12 @@ func (g *Gate) unheard(ctx context.Context, rec gate.Record, known []gate.Approv
 // once; what says yes binds to what was shown when it is heard, so its own delivery,
 // which may be on its way, goes first.
 func (g *Gate) overdue(c gate.Comment, cmd comment.Command) bool {
-	return cmd.Verb == gate.VerbDeny || cmd.Verb == gate.VerbHold || g.Now().Sub(c.Created) > deliveryTime
+	switch cmd.Verb {
+	case gate.VerbDeny, gate.VerbHold, gate.VerbWithdraw:
+		return true
+	default:
+		return g.Now().Sub(c.Created) > deliveryTime
+	}
 }
 
 // deliveryTime is how long a delivery is given before it is looked for.
