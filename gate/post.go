@@ -27,10 +27,7 @@ type Post struct {
 	Leave      Leave      `json:"leave,omitempty"`
 	// Known is the forge's own id of what an earlier post with the same target and key
 	// made; "" the first time.
-	Known string `json:"known,omitempty"`
-	// First is true where nothing with the same target and key was ever tried: then there is
-	// nothing to look for at the forge before it is made.
-	First bool      `json:"-"`
+	Known string    `json:"known,omitempty"`
 	Made  time.Time `json:"made"`
 }
 

@@ -121,14 +121,6 @@ func (u *unit) claimPost(ctx context.Context, t db.Turn, owner string, lease tim
 	if p, err = u.post(ctx, row); err != nil {
 		return p, false, err
 	}
-	if p.First {
-		// From here on the forge may have it: whoever comes next has to look.
-		if err := u.q.Remember(ctx, db.RememberParams{
-			Forge: row.Forge, RepositoryID: row.RepositoryID, Target: row.Target, PostKey: row.PostKey, KnownAt: u.at,
-		}); err != nil {
-			return p, false, fmt.Errorf("remember that post %s is tried: %w", row.ID, err)
-		}
-	}
 	return p, true, u.q.LeasePost(ctx, db.LeasePostParams{ID: row.ID, LeaseOwner: owner, LeaseUntil: u.until(lease)})
 }
 
@@ -173,7 +165,9 @@ func (u *unit) post(ctx context.Context, row db.Post) (gate.Post, error) {
 	if err != nil {
 		return p, fmt.Errorf("look up what is known of post %s: %w", row.ID, err)
 	}
-	p.Known, p.First = known, !ok
+	if ok {
+		p.Known = known
+	}
 	if row.Threadless == 1 {
 		r, err := u.q.Request(ctx, row.RequestID)
 		if err != nil {

@@ -49,7 +49,6 @@ func TestPostGoesAsItWasMade(t *testing.T) {
 		p := check("r", gate.PostPending)
 		p.Body, p.Title = "a\x00b", "…"
 		w.told(p)
-		p.First = true
 		if diff := cmp.Diff(p, w.postDue(gate.PostCheck)); diff != "" {
 			w.Error(diff)
 		}
@@ -309,27 +308,5 @@ func TestPostsThatCannotBeKept(t *testing.T) {
 			}
 		}
 		w.leaves(ledger.RequestOpened)
-	})
-}
-
-// Once a post was tried, nothing of its target and key is the first any more: the forge may
-// have what it made, although nobody heard.
-func TestOnlyWhatWasNeverTriedIsFirst(t *testing.T) {
-	onBoth(t, func(w *world) {
-		p := check("r", gate.PostPending)
-		w.told(p)
-		if got := w.postDue(gate.PostCheck); !got.First {
-			t.Error("expected the first of its key to say so")
-		}
-		w.must(w.s.DeferPost(w.ctx, p, time.Now(), "the answer was lost"))
-		if got := w.postDue(gate.PostCheck); got.First || got.Known != "" {
-			t.Errorf("expected one that was tried before, got first=%v known=%q", got.First, got.Known)
-		}
-		w.must(w.s.DeferPost(w.ctx, p, time.Now(), "again"))
-		newer := check("r", gate.PostSuccess)
-		w.told(newer)
-		if got := w.postDue(gate.PostCheck); got.ID != newer.ID || got.First {
-			t.Errorf("expected the newer one to follow a try, got %s first=%v", got.ID, got.First)
-		}
 	})
 }
