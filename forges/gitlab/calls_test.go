@@ -233,14 +233,13 @@ func releases() []making {
 func BenchmarkCallsPerRelease(b *testing.B) {
 	for _, row := range releases() {
 		b.Run(row.name, func(b *testing.B) {
-			s := newStory(b, row.method, row.tagged)
-			if row.rules {
-				s.Protect(s.repo, forgetest.Protection{Ref: "refs/tags/v*"})
-			}
 			cold, warm, n := 0, 0, 0
 			for b.Loop() {
 				n++
-				s.restart()
+				s := newStory(b, row.method, row.tagged) // a thread grows with each release that is told in it
+				if row.rules {
+					s.Protect(s.repo, forgetest.Protection{Ref: "refs/tags/v*"})
+				}
 				cold += s.live(fmt.Sprintf("cold%d", n))
 				warm += s.live(fmt.Sprintf("warm%d", n))
 			}
