@@ -25,8 +25,8 @@ type Case struct {
 	Key   KeyFacts
 	// Owners are the code owners, compiled from Evidence.Owners; nil where none were read.
 	Owners Owners
-	// Seen are the kept snapshots of the branch that held at some time of the stream's
-	// Settle before now, oldest first.
+	// Seen are the kept snapshots of the branch, oldest first: only what was weaker after it
+	// had held is held against it.
 	Seen []Snapshot
 	// Newer is a newer version of the policy that is not in force yet; the zero Proposal
 	// where there is none.

@@ -61,7 +61,6 @@ const (
 	PartCoAuthor  Part = "co-author"
 	PartPusher    Part = "pushed to it"
 	PartInitiator Part = "in charge of the machine that opened it"
-	PartMerger    Part = "merged what no person wrote"
 )
 
 // Person is one name on a commit.

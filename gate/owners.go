@@ -24,15 +24,18 @@ func (j *judge) owners() []Check {
 		return []Check{unread(CheckOwners, what, file.Path+" of "+ShortCommit(file.Commit)+" does not read")}
 	}
 	var open []string
+	covered := j.coverage // of the changes that count, in order
 	for _, change := range j.set {
 		if !change.counts {
 			continue
 		}
+		by := covered[0].By
+		covered = covered[1:]
 		paths, ok := change.Paths.Get()
 		if !ok {
 			return []Check{unread(CheckOwners, "the files of "+j.called(change.Change), change.Paths.Why())}
 		}
-		open = append(open, j.unowned(change, paths)...)
+		open = append(open, j.unowned(change, paths, by)...)
 	}
 	if len(open) > 0 {
 		return []Check{{
@@ -45,9 +48,9 @@ func (j *judge) owners() []Check {
 }
 
 // unowned lists the files of a change that no owner spoke for.
-func (j *judge) unowned(change weighed, paths []string) []string {
+func (j *judge) unowned(change weighed, paths []string, by []CoveredBy) []string {
 	var people []Member
-	for _, who := range j.coverOne(change).By {
+	for _, who := range by {
 		people = append(people, j.memberOf(who.Account.ID))
 	}
 	var open []string

@@ -41,12 +41,7 @@ func (g *Gate) Adopt(ctx context.Context, r gate.RepositoryID, baseline, by stri
 // reaches sees to it that the baseline is a commit of the default branch: from any other,
 // no release could ever tell what changed since.
 func (g *Gate) reaches(ctx context.Context, port Port, file gate.PolicyFile, baseline string) error {
-	r := gate.Request{
-		Repository: file.Repository.ID, RepositoryName: file.Repository.FullName, Owner: file.Repository.Owner,
-		Ref: "refs/heads/" + file.Repository.DefaultBranch, Commit: file.Commit,
-		Workload: gate.Workload{Forge: file.Repository.ID.Forge, Kind: port.Kind, RepositoryName: file.Repository.FullName},
-	}
-	e := port.Evidence(ctx, r, gate.Needs{
+	e := port.Evidence(ctx, headOf(port, file, file.Repository.Owner), gate.Needs{
 		Branches: []gate.Matcher{gate.Exactly(file.Repository.DefaultBranch)}, Since: []string{baseline}, NoReviews: true,
 	})
 	if e.Changes.IsKnown() || baseline == file.Commit {

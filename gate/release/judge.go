@@ -101,7 +101,7 @@ func (g *Gate) caseOf(ctx context.Context, rec gate.Record) (gate.Case, bool, er
 	if err != nil {
 		return gate.Case{}, false, err
 	}
-	found, err := g.unheard(ctx, rec, statements, c.Evidence)
+	found, err := g.unheard(ctx, rec, statements, c)
 	return c, found, err
 }
 
@@ -149,8 +149,7 @@ func (g *Gate) evidence(ctx context.Context, port Port, r gate.Request, s gate.S
 		return e, owners
 	}
 	needs.Accounts, needs.Teams = accounts, teams
-	e = port.Evidence(ctx, r, needs)
-	return e, g.owners(ctx, port, r, e)
+	return port.Evidence(ctx, r, needs), owners
 }
 
 // owners compiles the code owners' file; nil where there is none that reads.

@@ -3,8 +3,6 @@ package release
 import (
 	"context"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -17,18 +15,15 @@ import (
 //
 // What was said to a person's face is not repeated: hints and answers go out only
 // where a delivery came.
-func (g *Gate) unheard(ctx context.Context, rec gate.Record, known []gate.Approval, e gate.Evidence) (bool, error) {
-	comments, _ := e.Thread.Get()
-	aliases := sync.OnceValue(func() []string { return g.aliases(ctx, rec.Request.Repository) })
+func (g *Gate) unheard(ctx context.Context, rec gate.Record, known []gate.Approval, c gate.Case) (bool, error) {
+	said, _ := c.Evidence.Thread.Get()
+	aliases := c.Policy.Aliases
 	var heard gate.Heard
-	for _, c := range comments {
+	for _, c := range said {
 		if !speaks(c) || slices.ContainsFunc(known, func(a gate.Approval) bool { return a.Source == c.Ref }) {
 			continue
 		}
-		if !strings.Contains(c.Body, "/") {
-			continue
-		}
-		cmd, ok := comment.Parse(c.Body, aliases()...)
+		cmd, ok := comment.Parse(c.Body, aliases...)
 		if !ok || !states(cmd) || !g.overdue(c, cmd) {
 			continue
 		}

@@ -94,16 +94,21 @@ func (g *Gate) propose(ctx context.Context, w gate.Watched) (gate.Proposal, *gat
 
 // coverPolicy reads who wrote and who reviewed the newer file.
 func (g *Gate) coverPolicy(ctx context.Context, port Port, in gate.Adoption, file gate.PolicyFile) ([]gate.Account, string) {
-	r := gate.Request{
-		Repository: in.Repository, RepositoryName: file.Repository.FullName, Owner: in.Owner,
-		Ref: "refs/heads/" + file.Repository.DefaultBranch, Commit: file.Commit,
-		Workload: gate.Workload{Forge: in.Repository.Forge, Kind: port.Kind, RepositoryName: file.Repository.FullName},
-	}
-	n := gate.Newcomer{Path: file.Path, Request: r}
-	n.Evidence = port.Evidence(ctx, r, gate.Needs{
+	n := gate.Newcomer{Path: file.Path, Request: headOf(port, file, in.Owner)}
+	n.Evidence = port.Evidence(ctx, n.Request, gate.Needs{
 		Branches: []gate.Matcher{gate.Exactly(file.Repository.DefaultBranch)}, Since: []string{in.Commit}, Paths: true,
 	})
 	return n.Cover()
+}
+
+// headOf stands for the head of the default branch, where a policy file was read.
+func headOf(port Port, file gate.PolicyFile, owner gate.AccountID) gate.Request {
+	at := file.Repository
+	return gate.Request{
+		Repository: at.ID, RepositoryName: at.FullName, Owner: owner,
+		Ref: "refs/heads/" + at.DefaultBranch, Commit: file.Commit,
+		Workload: gate.Workload{Forge: at.ID.Forge, Kind: port.Kind, RepositoryName: at.FullName},
+	}
 }
 
 // called lists people by login and number: the number is who they are.

@@ -2,36 +2,6 @@ package gate
 
 import "time"
 
-// Snapshot is a branch's protection as it was once read. Snapshots over time show what
-// was switched off and on again (attack 25).
-type Snapshot struct {
-	Repository RepositoryID `json:"repository"`
-	Ref        string       `json:"ref"` // full ref
-	At         time.Time    `json:"at"`
-	// Until is when the next, different one was read; the zero time while it holds.
-	Until time.Time `json:"until"`
-	// Protection is absent where the branch was not protected; never unknown.
-	Protection Fact[Protection] `json:"protection"`
-}
-
-// Deployment is a CI job that waits for the gate before it may use an environment
-// (GitHub's custom deployment protection rule).
-type Deployment struct {
-	Repository  RepositoryID `json:"repository"`
-	RunID       int64        `json:"run_id"`
-	Environment string       `json:"environment"`
-	Requested   time.Time    `json:"requested"`
-}
-
-// Leave is what a post answers to a deployment that waits.
-type Leave string
-
-// Leaves. The zero value only reports progress.
-const (
-	LeaveGiven   Leave = "approved"
-	LeaveRefused Leave = "rejected"
-)
-
 // PolicyChange is a PR/MR, and what it would make of the policy file.
 type PolicyChange struct {
 	Number int64  `json:"number"`
