@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/forges/github"
-	"github.com/countersign/countersign/forges/gitlab"
 	"github.com/countersign/countersign/forges/probe"
 	"github.com/countersign/countersign/forges/probe/transcript"
 	"github.com/countersign/countersign/gate"
@@ -34,29 +32,17 @@ func dial(f config.Forge) (*dialled, error) {
 	var err error
 	d.client, err = forges.NewClient(forges.Options{Bases: []string{f.APIURL, d.graphQL}, Transport: d.recorder, Memory: -1, Now: time.Now})
 	if err != nil {
-		return nil, undialled(f, err)
+		return nil, unusable(f, err)
 	}
-	if f.Kind == gate.GitLab {
-		d.adapter, err = gitlab.New(gitlab.Config{
-			Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Reveal()), Client: d.client, Now: time.Now,
-		})
-	} else if d.app, err = ghinstallation.NewAppsTransport(d.client.Transport, f.AppID, []byte(f.PrivateKey.Reveal())); err == nil {
-		d.adapter, err = github.New(github.Config{
-			Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, PrivateKey: []byte(f.PrivateKey.Reveal()),
-			WebhookSecret: []byte(f.WebhookSecret.Reveal()), Client: d.client, Now: time.Now,
-		})
+	if f.Kind == gate.GitHub {
+		if d.app, err = ghinstallation.NewAppsTransport(d.client.Transport, f.AppID, []byte(f.PrivateKey.Reveal())); err != nil {
+			return nil, unusable(f, err)
+		}
 	}
-	if err != nil {
-		return nil, undialled(f, err)
+	if d.adapter, err = openForge(f, d.client); err != nil {
+		return nil, err
 	}
 	return d, nil
-}
-
-func undialled(f config.Forge, err error) error {
-	return &gate.Error{
-		Kind: gate.Invalid, Code: gate.CodeConfig, Text: fmt.Sprintf("forge %s cannot be used", f.Name),
-		Fix: "mend its entry under forges, or the file that it names", Err: err,
-	}
 }
 
 // graphQLOf is where the forge has GraphQL: beside the REST API, except on api.github.com

@@ -60,17 +60,32 @@ func unopened(d config.Database, err error) error {
 	}
 }
 
-// openForge makes a forge's adapter.
-func openForge(f config.Forge) (forge, error) {
+// openForge makes a forge's adapter; where client is nil, over a client of its own.
+func openForge(f config.Forge, client *http.Client) (forge, error) {
+	var adapter forge
+	var err error
 	if f.Kind == gate.GitHub {
-		return github.New(github.Config{
-			Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, Now: time.Now,
+		adapter, err = github.New(github.Config{
+			Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, Client: client, Now: time.Now,
 			PrivateKey: []byte(f.PrivateKey.Reveal()), WebhookSecret: []byte(f.WebhookSecret.Reveal()),
 		})
+	} else {
+		adapter, err = gitlab.New(gitlab.Config{
+			Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Reveal()), Client: client, Now: time.Now,
+		})
 	}
-	return gitlab.New(gitlab.Config{
-		Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Reveal()), Now: time.Now,
-	})
+	if err != nil {
+		return nil, unusable(f, err)
+	}
+	return adapter, nil
+}
+
+// unusable tells the operator which forge it is.
+func unusable(f config.Forge, err error) error {
+	return &gate.Error{
+		Kind: gate.Invalid, Code: gate.CodeConfig, Text: fmt.Sprintf("forge %s cannot be used", f.Name),
+		Fix: "mend its entry under forges, or the file that it names", Err: err,
+	}
 }
 
 // ports are all configured forges, as the life of a request sees them, and their
@@ -78,12 +93,9 @@ func openForge(f config.Forge) (forge, error) {
 func ports(c config.Config) (map[gate.ForgeID]release.Port, map[gate.ForgeID]web.Hook, error) {
 	out, hooks := map[gate.ForgeID]release.Port{}, map[gate.ForgeID]web.Hook{}
 	for _, f := range c.Forges {
-		adapter, err := openForge(f)
+		adapter, err := openForge(f, nil)
 		if err != nil {
-			return nil, nil, &gate.Error{
-				Kind: gate.Invalid, Code: gate.CodeConfig, Text: fmt.Sprintf("forge %s cannot be used", f.Name),
-				Fix: "mend its entry under forges, or the file that it names", Err: err,
-			}
+			return nil, nil, err
 		}
 		at, err := url.Parse(f.URL)
 		if err != nil {

@@ -23,8 +23,7 @@ func githubAccess() []Fact {
 	return []Fact{
 		{
 			ID: "github.app", Area: areaAccess, Needs: NeedsRead, check: githubApp,
-			Assumes: "The App's private key signs in as the configured App.", Used: "every call",
-			Follows: "the gate cannot reach this forge: mend app_id or private_key_file",
+			Assumes: "The App's private key signs in as the configured App.", Used: "every call", Follows: "the gate cannot reach this forge: mend app_id or private_key_file",
 		},
 		{
 			ID: "github.installation-by-name", Area: areaAccess, Needs: NeedsRead, check: githubInstallation,

@@ -137,9 +137,9 @@ func TestNeedsOfWhatAStreamAsks(t *testing.T) {
 		Checks: []string{"build"}, Owners: true, ReviewsCount: true,
 		Approvals: []gate.ApprovalGroup{{Teams: []string{"security"}}, {Teams: []string{"acme/ops", "security"}}},
 	}
-	got := policy.Needs(s, gate.Request{}, nil, nil, "acme/docs", "@acme/ops")
+	got := policy.Needs(s, gate.Request{}, nil, nil)
 	want := gate.Needs{
-		Paths: true, Candidates: true, Teams: []string{"security", "acme/ops", "acme/docs"}, Checks: []string{"build"}, Owners: true,
+		Paths: true, Candidates: true, Teams: []string{"security", "acme/ops"}, Checks: []string{"build"}, Owners: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("needs (-want +got):\n%s", diff)

@@ -2,17 +2,14 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/countersign/countersign/gate"
 )
 
 // Needs is what to read for one decision about req under stream. Since are the
 // commits of the stream's signed releases and the baseline; approvals are all
-// statements of the request, denials too: their comments are read again. Teams are
-// whose members count beside those that the stream names: where it asks for code
-// owners, gate.Owners.Teams of the file, once that was read.
-func Needs(stream gate.Stream, req gate.Request, since []string, approvals []gate.Approval, teams ...string) gate.Needs {
+// statements of the request, denials too: their comments are read again.
+func Needs(stream gate.Stream, req gate.Request, since []string, approvals []gate.Approval) gate.Needs {
 	n := gate.Needs{
 		Branches: stream.Branches, Paths: len(stream.Paths) > 0 || stream.Owners, Candidates: true,
 		Checks: stream.Checks, Owners: stream.Owners,
@@ -21,9 +18,6 @@ func Needs(stream gate.Stream, req gate.Request, since []string, approvals []gat
 	}
 	for _, g := range stream.Approvals {
 		n.Teams = add(n.Teams, g.Teams...)
-	}
-	for _, t := range teams {
-		n.Teams = add(n.Teams, strings.TrimPrefix(t, "@"))
 	}
 	for _, commit := range since {
 		if commit != "" {
