@@ -24,7 +24,10 @@ type memory struct {
 	// plain and unruled are repositories of which GraphQL does not show Apps everything (unruled:
 	// the rules in force), and when it was asked.
 	plain, unruled map[int64]time.Time
-	hidden         map[rulesetKey]time.Time // rulesets whose bypass list REST did not show, and when
+	// renumbered is when jobs were last seen to have other numbers than their check runs; the
+	// zero time where they never were.
+	renumbered time.Time
+	hidden     map[rulesetKey]time.Time // rulesets whose bypass list REST did not show, and when
 }
 
 const (
@@ -181,4 +184,18 @@ func (m *memory) log(k logKey) (keptLog, bool) {
 func (m *memory) keepLog(k logKey, l keptLog) {
 	l.rows = slices.Clone(l.rows[:min(len(l.rows), maxActivity)])
 	keep(m, m.logs, maxLogs, k, l)
+}
+
+// renumber remembers that jobs have other numbers than their check runs.
+func (m *memory) renumber(at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.renumbered = at
+}
+
+// isRenumbered reports whether that was seen, and not too long ago.
+func (m *memory) isRenumbered(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.renumbered.IsZero() && now.Sub(m.renumbered) < plainAge
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/countersign/countersign/gate"
 )
@@ -75,10 +74,6 @@ func readRun(w gate.Workload) string {
 	return fmt.Sprintf("read run %d attempt %d of %s", w.RunID, w.RunAttempt, w.RepositoryName)
 }
 
-// otherNumbers stands among the refusals that are remembered for the answer that jobs are
-// not numbered like their check runs. It is no repository's number.
-const otherNumbers = 0
-
 // firstJob asks for the job by its check run's number; ok is false where the answer does
 // not show that it is the same job, and then says nothing. GitHub links the two and calls
 // their numbers equal nowhere, so the job itself has to name its check run, its run, attempt,
@@ -88,7 +83,7 @@ const otherNumbers = 0
 func (r *repository) firstJob(ctx context.Context, w gate.Workload) (facts gate.RunFacts, ok bool, err error) {
 	told := w.RunAttempt == 1 && w.JobID > 0 && w.RunID > 0 && isSHA(w.Commit) && w.Actor.ID.ID > 0 && w.Actor.ID.Forge == r.forge.cfg.Forge
 	// The name of which the token speaks is minutes old; the one last read may be a former one.
-	if !told || !strings.EqualFold(w.RepositoryName, r.owner+"/"+r.name) || r.forge.memory.refuses(otherNumbers, r.forge.cfg.Now()) {
+	if !told || !strings.EqualFold(w.RepositoryName, r.owner+"/"+r.name) || r.forge.memory.isRenumbered(r.forge.cfg.Now()) {
 		return gate.RunFacts{}, false, nil
 	}
 	var job jobJSON
@@ -105,14 +100,6 @@ func (r *repository) firstJob(ctx context.Context, w gate.Workload) (facts gate.
 		RunID: job.RunID, Attempt: job.RunAttempt, Commit: job.HeadSHA, Job: job.Name,
 		InProgress: job.Status == "in_progress", Actors: []gate.Account{w.Actor},
 	}, true, nil
-}
-
-// refuses reports whether a refusal is remembered and young enough to be believed.
-func (m *memory) refuses(key int64, now time.Time) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	at, has := m.plain[key]
-	return has && now.Before(at.Add(plainAge))
 }
 
 // attempt reads the run attempt and finds the job among those it lists.
@@ -147,7 +134,7 @@ func (r *repository) attempt(ctx context.Context, w gate.Workload) (gate.RunFact
 		return gate.RunFacts{}, err
 	}
 	if job.ID != w.JobID {
-		r.forge.memory.refused(otherNumbers, r.forge.cfg.Now())
+		r.forge.memory.renumber(r.forge.cfg.Now())
 	}
 	facts.Job, facts.InProgress = job.Name, job.Status == "in_progress"
 	return facts, nil
