@@ -58,4 +58,7 @@ type Approval struct {
 	ManifestDigest Digest     `json:"manifest_digest"`
 	PolicyDigest   Digest     `json:"policy_digest"`
 	Reason         string     `json:"reason,omitempty"` // of a denial
+	// Page marks a statement made on the release's page by a signed-in person. It names no
+	// comment, and so nothing of it is read again but its maker's right.
+	Page bool `json:"page,omitempty"`
 }

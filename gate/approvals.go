@@ -80,7 +80,7 @@ func (j *judge) reviewsOfRelease() []Approval {
 // isReview reports whether an approval is a review of the release's own PR/MR: only
 // reviewsOfRelease makes such ones, a statement always has a comment.
 func (a Approval) isReview() bool {
-	return a.Source == CommentRef{} && strings.HasPrefix(a.ID, "review/")
+	return a.Source == CommentRef{} && !a.Page && strings.HasPrefix(a.ID, "review/")
 }
 
 // objection says why an approval does not count, and whether that is only because
@@ -100,7 +100,7 @@ func (j *judge) objection(a Approval) (string, bool) {
 	if ref, ok := j.c.Evidence.Ref.Get(); ok && ref.TagObject != a.TagObject {
 		return "the tag was made anew since", false
 	}
-	if why, unread := j.commentObjection(a); why != "" {
+	if why, unread := j.wordObjection(a); why != "" {
 		return why, unread
 	}
 	return j.memberObjection(a.By)
@@ -114,6 +114,18 @@ func (j *judge) denialObjection(d Approval) (string, bool) {
 		return "it denies another request", false
 	}
 	return j.memberObjection(d.By)
+}
+
+// wordObjection says why somebody's words do not count as they were said: on the release's
+// page by a signed-in person, or in a comment that still says so.
+func (j *judge) wordObjection(a Approval) (string, bool) {
+	if !a.Page {
+		return j.commentObjection(a)
+	}
+	if a.Source.ID != 0 || a.Created.Before(j.c.Request.Created) {
+		return "it was not said on this release's page", false
+	}
+	return "", false
 }
 
 // commentObjection compares the comment as it is now with what was approved

@@ -51,6 +51,10 @@ const (
 	CodeTransition        Code = 1304 // the state does not allow it
 	CodeNotPermitted      Code = 1305 // the caller's ID token does not speak for this request
 	CodeRequestsFull      Code = 1306 // the repository has as many open requests as it may
+	CodeNotEligible       Code = 1307 // the person may not say this about the request
+	CodePageStale         Code = 1308 // the page showed something else than what is there now
+	CodeSignIn            Code = 1309 // the sign-in was not finished, or was finished before
+	CodeSignedOut         Code = 1310 // nobody is signed in, or no longer
 	CodeDeliveryUnsigned  Code = 1401
 	CodeDeliverySignature Code = 1402
 	CodeDeliveryTooLarge  Code = 1403

@@ -86,10 +86,12 @@ type Adoption struct {
 	Baseline string    `json:"baseline"`
 	// DefaultBranch is the repository's default branch when adopted: what the file
 	// leaves to it was read that way.
-	DefaultBranch string    `json:"default_branch"`
-	Digest        Digest    `json:"digest"` // policy digest
-	By            string    `json:"by"`     // administrator, as the operating system names them; or who covered it
-	At            time.Time `json:"at"`
+	DefaultBranch string `json:"default_branch"`
+	Digest        Digest `json:"digest"` // policy digest
+	By            string `json:"by"`     // administrator, as the operating system names them; or who covered it
+	// Public reports that anybody might see the repository when this was adopted.
+	Public bool      `json:"public,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // PolicyFile is the policy file as the forge holds it now.

@@ -87,7 +87,7 @@ func (j *judge) unhold(u Approval) {
 	if u.Request != j.c.Request.ID {
 		return
 	}
-	why, unread := j.commentObjection(u)
+	why, unread := j.wordObjection(u)
 	own := func(h Approval) bool { return h.By.ID == u.By.ID }
 	if why == "" && !slices.ContainsFunc(j.held, own) {
 		if why, unread = j.memberObjection(u.By); why == "" {

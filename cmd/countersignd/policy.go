@@ -66,7 +66,7 @@ func adopt(cmd *cobra.Command, path, repository, baseline string) (gate.Adoption
 		return a, fmt.Errorf("find out who you are: %w", err)
 	}
 	err = withGate(cmd.Context(), path, repository, func(g *release.Gate, id gate.RepositoryID) error {
-		a, err = g.Adopt(cmd.Context(), id, baseline, me.Username)
+		a, err = g.Adopt(cmd.Context(), release.Adoption{Repository: id, Baseline: baseline, By: me.Username})
 		return err
 	})
 	return a, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/forges/forgetest"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/gate/store"
 )
 
@@ -59,7 +60,7 @@ type adopted struct {
 func (s *stage) adopts(file string) adopted {
 	s.Helper()
 	s.policy("eve", file)
-	_, err := s.gate.Adopt(s.Context(), s.repositoryID(), s.Head(s.repo, mainRef), "root")
+	_, err := s.gate.Adopt(s.Context(), release.Adoption{Repository: s.repositoryID(), Baseline: s.Head(s.repo, mainRef), By: "root"})
 	return adopted{stage: s, err: err}
 }
 

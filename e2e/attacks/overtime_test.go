@@ -180,7 +180,7 @@ func TestJudgement(t *testing.T) {
 		{name: "attack 18: beside the pinned reusable workflow", on: "github", play: func(s *stage) {
 			const pin = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 			s.policy("eve", "version: 1\nreleases:\n  - uses: acme/ci/.github/workflows/sign.yml@"+pin+"\n")
-			_, err := s.gate.Adopt(s.Context(), s.repositoryID(), s.Head(s.repo, mainRef), "root")
+			_, err := s.gate.Adopt(s.Context(), release.Adoption{Repository: s.repositoryID(), Baseline: s.Head(s.repo, mainRef), By: "root"})
 			s.must(err)
 			s.widget()
 			j := s.job("ana", "refs/tags/v1.0.0")
@@ -220,7 +220,7 @@ func TestJudgement(t *testing.T) {
 		}},
 		{name: "attack 77: an owner who made themselves one in the change", policy: "codeowners: true", play: func(s *stage) {
 			s.merge(s.proposed("eve", "owned", s.file("eve", "CODEOWNERS", "/src/ @cy\n")), "eve")
-			_, err := s.gate.Adopt(s.Context(), s.repositoryID(), s.Head(s.repo, mainRef), "root")
+			_, err := s.gate.Adopt(s.Context(), release.Adoption{Repository: s.repositoryID(), Baseline: s.Head(s.repo, mainRef), By: "root"})
 			s.must(err)
 			s.serial++
 			sha := s.Commit(s.repo, forgetest.CommitSpec{
@@ -281,7 +281,7 @@ func TestJudgement(t *testing.T) {
 func (s *stage) policyNames(job string) {
 	s.Helper()
 	s.policy("eve", "version: 1\nreleases:\n  - workflow: release.yml\n    job: "+job+"\n")
-	_, err := s.gate.Adopt(s.Context(), s.repositoryID(), s.Head(s.repo, mainRef), "root")
+	_, err := s.gate.Adopt(s.Context(), release.Adoption{Repository: s.repositoryID(), Baseline: s.Head(s.repo, mainRef), By: "root"})
 	s.must(err)
 }
 

@@ -99,7 +99,7 @@ func newStage(t *testing.T, forgeName string, r row) *stage {
 	s.gather(r)
 	s.open(origin, kind)
 	s.DeliverTo(origin.String()+"/webhooks/"+forgeName+"/"+forgeName, secret)
-	_, err = s.gate.Adopt(t.Context(), s.repositoryID(), s.Head(s.repo, mainRef), "root")
+	_, err = s.gate.Adopt(t.Context(), release.Adoption{Repository: s.repositoryID(), Baseline: s.Head(s.repo, mainRef), By: "root"})
 	s.must(err)
 	return s
 }

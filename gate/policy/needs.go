@@ -28,7 +28,9 @@ func Needs(stream gate.Stream, req gate.Request, since []string, approvals []gat
 		if a.Request != req.ID {
 			continue
 		}
-		n.Comments = add(n.Comments, a.Source)
+		if !a.Page {
+			n.Comments = add(n.Comments, a.Source)
+		}
 		n.Accounts = add(n.Accounts, a.By.ID)
 	}
 	return n

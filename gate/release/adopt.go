@@ -8,11 +8,23 @@ import (
 	"github.com/countersign/countersign/gate/policy"
 )
 
+// Adoption is what an administrator has put in force.
+type Adoption struct {
+	Repository gate.RepositoryID
+	// Baseline is the commit up to which everything counts as released: the first release
+	// covers what came after it.
+	Baseline string
+	// Commit is the default branch's commit whose file the administrator saw; "" takes
+	// whatever is at its head.
+	Commit string
+	By     string // administrator
+}
+
 // Adopt puts the policy file at the head of the repository's default branch in
-// force, on an administrator's word. The baseline is the commit up to which
-// everything counts as released: the first release covers what came after it.
-func (g *Gate) Adopt(ctx context.Context, r gate.RepositoryID, baseline, by string) (gate.Adoption, error) {
-	if err := canonical.CheckCommit(baseline); err != nil {
+// force, on an administrator's word.
+func (g *Gate) Adopt(ctx context.Context, o Adoption) (gate.Adoption, error) {
+	r := o.Repository
+	if err := canonical.CheckCommit(o.Baseline); err != nil {
 		return gate.Adoption{}, err
 	}
 	port, err := g.port(r.Forge)
@@ -23,17 +35,23 @@ func (g *Gate) Adopt(ctx context.Context, r gate.RepositoryID, baseline, by stri
 	if err != nil {
 		return gate.Adoption{}, withMinimal(err, port.Kind)
 	}
+	if o.Commit != "" && o.Commit != file.Commit {
+		return gate.Adoption{}, &gate.Error{
+			Kind: gate.Conflict, Code: gate.CodePageStale, Text: "the default branch moved since the policy was shown",
+			Expected: o.Commit, Got: file.Commit, Fix: "load the page again, read the policy that it shows, and adopt that",
+		}
+	}
 	p, err := policy.Parse(file.Content, g.origin(port.Kind, file))
 	if err != nil {
 		return gate.Adoption{}, err
 	}
-	if err := g.reaches(ctx, port, file, baseline); err != nil {
+	if err := g.reaches(ctx, port, file, o.Baseline); err != nil {
 		return gate.Adoption{}, err
 	}
 	a := gate.Adoption{
 		ID: g.NewID(), Repository: r, Name: file.Repository.FullName, Owner: file.Repository.Owner,
-		File: file.Content, Commit: file.Commit, Baseline: baseline, DefaultBranch: file.Repository.DefaultBranch,
-		Digest: p.Digest, By: by, At: g.Now(),
+		File: file.Content, Commit: file.Commit, Baseline: o.Baseline, DefaultBranch: file.Repository.DefaultBranch,
+		Digest: p.Digest, By: o.By, Public: !file.Repository.Private, At: g.Now(),
 	}
 	return a, g.Store.Adopt(ctx, a)
 }

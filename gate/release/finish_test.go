@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/gatetest"
+	"github.com/countersign/countersign/gate/release"
 )
 
 // Who may collect: the workflow that asked, and the one that the policy names, as a
@@ -15,7 +16,7 @@ func TestWhoMayCollect(t *testing.T) {
 	w.forge.with(func() {
 		w.forge.file = []byte(strings.Replace(policyFile, "branch: {min_reviews: 1}", "finish: finish.yml", 1))
 	})
-	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.must(err)
 	id := w.opened(1).Request.ID
 	w.settle()
@@ -57,6 +58,6 @@ func TestBaselineHasToBeOnTheDefaultBranch(t *testing.T) {
 	w.forge.with(func() {
 		w.forge.edit = func(_ gate.Request, e *gate.Evidence) { e.Changes = gate.Unknown[[]gate.Change]("no common history") }
 	})
-	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Head, "root")
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Head, By: "root"})
 	w.refused(err, gate.Invalid, gate.CodePolicyNotAdopted)
 }

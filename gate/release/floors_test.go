@@ -102,10 +102,10 @@ func TestFloorThatContradictsTheFile(t *testing.T) {
 	w.forge.with(func() {
 		w.forge.file = []byte(strings.Replace(policyFile, "branch:", "identity: {runner: github-hosted}\n    branch:", 1))
 	})
-	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.must(err)
 	w.floored("identity: {runner: self-hosted}")
-	_, err = w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err = w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	if e := w.refused(err, gate.Invalid, gate.CodePolicyInvalid); !strings.Contains(e.Text, "floor server asks for a self-hosted runner") || !strings.Contains(e.Text, "^") {
 		t.Errorf("got %v", e)
 	}
@@ -119,7 +119,7 @@ func TestFloorThatContradictsAnOpenRequest(t *testing.T) {
 	w.forge.with(func() {
 		w.forge.file = []byte(strings.Replace(policyFile, "branch:", "identity: {runner: github-hosted}\n    branch:", 1))
 	})
-	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.must(err)
 	rec := w.opened(1)
 	w.settle()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/gatetest"
+	"github.com/countersign/countersign/gate/release"
 )
 
 // cy has nothing to do with the change.
@@ -132,7 +133,7 @@ func TestAnotherPolicyVoids(t *testing.T) {
 	rec := w.opened(1)
 	w.settle()
 	w.forge.with(func() { w.forge.file = []byte(policyFile + "    expires: 1h\n") })
-	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.must(err)
 	w.settle()
 	w.in(rec.Request.ID, gate.StateVoid)

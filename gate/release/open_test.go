@@ -145,7 +145,7 @@ func TestMissingPolicyShowsTheMinimalFile(t *testing.T) {
 		if e := w.refused(err, gate.Refused, gate.CodePolicyMissing); !strings.Contains(e.Fix, policy.Minimal(kind)) {
 			t.Errorf("%s: fix %q", kind, e.Fix)
 		}
-		_, err = w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+		_, err = w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 		w.refused(err, gate.Refused, gate.CodePolicyMissing)
 	}
 }
@@ -189,11 +189,11 @@ func TestPolicyNotAdopted(t *testing.T) {
 func TestInvalidPolicyIsNotAdopted(t *testing.T) {
 	w := newWorld(t)
 	w.forge.file = []byte("version: 2\n")
-	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.refused(err, gate.Invalid, gate.CodePolicyInvalid)
-	_, err = w.gate.Adopt(w.ctx, gatetest.Repository(), "main", "root")
+	_, err = w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: "main", By: "root"})
 	w.refused(err, gate.Invalid, gate.CodeBodyMalformed)
-	_, err = w.gate.Adopt(w.ctx, gate.RepositoryID{Forge: "elsewhere", ID: 1}, gatetest.Baseline, "root")
+	_, err = w.gate.Adopt(w.ctx, release.Adoption{Repository: gate.RepositoryID{Forge: "elsewhere", ID: 1}, Baseline: gatetest.Baseline, By: "root"})
 	w.refused(err, gate.NotFound, gate.CodeForgeUnknown)
 	w.nothingStored() // beside the first adoption
 	// What is in force stays in force.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/gatetest"
+	"github.com/countersign/countersign/gate/release"
 )
 
 func TestHoldAndUnhold(t *testing.T) {
@@ -34,7 +35,7 @@ func TestWithdraw(t *testing.T) {
 	w.forge.with(func() {
 		w.forge.file = []byte(strings.Replace(policyFile, "branch: {min_reviews: 1}", "approvals: [{from: [write], count: 2}]", 1))
 	})
-	_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.must(err)
 	w.forge.member(cy(), gate.RoleWrite)
 	id := w.opened(1).Request.ID
@@ -262,7 +263,7 @@ func TestCodeOwnersAreAskedFor(t *testing.T) {
 					}
 				}
 			})
-			_, err := w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+			_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 			w.must(err)
 			id := w.opened(1).Request.ID
 			w.settle()

@@ -88,7 +88,7 @@ func (g *Gate) propose(ctx context.Context, w gate.Watched) (gate.Proposal, *gat
 	return p, &gate.Adoption{
 		ID: g.NewID(), Repository: w.Adoption.Repository, Name: file.Repository.FullName, Owner: file.Repository.Owner,
 		File: file.Content, Commit: file.Commit, Baseline: w.Adoption.Baseline, DefaultBranch: file.Repository.DefaultBranch,
-		Digest: read.Digest, By: "review by " + called(p.By), At: g.Now(),
+		Digest: read.Digest, By: "review by " + called(p.By), Public: !file.Repository.Private, At: g.Now(),
 	}, nil
 }
 

@@ -73,7 +73,7 @@ func newWorld(t *testing.T, settings ...setting) *world {
 		}
 	})
 	w.gate = w.newGate(w.store)
-	_, err = w.gate.Adopt(w.ctx, gatetest.Repository(), gatetest.Baseline, "root")
+	_, err = w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.must(err)
 	return w
 }

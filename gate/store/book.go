@@ -73,6 +73,10 @@ func commentOf(a gate.Approval) string {
 func (u *unit) unheard(ctx context.Context, all []gate.Approval) ([]gate.Approval, error) {
 	var out []gate.Approval
 	for _, a := range all {
+		if commentOf(a) == "" { // said on a page: there is nothing to read twice
+			out = append(out, a)
+			continue
+		}
 		n, err := u.q.OnRecord(ctx, commentOf(a))
 		if err != nil {
 			return nil, fmt.Errorf("look for the comment of statement %s: %w", a.ID, err)
