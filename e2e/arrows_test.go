@@ -32,16 +32,22 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"gate/release": {
 		"gate", "gate/api", "gate/attest", "gate/canonical", "gate/comment", "gate/policy", "gate/voice",
 	},
-	"forges":               {"gate"},
-	"forges/github":        {"gate", "forges"},
-	"forges/gitlab":        {"gate", "forges"},
-	"forges/probe":         {"gate", "forges/probe/..."},
-	"forges/probe/...":     {},
-	"hsm":                  {"gate"},
-	"web":                  {"gate", "gate/api", "gate/attest", "gate/canonical", "gate/workload"},
-	"config":               {"gate"},
-	"cmd/countersign":      {"gate", "gate/api", "gate/canonical", "gate/verify", "gate/attest", "gate/policy"},
-	"cmd/countersignd":     {"gate", "gate/...", "forges", "forges/github", "forges/gitlab", "forges/probe", "forges/probe/...", "hsm", "web", "config"},
+	"forges":           {"gate"},
+	"forges/github":    {"gate", "gate/api", "forges"},
+	"forges/gitlab":    {"gate", "gate/api", "forges"},
+	"forges/probe":     {"gate", "forges/probe/..."},
+	"forges/probe/...": {},
+	"hsm":              {"gate"},
+	"web": {
+		"gate", "gate/api", "gate/attest", "gate/canonical", "gate/policy", "gate/release", "gate/voice", "gate/workload", "docs", "web/...",
+	},
+	"web/...":         {"gate", "gate/api", "gate/voice", "web/..."},
+	"docs":            {},
+	"config":          {"gate"},
+	"cmd/countersign": {"gate", "gate/api", "gate/canonical", "gate/verify", "gate/attest", "gate/policy", "gate/voice"},
+	"cmd/countersignd": {
+		"gate", "gate/...", "forges", "forges/github", "forges/gitlab", "forges/probe", "forges/probe/...", "hsm", "web", "web/...", "config",
+	},
 	"cmd/countersign-demo": {"gate", "gate/...", "forges/forgetest", "e2e/stage"},
 
 	"gate/store/internal/...": {"gate"},
@@ -55,6 +61,9 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"e2e/attacks":             {},
 	"e2e/attacks/table":       {"e2e/attacks"},
 	"e2e/faults":              {},
+	"e2e/browser":             {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser/..."},
+	"e2e/browser/...":         {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser"},
+	"e2e/runners":             {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage"},
 	"e2e/stage":               {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest"},
 }
 
