@@ -54,6 +54,10 @@ func history(t *rapid.T) release {
 		steps = append(steps, pr(n+1, d.anybody("author"), d.change()...))
 	}
 	for range d.upTo(4, "approvals") {
+		if d.upTo(3, "on the page") == 3 {
+			steps = append(steps, onPage(d.anybody("approver")))
+			continue
+		}
 		steps = append(steps, approve(d.anybody("approver"), d.comment()))
 	}
 	if d.upTo(9, "denied") == 9 {

@@ -236,6 +236,21 @@ func approve(name string, edits ...func(*gate.Approval, *gate.Comment)) step {
 	}
 }
 
+// onPage is an approval said on the release's page.
+func onPage(name string, edits ...func(*gate.Approval)) step {
+	return func(c *release) {
+		a := gate.Approval{
+			ID: fmt.Sprintf("p%d", len(c.Approvals)+1), Request: c.Request.ID, Verb: gate.VerbApprove, By: who(name), Page: true,
+			Source: gate.CommentRef{Repository: c.Request.Repository}, Created: now.Add(-time.Minute), Commit: c.Request.Commit,
+			ManifestDigest: c.Request.Manifest.Digest(), PolicyDigest: c.Request.PolicyDigest,
+		}
+		for _, e := range edits {
+			e(&a)
+		}
+		c.Approvals = append(c.Approvals, a)
+	}
+}
+
 func stream(edit func(*gate.Stream)) step {
 	return func(c *release) { edit(&c.Policy.Streams[0]) }
 }
