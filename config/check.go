@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -43,6 +44,8 @@ func check(f file) *checker {
 	for i, x := range f.Floors {
 		c.floor(fmt.Sprintf("floors[%d]", i), x)
 	}
+	c.administrators(f.Administrators)
+	c.Policies.Audit = c.oneOf("policies.mode", f.Policies.Mode, "enforce", "audit") == "audit"
 	c.Policies.Cooldown = c.duration("policies.cooldown", f.Policies.Cooldown, time.Hour, maxCooldown)
 	c.Log = Log{
 		Level:  c.oneOf("log.level", f.Log.Level, "info", "debug", "warn", "error"),
@@ -86,6 +89,10 @@ func (c *checker) server(f file) {
 		URL:          c.url("server.url", f.Server.URL, false),
 		Listen:       c.address("server.listen", f.Server.Listen, "127.0.0.1:8080"),
 		HealthListen: c.address("server.health_listen", f.Server.HealthListen, "127.0.0.1:8081"),
+		Clients:      f.Server.Clients,
+	}
+	if info, err := os.Stat(f.Server.Clients); f.Server.Clients != "" && (err != nil || !info.IsDir()) {
+		c.wrong("server.clients", "a folder that the server can read", f.Server.Clients)
 	}
 	if c.Server.Listen == c.Server.HealthListen && !strings.HasSuffix(c.Server.Listen, ":0") {
 		c.wrong("server.health_listen", "an address of its own", c.Server.HealthListen)
@@ -175,6 +182,7 @@ func (c *checker) forge(at string, x forgeFile) {
 	if slices.ContainsFunc(c.Forges, func(o Forge) bool { return o.Name == f.Name }) {
 		c.wrong(at+".name", "a name of its own", x.Name)
 	}
+	c.client(at, x, &f)
 	switch f.Kind {
 	case gate.GitHub:
 		c.github(at, x, &f)

@@ -27,7 +27,9 @@ type Config struct {
 	Keys     []Key
 	Floors   []Floor
 	Policies Policies
-	Log      Log
+	// Administrators may put policies in force and look at everything. Nobody else may.
+	Administrators []gate.AccountID
+	Log            Log
 }
 
 // Policies is how the server treats repositories' policies.
@@ -35,6 +37,8 @@ type Policies struct {
 	// Cooldown is how long a newer version waits, after it was found reviewed, before it
 	// is in force.
 	Cooldown time.Duration
+	// Audit has the server judge and report, and sign nothing.
+	Audit bool
 }
 
 // Server is where the gate is reached.
@@ -42,6 +46,8 @@ type Server struct {
 	URL          *url.URL // public, without path
 	Listen       string   // host:port
 	HealthListen string
+	// Clients is the folder of the clients that are handed out; "" hands out none.
+	Clients string
 }
 
 // Database is where everything is kept.
@@ -62,6 +68,10 @@ type Forge struct {
 	PrivateKey    Secret // GitHub: the App's, PEM
 	Token         Secret // GitLab
 	WebhookSecret Secret
+	// ClientID and ClientSecret are those of the OAuth client that people sign in through;
+	// nobody signs in through a forge without them.
+	ClientID     string
+	ClientSecret Secret
 	// GitLabAudience accepts the server's URL as audience on a GitHub that refuses the
 	// long one.
 	GitLabAudience bool

@@ -17,7 +17,7 @@ import (
 func written(t *testing.T, edits ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"github-app.pem", "github-webhook", "gitlab-token", "gitlab-webhook", "pin", "dsn"} {
+	for _, name := range []string{"github-app.pem", "github-webhook", "github-client", "gitlab-token", "gitlab-webhook", "pin", "dsn"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("s3cret-of-"+name+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -49,6 +49,10 @@ func TestExampleLoads(t *testing.T) {
 		{"gitlab issuer", gl.Issuer, "https://gitlab.com"},
 		{"secret without its line end", gl.Token.Reveal(), "s3cret-of-gitlab-token"},
 		{"binding", fmt.Sprint(c.Keys[0].Repositories), "[github:1296269]"},
+		{"administrators", fmt.Sprint(c.Administrators), "[github:583231]"},
+		{"mode", fmt.Sprint(c.Policies.Audit), "false"},
+		{"github client", gh.ClientID + " " + gh.ClientSecret.Reveal(), "Iv23liExample s3cret-of-github-client"},
+		{"gitlab without one", gl.ClientID + gl.ClientSecret.Reveal(), ""},
 		{"log", c.Log.Level + " " + c.Log.Format, "info json"},
 	} {
 		if x.got != x.want {
@@ -136,6 +140,14 @@ func TestRefusals(t *testing.T) {
 		"binding to no forge":     {[]string{"github:1296269", "gitea:1"}, "a configured forge, got gitea"},
 		"binding by name":         {[]string{"github:1296269", "github:acme/widget"}, "forge:number"},
 		"unbound key (attack 80)": {[]string{`["github:1296269"]`, "[]"}, "bound to nobody"},
+		"unknown mode":            {[]string{"mode: enforce", "mode: warn"}, "policies.mode: expected enforce or audit, got warn"},
+		"administrator by name":   {[]string{`["github:583231"]`, "[octocat]"}, "administrators: expected forge:number"},
+		"administrator elsewhere": {[]string{`["github:583231"]`, `["gitea:583231"]`}, "administrators: expected a configured forge, got gitea"},
+		"administrator twice":     {[]string{`["github:583231"]`, `["github:583231", "github:583231"]`}, "administrators[1]: expected every account once"},
+		"client without secret":   {[]string{"    client_secret_file: ", "    # client_secret_file: "}, "forges[0].client_secret_file: expected the path"},
+		"secret without client":   {[]string{"    client_id: ", "    # client_id: "}, "forges[0].client_id: expected the OAuth client"},
+		"empty client secret":     {[]string{"/github-client", "/nowhere"}, "forges[0].client_secret_file: "},
+		"clients that are none":   {[]string{"  # clients: /usr/share/countersign/clients", "  clients: DIR/pin"}, "server.clients: expected a folder"},
 		"unknown log level":       {[]string{"level: info", "level: loud"}, "log.level"},
 		"floor without a file":    {[]string{"log:\n", "floors: [{name: server}]\nlog:\n"}, "floors[0].file: nothing cannot be read"},
 		"floor that is not there": {[]string{"log:\n", "floors: [{name: server, file: DIR/none}]\nlog:\n"}, "floors[0].file: "},

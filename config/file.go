@@ -6,6 +6,7 @@ type file struct {
 		URL          string `yaml:"url"`
 		Listen       string `yaml:"listen"`
 		HealthListen string `yaml:"health_listen"`
+		Clients      string `yaml:"clients"`
 	} `yaml:"server"`
 	Database struct {
 		Engine  string `yaml:"engine"`
@@ -18,8 +19,11 @@ type file struct {
 	Floors []floorFile `yaml:"floors"`
 
 	Policies struct {
+		Mode     string `yaml:"mode"`
 		Cooldown string `yaml:"cooldown"`
 	} `yaml:"policies"`
+	Administrators []string `yaml:"administrators"`
+
 	Log struct {
 		Level  string `yaml:"level"`
 		Format string `yaml:"format"`
@@ -36,6 +40,8 @@ type forgeFile struct {
 	PrivateKeyFile    string `yaml:"private_key_file"`
 	TokenFile         string `yaml:"token_file"`
 	WebhookSecretFile string `yaml:"webhook_secret_file"`
+	ClientID          string `yaml:"client_id"`
+	ClientSecretFile  string `yaml:"client_secret_file"`
 	GitLabAudience    bool   `yaml:"gitlab_audience"`
 }
 
@@ -71,6 +77,7 @@ server:
   url: https://countersign.example      # as CI jobs and people reach it
   listen: 127.0.0.1:8080                # behind your TLS-terminating proxy
   health_listen: 127.0.0.1:8081         # /livez and /readyz
+  # clients: /usr/share/countersign/clients   # clients that CI jobs download from here
 
 database:
   engine: sqlite                        # or postgres
@@ -83,7 +90,9 @@ forges:
     url: https://github.com
     app_id: 12345
     private_key_file: /etc/countersign/github-app.pem
-    webhook_secret_file: /etc/countersign/github-webhook
+    webhook_secret_file: /etc/countersign/github-webhook   # two lines while it is changed: either proves
+    client_id: Iv23liExample            # people sign in through it
+    client_secret_file: /etc/countersign/github-client
     # api_url: https://github.example/api/v3              # GitHub Enterprise Server
     # issuer: https://github.example/_services/token
     # issuer: https://token.actions.githubusercontent.com/acme   # an enterprise that has its slug in it
@@ -93,6 +102,8 @@ forges:
     url: https://gitlab.com
     token_file: /etc/countersign/gitlab-token
     webhook_secret_file: /etc/countersign/gitlab-webhook
+    # client_id: 5f1c…                  # an OAuth application with the scope read_user
+    # client_secret_file: /etc/countersign/gitlab-client
 
 hsm:
   - module: /usr/lib/softhsm/libsofthsm2.so
@@ -115,7 +126,10 @@ keys:                                   # countersignd keys create prints an ent
 #     file: /etc/countersign/floor.yaml # see the manual's page on the policy file
 #     owners: ["github:9000"]           # whose repositories; everybody's where it is left out
 
+administrators: ["github:583231"]       # who may put policies in force, by number: gh api users/LOGIN --jq .id
+
 policies:
+  mode: enforce                         # or audit: judge and report, sign nothing
   cooldown: 1h                          # how long a reviewed newer policy waits before it is in force
 
 log:

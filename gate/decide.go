@@ -25,7 +25,7 @@ func Decide(c Case, at time.Time) Decision {
 			[]Check{j.approvals(), j.independent(), j.hold()}, j.window(),
 			[]Check{j.key(), j.time(), j.fresh()},
 		),
-		Protection: j.protections(), Audit: c.Policy.Mode == Audit,
+		Protection: j.protections(), Audit: c.Policy.Mode == Audit || c.Policy.Mode == ServerAudit,
 	}
 	if ref, ok := c.Evidence.Ref.Get(); ok {
 		d.TagObject = ref.TagObject
@@ -165,6 +165,13 @@ func (j *judge) policy() Check {
 	p, r := j.c.Policy, j.c.Request
 	if p.Digest != r.PolicyDigest {
 		return moved(CheckPolicy, "another policy is in force since the request: one was adopted, or the server's floors changed", r.PolicyDigest.String(), p.Digest.String())
+	}
+	if p.Mode == ServerAudit {
+		return Check{
+			Name: CheckPolicy, Outcome: Waiting,
+			Reason: "the server only audits: releases are judged and reported, nothing is signed",
+			Fix:    "the operator sets policies.mode: enforce in the server's configuration",
+		}
 	}
 	if p.Mode != Enforce {
 		return Check{

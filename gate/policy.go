@@ -46,6 +46,8 @@ type Mode string
 const (
 	Enforce Mode = "enforce"
 	Audit   Mode = "audit" // judge and report, sign nothing
+	// ServerAudit is that of every policy while the server itself only audits.
+	ServerAudit Mode = "server-audit"
 )
 
 // Stream is one `releases:` entry: what may be released, by which workflow, with whose approval.

@@ -100,7 +100,7 @@ func withGate(ctx context.Context, path, repository string, do func(*release.Gat
 	}
 	defer func() { _ = shelf.Close() }() // what was written is committed
 	return do(release.New(release.Config{
-		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown,
+		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown, Audit: c.Policies.Audit,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: newID, Owner: owner(),
 	}), id)
 }

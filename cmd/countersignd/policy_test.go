@@ -25,7 +25,7 @@ func adopted(t *testing.T, file string) string {
 	dir := t.TempDir()
 	text := strings.NewReplacer("/etc/countersign", dir, "/var/lib/countersign", dir).Replace(config.Example())
 	files := map[string]string{"countersign.yaml": text}
-	for _, secret := range []string{"github-app.pem", "github-webhook", "gitlab-token", "gitlab-webhook", "pin"} {
+	for _, secret := range []string{"github-app.pem", "github-webhook", "github-client", "gitlab-token", "gitlab-webhook", "pin"} {
 		files[secret] = "s3cret-of-" + secret
 	}
 	for name, content := range files {

@@ -65,7 +65,7 @@ func serve(ctx context.Context, path string) error {
 		}
 	}()
 	g := release.New(release.Config{
-		Server: c.Server.URL, Forges: forges, Store: shelf, Signer: signer, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown,
+		Server: c.Server.URL, Forges: forges, Store: shelf, Signer: signer, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown, Audit: c.Policies.Audit,
 		Log: log, Now: time.Now, NewID: newID, Owner: owner(),
 	})
 	shown, err := published(signer.Keys())

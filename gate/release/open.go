@@ -159,6 +159,9 @@ func (g *Gate) compile(a gate.Adoption) (gate.Policy, error) {
 		DefaultBranch: a.DefaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner), Floors: g.floors(a.Owner),
 	})
 	p.Baseline = a.Baseline
+	if g.Audit && p.Mode == gate.Enforce {
+		p.Mode = gate.ServerAudit
+	}
 	return p, err
 }
 

@@ -57,6 +57,8 @@ type Config struct {
 	// Cooldown is how long a newer policy waits, after it was found covered, before it is in
 	// force.
 	Cooldown time.Duration
+	// Audit has every release judged and reported, and nothing signed.
+	Audit bool
 	// NewID makes UUIDv7s.
 	NewID func() string
 	// Owner names this process in leases.
