@@ -61,7 +61,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"e2e/attacks":             {},
 	"e2e/attacks/table":       {"e2e/attacks"},
 	"e2e/faults":              {},
-	"e2e/browser":             {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser/..."},
+	"e2e/browser":             {"gate", "gate/api", "forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser/..."},
 	"e2e/browser/...":         {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser"},
 	"e2e/runners":             {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage"},
 	"e2e/stage":               {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest"},

@@ -9,6 +9,9 @@ declare -A needs=(
   [gcc]=gcc
   [git]=git
   [curl]=curl
+  [chromium]=chromium
+  [node]=nodejs
+  [npm]=npm
 )
 missing=()
 for tool in "${!needs[@]}"; do
@@ -16,6 +19,7 @@ for tool in "${!needs[@]}"; do
 done
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+compgen -G '/usr/share/fonts/truetype/*' >/dev/null || missing+=(fonts-dejavu-core)
 if ! command -v go >/dev/null; then
   echo "Go 1.26 or newer is needed, from https://go.dev/dl/" >&2
   exit 1

@@ -1,0 +1,130 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// patience bounds every wait; it is a limit, never a measure.
+const patience = 30 * time.Second
+
+// do runs actions in the tab, in bounded time.
+func do(tab context.Context, what string, actions ...chromedp.Action) error {
+	ctx, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// Open loads a page and returns the status of the answer.
+func Open(tab context.Context, url string) (status int, err error) {
+	ctx, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
+	resp, err := chromedp.RunResponse(ctx, chromedp.Navigate(url))
+	if err != nil {
+		return 0, fmt.Errorf("open %s: %w", url, err)
+	}
+	return int(resp.Status), nil
+}
+
+// Click clicks what matches a CSS selector, and waits for the page that it leads to.
+func Click(tab context.Context, selector string) error {
+	ctx, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(selector, chromedp.ByQuery)); err != nil {
+		return fmt.Errorf("click %s: %w", selector, err)
+	}
+	return nil
+}
+
+// Press clicks what matches a CSS selector, where no other page follows from it.
+func Press(tab context.Context, selector string) error {
+	return do(tab, "press "+selector, chromedp.Click(selector, chromedp.ByQuery))
+}
+
+// Fill writes text into the field that matches a CSS selector.
+func Fill(tab context.Context, selector, text string) error {
+	return do(tab, "fill "+selector, chromedp.SetValue(selector, "", chromedp.ByQuery), chromedp.SendKeys(selector, text, chromedp.ByQuery))
+}
+
+// See waits until the page's text holds one, however its letters are cased.
+func See(tab context.Context, text string) error {
+	return await(tab, fmt.Sprintf("%q on the page", text), func(shown string) bool {
+		return strings.Contains(strings.ToLower(shown), strings.ToLower(text))
+	})
+}
+
+// SeeNot fails where the page's text holds one.
+func SeeNot(tab context.Context, text string) error {
+	shown, err := Text(tab)
+	if err == nil && strings.Contains(strings.ToLower(shown), strings.ToLower(text)) {
+		err = fmt.Errorf("expected nothing of %q on the page, got:\n%s", text, shown)
+	}
+	return err
+}
+
+// await looks at the page again and again until it is as wanted.
+func await(tab context.Context, wanted string, is func(text string) bool) error {
+	for over := time.Now().Add(patience); ; {
+		shown, err := Text(tab)
+		if err == nil && is(shown) {
+			return nil
+		}
+		if time.Now().After(over) {
+			at, _ := Address(tab) // it is told where it can be
+			return fmt.Errorf("expected %s at %s, got (%v):\n%s", wanted, at, err, shown)
+		}
+		select {
+		case <-tab.Done():
+			return tab.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Text is what the page shows.
+func Text(tab context.Context) (string, error) {
+	var out string
+	err := do(tab, "read the page", chromedp.Evaluate(`document.body ? document.body.innerText : ""`, &out))
+	return out, err
+}
+
+// Has reports whether anything of the page matches a CSS selector.
+func Has(tab context.Context, selector string) (bool, error) {
+	var n int
+	err := do(tab, "look for "+selector, chromedp.Evaluate(fmt.Sprintf(`document.querySelectorAll(%q).length`, selector), &n))
+	return n > 0, err
+}
+
+// Address is where the tab is.
+func Address(tab context.Context) (string, error) {
+	var at string
+	return at, do(tab, "read the address", chromedp.Location(&at))
+}
+
+// Weight is what the page and everything that it loaded took on the wire, in bytes.
+func Weight(tab context.Context) (int, error) {
+	const sum = `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+		.reduce((sum, e) => sum + e.encodedBodySize, 0)`
+	var n int
+	err := do(tab, "weigh the page", chromedp.Evaluate(sum, &n))
+	return n, err
+}
+
+// Screenshot is a picture of the whole page, as PNG.
+func Screenshot(tab context.Context) ([]byte, error) {
+	var png []byte
+	err := do(tab, "take a picture", chromedp.ActionFunc(func(ctx context.Context) error {
+		var err error
+		png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).WithFromSurface(true).Do(ctx)
+		return err
+	}))
+	return png, err
+}
