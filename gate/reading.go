@@ -26,6 +26,7 @@ const (
 	HappenedSigning   HappeningKind = "signing"   // intents are durable; the HSM is asked next
 	HappenedSigned    HappeningKind = "signed"    // signatures are durable
 	HappenedOrphaned  HappeningKind = "orphaned"  // the HSM may have signed, and nothing came back
+	HappenedLate      HappeningKind = "late"      // signatures came too late, and were thrown away
 	HappenedFailed    HappeningKind = "failed"    // the signer failed for good
 	HappenedPublished HappeningKind = "published" // the forge was told everything
 )
@@ -43,8 +44,9 @@ type Happening struct {
 	Outcome Outcome
 	State   State
 	Why     string
-	// Count is how many files were to be signed, were signed, or are orphaned; Attempt is
-	// which signing it was.
+	// Count is how many signatures were to be made, were made, may exist, or were thrown
+	// away: one for each file, and one for the release's statement. Attempt is which
+	// signing it was.
 	Count   int
 	Attempt int
 	Key     KeyVersion // of signing and signed, without its SPKI
@@ -62,7 +64,7 @@ type Enrolled struct {
 type KeyUse struct {
 	Lineage    string
 	Version    int
-	Signatures int64 // files signed
+	Signatures int64 // one for each file of a release, and one for its statement
 	Releases   int64 // requests signed
 	Orphans    int64 // signatures that may exist and nobody has
 	First      time.Time

@@ -185,6 +185,12 @@ type Request struct {
 	SignedAt     int64
 }
 
+type Session struct {
+	Token     string
+	Data      []byte
+	ExpiresAt int64
+}
+
 type Signature struct {
 	IntentID  string
 	RequestID string
