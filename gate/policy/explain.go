@@ -14,7 +14,9 @@ import (
 
 // Explained is one stream of a policy with everything that is in force in it.
 type Explained struct {
-	Name   string  `json:"name"`
+	Name string `json:"name"`
+	// Line is where the stream's entry begins in the file, counted from 1.
+	Line   int     `json:"line"`
 	Values []Value `json:"values"`
 }
 
@@ -22,7 +24,8 @@ type Explained struct {
 type Value struct {
 	Field   string `json:"field"` // as in the file: "branch.min_reviews"
 	Value   string `json:"value"`
-	Written bool   `json:"written"` // whether the file says something of it
+	Written bool   `json:"written"`        // whether the file says something of it
+	Line    int    `json:"line,omitempty"` // of the file, counted from 1; 0 where it says nothing
 	// Source is "file", "default" or "floor NAME", or several of them, with commas, where
 	// the value is made of them all.
 	Source string `json:"source"`
@@ -44,9 +47,10 @@ func Explain(file []byte, where Origin) (gate.Policy, []Explained, error) {
 	}
 	var out []Explained
 	for n, s := range p.Streams {
-		e := Explained{Name: s.Name}
+		e := Explained{Name: s.Name, Line: start(m.entries[n]).line}
 		for _, v := range inForce(s, where.Kind) {
-			v.Written = written(m.entries[n], v.Field)
+			v.Line = lineOf(m.entries[n], v.Field)
+			v.Written = v.Line > 0
 			v.Source = sourceOf(v, m.raised[n][v.Field])
 			e.Values = append(e.Values, v)
 		}
@@ -165,18 +169,29 @@ func spelledTime(d time.Duration) string {
 	return s
 }
 
-// written reports whether the file has a field, by its dotted name.
-func written(n ast.Node, field string) bool {
+// lineOf is where the file has a field, by its dotted name; 0 where it has it not.
+func lineOf(n ast.Node, field string) int {
+	line := 0
 	for name := range strings.SplitSeq(field, ".") {
-		if n = member(n, name); n == nil {
-			return false
+		m := entry(n, name)
+		if m == nil {
+			return 0
 		}
+		line, n = placeOf(m.Key.GetToken()).line, m.Value
 	}
-	return true
+	return line
 }
 
 // member is the value of a field, or nil.
 func member(n ast.Node, name string) ast.Node {
+	if m := entry(n, name); m != nil {
+		return m.Value
+	}
+	return nil
+}
+
+// entry is a field of a mapping, or nil.
+func entry(n ast.Node, name string) *ast.MappingValueNode {
 	var values []*ast.MappingValueNode
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -188,7 +203,7 @@ func member(n ast.Node, name string) ast.Node {
 	}
 	for _, v := range values {
 		if key, ok := v.Key.(ast.Node).(*ast.StringNode); ok && key.Value == name {
-			return v.Value
+			return v
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 		for _, s := range streams {
 			fmt.Fprintf(&all, "%s\n", s.Name)
 			for _, v := range s.Values {
-				fmt.Fprintf(&all, "  %-20s written %-5t %s\n", v.Field, v.Written, v.Value)
+				fmt.Fprintf(&all, "  %-20s written %-5t line %-2d %s\n", v.Field, v.Written, v.Line, v.Value)
 			}
 		}
 	}
