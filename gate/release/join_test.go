@@ -103,6 +103,7 @@ func TestAskingAfterAnEndOpensTheNextAttempt(t *testing.T) {
 	w.in(first.Request.ID, gate.StateDenied)
 	w.in(second.Request.ID, gate.StatePublished)
 
+	w.forge.with(func() { w.forge.run.RunID++ })
 	third := w.opened(1)
 	if third.Request.Attempt != 3 {
 		t.Errorf("attempt %d after the release was published, expected 3", third.Request.Attempt)
@@ -137,4 +138,44 @@ func TestAnotherPolicyVoids(t *testing.T) {
 	w.must(err)
 	w.settle()
 	w.in(rec.Request.ID, gate.StateVoid)
+}
+
+// A job that starts again after its release was signed gets its signatures: nobody is
+// asked to approve the same files of the same run twice. Another run asks anew.
+func TestAskingAgainInTheSameRunFindsWhatWasSigned(t *testing.T) {
+	w := newWorld(t)
+	first := w.opened(1).Request
+	w.settle()
+	w.says(gatetest.Bo(), "/countersign approve")
+	w.settle()
+	w.in(first.ID, gate.StatePublished)
+	leaves := len(w.leaves())
+
+	again, joined, err := w.gate.Open(w.ctx, w.job(), w.ask(1))
+	w.must(err)
+	if !joined || again.Request.ID != first.ID || again.State != gate.StatePublished {
+		t.Errorf("expected to find %s published, got %s %s (joined %t)", first.ID, again.Request.ID, again.State, joined)
+	}
+	if got := len(w.leaves()); got != leaves {
+		t.Errorf("%d leaves, expected %d: nothing happened", got, leaves)
+	}
+	job := w.job()
+	if _, _, err := w.gate.Open(w.ctx, job, w.ask(1)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = w.gate.Open(w.ctx, job, w.ask(2))
+	if gate.CodeOf(err) != gate.CodeTokenRebound {
+		t.Errorf("the ID token for other files: expected %s, got %v", gate.CodeTokenRebound, err)
+	}
+
+	other := func(l *gate.Workload) { l.Workflow = l.RepositoryName + "/.github/workflows/other.yml" }
+	if _, joined, err := w.gate.Open(w.ctx, w.job(other), w.ask(1)); err == nil && joined {
+		t.Error("another workflow: expected nothing to be found")
+	}
+	w.forge.with(func() { w.forge.run.RunID++ })
+	next, joined, err := w.gate.Open(w.ctx, w.job(), w.ask(1))
+	w.must(err)
+	if joined || next.Request.Attempt != 2 {
+		t.Errorf("another run: expected the second attempt, got %d (joined %t)", next.Request.Attempt, joined)
+	}
 }

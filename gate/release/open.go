@@ -44,6 +44,9 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 	if err != nil {
 		return gate.Record{}, false, err
 	}
+	if rec, again, err := g.signedBefore(ctx, w, run, hash); err != nil || again {
+		return rec, again, err
+	}
 	now := g.Now()
 	rec, joined, err := g.Store.OpenRequest(ctx, gate.Opening{
 		Request: gate.Request{
@@ -62,6 +65,28 @@ func (g *Gate) Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Re
 			"ref", ask.Ref, "commit", ask.Commit, "subjects", len(ask.Manifest.Subjects), "joined", joined)
 	}
 	return rec, joined, err
+}
+
+// signedBefore finds what this very run asked for and was given: a job that starts again, or
+// that the forge held until the release was signed, gets its signatures and needs nobody's
+// approval again. Another run's ask is a new request.
+func (g *Gate) signedBefore(ctx context.Context, w gate.Workload, run gate.RunFacts, hash gate.Digest) (gate.Record, bool, error) {
+	recent, err := g.Store.RecentOf(ctx, w.Repository)
+	if err != nil {
+		return gate.Record{}, false, err
+	}
+	for _, rec := range recent {
+		r := rec.Request
+		if r.AskHash != hash || r.Run.RunID != run.RunID || run.RunID == 0 {
+			continue
+		}
+		if rec.State != gate.StatePublished || !g.speaksFor(ctx, w, r) {
+			return gate.Record{}, false, nil // the newest attempt is what counts
+		}
+		use := gate.TokenUse{Issuer: w.Issuer, ID: w.TokenID, Expires: w.Expires}
+		return rec, true, g.Store.BindToken(ctx, use, r.ID)
+	}
+	return gate.Record{}, false, nil
 }
 
 // matchAsk holds what is asked against what the issuer signed.
