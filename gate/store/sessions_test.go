@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/store"
@@ -114,12 +113,12 @@ func TestSessionTokensThatAreNone(t *testing.T) {
 // The manager keeps its sessions in the store, under the hashes of their tokens.
 func TestSessionManager(t *testing.T) {
 	onBoth(t, func(w *world) {
-		m := scs.New()
-		if mem, ok := m.Store.(*memstore.MemStore); ok {
-			mem.StopCleanup() // which New starts
+		// Not scs.New, which leaves a goroutine behind that sweeps its own store.
+		m := &scs.SessionManager{
+			Store: w.s.Sessions(), HashTokenInStore: true, Codec: scs.GobCodec{}, Lifetime: time.Hour,
+			Cookie:    scs.SessionCookie{Name: "session", Path: "/"},
+			ErrorFunc: func(_ http.ResponseWriter, _ *http.Request, err error) { w.Error(err) },
 		}
-		m.Store = w.s.Sessions()
-		m.HashTokenInStore = true
 		page := m.LoadAndSave(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 			who := m.GetString(r.Context(), "who")
 			m.Put(r.Context(), "who", "ana")
