@@ -80,10 +80,12 @@ func (t *tagged) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// keyOf is what an answer depends on. Only plain reads with a credential have one.
+// keyOf is what an answer depends on. Only plain reads with a credential have one, unless
+// they say that nobody keeps the answer (RFC 9111, section 5.2.1.5).
 func keyOf(req *http.Request) (string, bool) {
 	who := credentialOf(req)
-	plain := req.Method == http.MethodGet && (req.Body == nil || req.Body == http.NoBody)
+	plain := req.Method == http.MethodGet && (req.Body == nil || req.Body == http.NoBody) &&
+		!strings.Contains(req.Header.Get("Cache-Control"), "no-store")
 	for _, name := range []string{"Range", "If-None-Match", "If-Modified-Since", "If-Match"} {
 		plain = plain && req.Header.Get(name) == ""
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ import (
 type Config struct {
 	// Forge is the name under which the server's configuration knows it.
 	Forge gate.ForgeID
-	// URL is the web side, https://github.com; display and checks only.
+	// URL is the web side, https://github.com or https://HOST: people sign in there.
 	URL string
 	// APIURL is the REST base: https://api.github.com, or https://HOST/api/v3 on
 	// GitHub Enterprise Server. The GraphQL endpoint follows from it.
@@ -30,7 +31,11 @@ type Config struct {
 	PrivateKey []byte
 	// WebhookSecret proves deliveries. An empty one is refused (attack 58).
 	WebhookSecret []byte
-	// Client carries all calls; one of forges.NewClient for APIURL where nil.
+	// ClientID and ClientSecret are the App's OAuth client, with which people sign in.
+	// Both or neither.
+	ClientID     string
+	ClientSecret []byte
+	// Client carries all calls; one of forges.NewClient for [Bases] where nil.
 	Client *http.Client
 	// Now is the clock.
 	Now func() time.Time
@@ -60,7 +65,7 @@ func New(cfg Config) (*Forge, error) {
 	}
 	f := &Forge{cfg: cfg, api: api, graphQL: graphQLOf(api), client: cfg.Client, known: map[int64]reached{}, memory: newMemory()}
 	if f.client == nil {
-		f.client, err = forges.NewClient(forges.Options{Bases: []string{cfg.APIURL, f.graphQL.String()}, Now: cfg.Now})
+		f.client, err = forges.NewClient(forges.Options{Bases: Bases(cfg), Now: cfg.Now})
 		if err != nil {
 			return nil, fmt.Errorf("configure GitHub forge %q: %w", cfg.Forge, err)
 		}
@@ -70,6 +75,19 @@ func New(cfg Config) (*Forge, error) {
 		return nil, fmt.Errorf("configure GitHub forge %q: App's private key: expected an RSA key in PEM: %w", cfg.Forge, err)
 	}
 	return f, nil
+}
+
+// Bases are the URLs below which the adapter calls: the API, GraphQL, and where people
+// sign in their tokens.
+func Bases(cfg Config) []string {
+	bases := []string{cfg.APIURL}
+	if api, err := url.Parse(strings.TrimRight(cfg.APIURL, "/") + "/"); err == nil {
+		bases = append(bases, graphQLOf(api).String())
+	}
+	if cfg.ClientID != "" {
+		bases = append(bases, tokenURL(cfg.URL))
+	}
+	return bases
 }
 
 func (c Config) check() error {
@@ -84,6 +102,8 @@ func (c Config) check() error {
 	need(c.AppID > 0, "App ID: expected a positive number")
 	need(len(c.PrivateKey) > 0, "App's private key: expected a PEM, got none")
 	need(len(c.WebhookSecret) > 0, "webhook secret: expected one, got an empty one: anybody could forge deliveries")
+	need((c.ClientID == "") == (len(c.ClientSecret) == 0), "OAuth client: expected its ID and its secret, or neither, got one of them")
+	need(c.ClientID == "" || isWeb(c.URL), "URL: expected https://github.com or https://HOST for people to sign in, got "+strconv.Quote(c.URL))
 	need(c.Now != nil, "clock: expected one, got none")
 	return errors.Join(errs...)
 }

@@ -12,10 +12,12 @@ import (
 )
 
 // token is an installation token. Its permissions and repositories may be fewer
-// than the installation's; app marks the App's own JWT.
+// than the installation's; app marks the App's own JWT, client its OAuth client's id and
+// secret, and user is whose user token it is.
 type token struct {
 	value        string
-	app          bool
+	app, client  bool
+	user         *account
 	installation *installation
 	permissions  map[string]string
 	repositories []int64 // nil: all that the installation reaches
@@ -28,6 +30,10 @@ type token struct {
 func (c *call) authenticate() (reply, bool) {
 	header := c.r.Header.Get("Authorization")
 	scheme, value, _ := strings.Cut(header, " ")
+	if id, secret, basic := c.r.BasicAuth(); basic && id == appClientID && secret == appClientSecret {
+		c.token = &token{client: true, used: map[string]int{}}
+		return reply{}, false
+	}
 	switch {
 	case header == "":
 		return problem(http.StatusUnauthorized, "Requires authentication"), true
@@ -45,6 +51,9 @@ func (c *call) authenticate() (reply, bool) {
 		return problem(http.StatusUnauthorized, "Bad credentials"), true
 	}
 	c.token = t
+	if t.user != nil {
+		return reply{}, false
+	}
 	if !t.installation.suspended.IsZero() {
 		return problem(http.StatusForbidden, "This installation has been suspended"), true
 	}
@@ -89,6 +98,17 @@ func (c *call) checkAppJWT(value string) error {
 // authorize finds the repository that the path names and holds the credential
 // against what the endpoint needs.
 func (c *call) authorize() (reply, bool) {
+	switch {
+	case c.token.client != (c.route.needs == "client"):
+		return notFound(), true // an OAuth client's id and secret open nothing else, and nothing else opens these
+	case c.token.client:
+		return reply{}, false
+	case c.token.user != nil && c.route.needs == "user":
+		return reply{}, false
+	case c.token.user != nil, c.route.needs == "user":
+		// What else a user token opens the double does not have: the gate asks for nothing.
+		return problem(http.StatusForbidden, "Resource not accessible by integration"), true
+	}
 	if c.token.app != (c.route.needs == "jwt") {
 		if c.token.app {
 			return problem(http.StatusUnauthorized, "Bad credentials"), true
@@ -154,7 +174,7 @@ func (c *call) limit() string {
 
 // limitHeaders sets the X-RateLimit headers (docs, "Rate limits for the REST API").
 func (c *call) limitHeaders(h http.Header) {
-	if c.token == nil || c.token.app {
+	if c.token == nil || c.token.app || c.token.client {
 		return
 	}
 	remaining := max(c.opts.RateLimit-c.token.used[c.limit()], 0)

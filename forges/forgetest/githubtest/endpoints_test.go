@@ -25,11 +25,14 @@ func TestEveryEndpointAnswersAsDescribed(t *testing.T) {
 	x := everything(w)
 	for _, row := range x.rows() {
 		method, path, _ := strings.Cut(row.request, " ")
-		credential := w.token
-		if row.app {
-			credential = appJWT(w)
+		credential := "Bearer " + w.token
+		switch {
+		case row.app:
+			credential = "Bearer " + appJWT(w)
+		case row.as != "":
+			credential = row.as
 		}
-		res, body := w.raw(method, path, row.body, "Authorization", "Bearer "+credential)
+		res, body := w.raw(method, path, row.body, "Authorization", credential)
 		if res.StatusCode != row.want {
 			t.Errorf("%s: got %d %s, want %d", row.request, res.StatusCode, body, row.want)
 		}
@@ -98,6 +101,7 @@ type endpointRow struct {
 	request, body string
 	want          int
 	app           bool
+	as            string // another credential
 }
 
 func (x *scenario) rows() []endpointRow {
@@ -169,6 +173,7 @@ func (x *scenario) rows() []endpointRow {
 		{request: fmt.Sprintf("GET /repositories/%d/installation", x.repo.ID), app: true},
 	}
 	rows = append(rows, x.deployRows()...)
+	rows = append(rows, x.siteRows()...)
 	for i := range rows {
 		if rows[i].want == 0 {
 			rows[i].want = http.StatusOK

@@ -16,6 +16,8 @@ const (
 	appID       = int64(424242)
 	appSlug     = "countersign"
 	appClientID = "Iv23liCountersign0000"
+	// appClientSecret is of the form that GitHub gives them: 40 hexadecimal digits.
+	appClientSecret = "5ec2e7c0117e25160f7e11a9d0b1e00000000000"
 	// tokenLife is how long an installation token lives (docs, "Generating an
 	// installation access token").
 	tokenLife = time.Hour

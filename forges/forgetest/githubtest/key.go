@@ -29,6 +29,12 @@ func (s *Server) AppID() int64 { return appID }
 // AppSlug is the App's name in URLs; its bot account is slug + "[bot]".
 func (s *Server) AppSlug() string { return appSlug }
 
+// ClientID is the App's OAuth client.
+func (s *Server) ClientID() string { return appClientID }
+
+// ClientSecret is the client's secret.
+func (s *Server) ClientSecret() string { return appClientSecret }
+
 // AppPrivateKey is the App's private key as GitHub gives it for download: PKCS #1, PEM.
 func (s *Server) AppPrivateKey() []byte {
 	return pem.EncodeToMemory(&pem.Block{

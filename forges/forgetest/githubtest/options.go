@@ -16,6 +16,8 @@ type Options struct {
 	// Key signs ID tokens and is the App's; fresh RSA keys of 2048 bits where nil. Many
 	// servers of one test share one, since making one takes longer than most tests.
 	Key *rsa.PrivateKey
+	// Callbacks are the App's callback URLs; see [Server.SetCallbacks].
+	Callbacks []string
 	// RateLimit is the number of API requests an installation has per hour; 5,000 where 0.
 	RateLimit int
 	// Switches turn on the other side of what nobody has verified on a live GitHub.
@@ -55,6 +57,9 @@ type Switches struct {
 	// PendingOmitsCustomRules leaves custom protection rules out of a run's pending
 	// deployments; their description speaks of "protection rules" without saying which.
 	PendingOmitsCustomRules bool
+	// RemembersAuthorization sends whom the App is authorized by already straight back, as
+	// GitHub does. The double asks every time else, which is what a person sees once.
+	RemembersAuthorization bool
 }
 
 // DefaultPermissions are the App permissions of a fresh [Server]: the least that the

@@ -95,5 +95,7 @@ func peopleRoutes() []route {
 		{method: "GET", path: "/orgs/{org}/teams/{team_slug}/memberships/{username}", needs: "members:read", handle: getMembership},
 		{method: "GET", path: "/users/{username}", needs: "metadata:read", handle: getUser},
 		{method: "GET", path: "/user/{account_id}", needs: "metadata:read", handle: getUserByID},
+		{method: "GET", path: "/user", needs: "user", handle: getOwnUser},
+		{method: "DELETE", path: "/applications/{client_id}/token", needs: "client", handle: revokeToken},
 	}
 }

@@ -103,10 +103,14 @@ func (c *call) answerREST() reply {
 	if moved {
 		return rep
 	}
+	c.route, c.params = c.router.find(c.r.Method, escaped)
+	if c.route != nil && c.route.needs == "nothing" {
+		return c.route.handle(c)
+	}
 	if rep, bad := c.authenticate(); bad {
+		c.route = nil
 		return rep
 	}
-	c.route, c.params = c.router.find(c.r.Method, escaped)
 	if c.route == nil {
 		return notFound()
 	}
@@ -241,12 +245,4 @@ func stampOrNull(t time.Time) any {
 		return nil
 	}
 	return stamp(t)
-}
-
-// answerPage is the web side: enough for a person who follows a link.
-func (c *call) answerPage() reply {
-	return reply{
-		status: http.StatusOK, raw: []byte("<!doctype html><title>GitHub double</title>" + "<p>" + url.PathEscape(c.r.URL.Path)),
-		header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
-	}
 }

@@ -43,6 +43,7 @@ type Server struct {
 	requests      int
 	charged       int
 	points        int // of GraphQL
+	site          site
 	observers     []func(Exchange)
 }
 
@@ -56,7 +57,7 @@ func New(opts Options) *Server {
 		opts: opts, now: opts.Now,
 		serial: map[string]int64{}, accounts: map[int64]*account{},
 		repositories: map[int64]*repository{}, redirects: map[string]int64{},
-		installations: map[int64]*installation{}, tokens: map[string]*token{},
+		installations: map[int64]*installation{}, tokens: map[string]*token{}, site: newSite(opts),
 	}
 	s.keys.app.key, s.keys.oidc.key = opts.Key, opts.Key
 	s.router = newRouter(routes())
