@@ -89,6 +89,7 @@ func keyOf(req *http.Request) (string, bool) {
 	for _, name := range []string{"Range", "If-None-Match", "If-Modified-Since", "If-Match"} {
 		plain = plain && req.Header.Get(name) == ""
 	}
+	plain = plain && !strings.Contains(req.Header.Get("Cache-Control"), "no-store") // RFC 9111, section 5.2.1.5
 	parts := []string{
 		who, req.URL.String(), strings.Join(req.Header.Values("Accept"), ","), req.Header.Get("X-GitHub-Api-Version"),
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -172,5 +173,37 @@ func TestCutAnswersAreNotRemembered(t *testing.T) {
 	}
 	if status, body, err := send(t, c, http.MethodGet, url, ""); err != nil || status != 200 || body != "all of it" {
 		t.Errorf("asked again: got %d %q, %v", status, body, err)
+	}
+}
+
+// what a caller asks not to be stored is not: an answer about the holder of a user's token
+func TestNotStored(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("If-None-Match"))
+		w.Header().Set("ETag", `"v1"`)
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(server.Close)
+	client, err := forges.NewClient(forges.Options{Bases: []string{server.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	for range 2 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer of a user")
+		req.Header.Set("Cache-Control", "no-store")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	if len(asked) != 2 || asked[1] != "" {
+		t.Errorf("asked with %q", asked)
 	}
 }

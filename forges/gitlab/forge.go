@@ -25,6 +25,10 @@ type Config struct {
 	// WebhookSecret proves deliveries: a plain secret token, or a signing token
 	// ("whsec_" and 32 bytes in base64).
 	WebhookSecret []byte
+	// ClientID and ClientSecret are the OAuth application that people sign in through, with
+	// the scope read_user; nobody signs in where both are empty.
+	ClientID     string
+	ClientSecret string
 	// Client carries every request; one of forges.NewClient for URL alone where nil.
 	Client *http.Client
 	// Now is the clock.
@@ -37,6 +41,7 @@ type Forge struct {
 	base   *url.URL
 	token  string
 	proof  proof
+	oauth  oauthClient
 	client *http.Client
 	api    *lib.Client //nolint:staticcheck // deprecated for its successor, which would change this package alone
 	now    func() time.Time
@@ -65,6 +70,10 @@ func New(c Config) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
+	oauth, err := newOAuthClient(c)
+	if err != nil {
+		return nil, err
+	}
 	client := c.Client
 	if client == nil {
 		client, err = forges.NewClient(forges.Options{Bases: []string{base.String()}, Now: c.Now})
@@ -82,7 +91,7 @@ func New(c Config) (*Forge, error) {
 	}
 	api.UserAgent = "countersign"
 	return &Forge{
-		forge: c.Forge, base: base, token: c.Token, proof: proof, client: client, api: api, now: c.Now,
+		forge: c.Forge, base: base, token: c.Token, proof: proof, oauth: oauth, client: client, api: api, now: c.Now,
 	}, nil
 }
 

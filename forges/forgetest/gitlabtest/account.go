@@ -47,12 +47,6 @@ func displayName(login string) string {
 	return login
 }
 
-func (s *Server) newToken(a *account) string {
-	token := "glpat-" + randomHex(10)
-	s.tokens[token] = a
-	return token
-}
-
 // account finds who acts; a stranger is a mistake of the test.
 func (s *Server) account(p forgetest.Person) *account {
 	a := s.accounts[p.ID]
@@ -144,8 +138,8 @@ func (s *Server) DeleteAccount(p forgetest.Person) {
 	gone := s.account(p)
 	ghost := s.ghost()
 	delete(s.accounts, gone.id)
-	for token, a := range s.tokens {
-		if a == gone {
+	for token, t := range s.tokens {
+		if t.account == gone {
 			delete(s.tokens, token)
 		}
 	}

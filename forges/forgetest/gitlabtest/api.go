@@ -17,11 +17,13 @@ type obj = map[string]any
 // call is one API request, with who makes it and the project it names.
 type call struct {
 	*Server
-	w    http.ResponseWriter
-	r    *http.Request
-	me   *account
-	p    *project
-	body url.Values // parameters of the body, whatever its type
+	w  http.ResponseWriter
+	r  *http.Request
+	me *account
+	// token is the credential that me came with.
+	token *accessToken
+	p     *project
+	body  url.Values // parameters of the body, whatever its type
 }
 
 // failure is an answer that is not a success, with GitLab's body for it.
@@ -158,14 +160,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h endpoint) {
 
 // authenticated takes PRIVATE-TOKEN or a Bearer token (API docs: authentication).
 func (c *call) authenticated(h endpoint) (any, error) {
-	token := c.r.Header.Get("PRIVATE-TOKEN")
-	if bearer, ok := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer "); ok && token == "" {
-		token = bearer
+	token, err := c.credential()
+	if err != nil {
+		return nil, err
 	}
-	c.me = c.tokens[token]
-	if c.me == nil {
-		return nil, unauthorized()
+	if err := c.check(token); err != nil {
+		return nil, err
 	}
+	c.token, c.me = token, token.account
 	if c.me.state != "active" {
 		// source: lib/api/api_guard.rb, forbidden user
 		return nil, &failure{status: http.StatusForbidden, body: obj{"message": "403 Forbidden - Your account has been blocked."}}

@@ -13,6 +13,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /oauth/discovery/keys", s.public(s.jwks))
 	mux.HandleFunc("GET /-/jwks", s.public(s.jwks))
 	mux.HandleFunc("POST /api/graphql", s.graphQL)
+	for pattern, h := range s.webRoutes() {
+		mux.HandleFunc(pattern, h)
+	}
 	for pattern, h := range s.instanceRoutes() {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /api/v4"+path, s.instance(h))
@@ -58,6 +61,7 @@ func (s *Server) instanceRoutes() map[string]endpoint {
 		"GET /version":                           version4,
 		"GET /metadata":                          metadata,
 		"GET /user":                              currentUser,
+		"GET /personal_access_tokens/self":       showOwnToken,
 		"GET /users":                             searchUsers,
 		"GET /users/{user}":                      showUser,
 		"GET /projects":                          listProjects,

@@ -34,7 +34,7 @@ type Server struct {
 	last     time.Time
 	ids      map[string]int64
 	accounts map[int64]*account
-	tokens   map[string]*account
+	tokens   map[string]*accessToken
 	groups   map[string]*group
 	projects map[int64]*project
 	moved    map[string]*project // former paths
@@ -42,6 +42,8 @@ type Server struct {
 	bot      *account
 	botToken string
 	catchAll *hook
+	app      *application
+	sessions map[string]*session
 }
 
 var _ forgetest.World = (*Server)(nil)
@@ -56,9 +58,9 @@ func New(opts Options) *Server {
 	}
 	s := &Server{
 		opts: opts, key: opts.Key, base: "http://" + listener.Addr().String() + opts.SubPath,
-		ids: map[string]int64{}, accounts: map[int64]*account{}, tokens: map[string]*account{},
+		ids: map[string]int64{}, accounts: map[int64]*account{}, tokens: map[string]*accessToken{},
 		groups: map[string]*group{}, projects: map[int64]*project{}, moved: map[string]*project{},
-		graph: forgetest.NewGraph(),
+		graph: forgetest.NewGraph(), app: newApplication(), sessions: map[string]*session{},
 	}
 	s.courier = newCourier(s.base, s.opts)
 	s.schema = gqlparser.MustLoadSchema(&ast.Source{Name: "gitlab.graphql", Input: schemaOf(s.opts)})
@@ -102,7 +104,7 @@ func (s *Server) id(kind string) int64 {
 	starts := map[string]int64{
 		"user": 100, "group": 5000, "project": 20, "merge_request": 90000, "issue": 70000,
 		"note": 300000, "award": 400000, "pipeline": 7000, "job": 800000, "status": 900000,
-		"version": 110000, "event": 500000, "hook": 60, "protected_ref": 600, "access": 1600, "rule": 2600,
+		"version": 110000, "event": 500000, "hook": 60, "protected_ref": 600, "access": 1600, "rule": 2600, "token": 40,
 	}
 	if s.ids[kind] == 0 {
 		s.ids[kind] = starts[kind]
