@@ -129,6 +129,12 @@ type Decision struct {
 	PolicyDigest  Digest       `json:"policy_digest"`
 	// Audit marks a decision under a policy that signs nothing: it says what would be.
 	Audit bool `json:"audit,omitempty"`
+	// People is how many more people it takes, at least; 0 where none, or where that is not
+	// known yet.
+	People int `json:"people,omitempty"`
+	// Since is the commit of the stream's newest signed release, or else the baseline: what
+	// the changes were counted from. "" where there is none.
+	Since string `json:"since,omitempty"`
 	// TagObject is the annotated tag's SHA as read: an approval binds to it.
 	TagObject string `json:"tag_object,omitempty"`
 
@@ -149,7 +155,9 @@ type Coverage struct {
 	By       []CoveredBy `json:"by"`
 	// Missing says what it takes, where Covered is false.
 	Missing string `json:"missing,omitempty"`
-	Unread  bool   `json:"unread,omitempty"`
+	// People is how many more people it takes; 0 where Covered, or where Unread.
+	People int  `json:"people,omitempty"`
+	Unread bool `json:"unread,omitempty"`
 }
 
 // Authorship is one author of a change, with why.
@@ -161,7 +169,7 @@ type Authorship struct {
 // CoveredBy is one person who covers a change.
 type CoveredBy struct {
 	Account Account `json:"account"`
-	How     string  `json:"how"` // "release approval" or "review of 3f2c1e9"
+	How     string  `json:"how"` // "release approval", "release approval on its page" or "review of 3f2c1e9"
 }
 
 // Ignored is a statement that does not count.

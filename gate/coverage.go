@@ -79,7 +79,7 @@ func (j *judge) coverOne(change weighed) Coverage {
 	}
 	for _, a := range j.counted {
 		if outside(a.By.ID) {
-			cov.cover(a.By, "release approval")
+			cov.cover(a.By, a.how())
 		}
 	}
 	if j.stream.ReviewsCount {
@@ -102,11 +102,22 @@ func (j *judge) coverOne(change weighed) Coverage {
 	cov.Unread = authors.unread != ""
 	if !cov.Covered {
 		cov.Missing = missing(authors, short)
+		if !cov.Unread {
+			cov.People = short
+		}
 		if alone && authors.unread == "" {
 			cov.Missing += fmt.Sprintf(" (beside @%s, because a machine opened it)", cov.By[0].Account.Login)
 		}
 	}
 	return cov
+}
+
+// how names an approval by where it was made.
+func (a Approval) how() string {
+	if a.Page {
+		return "release approval on its page"
+	}
+	return "release approval"
 }
 
 // byMachine reports whether a machine opened the change, or pushed it directly. Nobody can

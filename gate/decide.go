@@ -30,7 +30,11 @@ func Decide(c Case, at time.Time) Decision {
 	if ref, ok := c.Evidence.Ref.Get(); ok {
 		d.TagObject = ref.TagObject
 	}
+	if len(c.Released) > 0 {
+		d.Since = c.Released[0]
+	}
 	d.CanApprove, d.CannotApprove = j.candidates()
+	d.People = j.people(d)
 	d.Outcome = worst(d.Checks)
 	if d.Outcome == Granted {
 		d.grant = &Grant{

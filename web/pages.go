@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/gate/voice"
 )
 
 //go:embed pages assets
@@ -32,7 +33,7 @@ func pages() map[string]*template.Template {
 		},
 		"signed": func(s gate.State) bool { return s == gate.StateSigned || s == gate.StatePublished },
 		"count":  count, "lacking": lacking,
-		"standing": standing, "checkTitle": checkTitle, "outcomeWord": outcomeWord,
+		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "denyWith": voice.Deny, "verifyWith": voice.Verify,
 		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
 		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
 		"uncovered": uncovered, "covered": covered, "forgeLink": forgeLink,
@@ -58,10 +59,10 @@ func count(n int, one string, many ...string) string {
 
 // lacking says in the list what a waiting release waits for most.
 func lacking(r api.Release) string {
-	if n := len(uncovered(r.Coverage)); r.State == gate.StateWaiting && n > 0 {
-		return fmt.Sprintf("%d of %s not yet covered", n, count(len(r.Coverage), "change"))
+	if r.State != gate.StateWaiting {
+		return ""
 	}
-	return ""
+	return voice.Lacking(r.Coverage)
 }
 
 func (s *server) render(w http.ResponseWriter, status int, name string, data map[string]any) error {

@@ -140,6 +140,7 @@ func (s *server) view(rec gate.Record) api.Release {
 	v.Subjects = list(v.Subjects)
 	v.Checks = list(v.Checks)
 	v.Coverage = list(v.Coverage)
+	v.Statements = list(v.Statements)
 	v.CanApprove = list(v.CanApprove)
 	v.CannotApprove = list(v.CannotApprove)
 	return v

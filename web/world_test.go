@@ -26,6 +26,7 @@ import (
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/gatetest"
+	life "github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/gate/workload"
 	"github.com/countersign/countersign/web"
 )
@@ -247,22 +248,13 @@ func (w *world) Collect(ctx context.Context, job gate.Workload, id string) (gate
 	}, err
 }
 
-// View is what gate/release makes of a record.
+// View is gate/release's own: pages and API are tested with the words that are printed.
 func (w *world) View(rec gate.Record) api.Release {
-	var d gate.Decision
-	if len(rec.Decision) > 0 {
-		if err := json.Unmarshal(rec.Decision, &d); err != nil {
-			panic(err)
-		}
+	server, err := url.Parse(origin)
+	if err != nil {
+		panic(err)
 	}
-	r := rec.Request
-	return api.Release{
-		ID: r.ID, Code: r.Code, State: rec.State, Attempt: r.Attempt,
-		Repository: r.RepositoryName, Ref: r.Ref, Commit: r.Commit, Stream: r.Stream, Key: r.Key,
-		ManifestDigest: r.Manifest.Digest(), Subjects: r.Manifest.Subjects,
-		Created: r.Created, Expires: r.Expires, URL: origin + "/releases/" + r.ID,
-		Checks: d.Checks, Coverage: d.Coverage, CanApprove: d.CanApprove, CannotApprove: d.CannotApprove,
-	}
+	return life.New(life.Config{Server: server}).View(rec)
 }
 
 // noon is when everything happens.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign/e2e/stage"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 )
 
 // teller prints the story: plain text that survives a log file.
@@ -41,10 +42,10 @@ func (t teller) quote(body string) {
 	}
 }
 
-func (t teller) checks(checks []gate.Check) {
+func (t teller) checks(checks []api.Check) {
 	for _, c := range checks {
 		mark := map[gate.Outcome]string{gate.Granted: "✓", gate.Waiting: "…", gate.Denied: "✗"}[c.Outcome]
-		fmt.Fprintf(t.w, "  %s %-12s %s\n", mark, c.Name, c.Reason)
+		fmt.Fprintf(t.w, "  %s %s: %s\n", mark, c.Title, c.Reason)
 	}
 }
 

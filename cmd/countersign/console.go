@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/gate/voice"
 )
 
 // console is standard error: what a person or a job log follows. On a terminal it
@@ -111,6 +112,9 @@ func (c *console) failure(f *failure) {
 	for _, part := range problemLines(below) {
 		c.line("%s", part)
 	}
+	if f.release != nil && f.release.Standing != "" {
+		c.line("%s", plain(f.release.Standing))
+	}
 	for _, l := range append(table("claim", claimRows(p.Claims)), table("check", rows)...) {
 		c.line("%s", c.paint(l))
 	}
@@ -150,17 +154,20 @@ func (c *console) paint(s styled) string {
 // report is the whole state of a request, for people.
 func report(r api.Release) []styled {
 	out := []styled{
-		{"", fmt.Sprintf("release %s of %s: %s (code %s)", plain(gate.ShortRef(r.Ref)), plain(r.Repository), plain(string(r.State)), plain(r.Code))},
+		{"", fmt.Sprintf("release %s of %s: %s (code %s)", plain(gate.ShortRef(r.Ref)), plain(r.Repository), headline(r), plain(r.Code))},
 		{"", "  id:   " + plain(r.ID)},
 		{"", "  page: " + plain(r.URL)},
 	}
 	if r.ThreadURL != "" {
 		out = append(out, styled{"", "  talk: " + plain(r.ThreadURL)})
 	}
+	if r.Standing != "" {
+		out = append(out, styled{"", "  " + plain(r.Standing)})
+	}
 	for _, check := range r.Checks {
-		out = append(out, styled{check.Outcome.String(), fmt.Sprintf("  %-8s %-12s %s", check.Outcome, plain(string(check.Name)), plain(check.Reason))})
+		out = append(out, styled{check.Outcome.String(), fmt.Sprintf("  %-8s %s: %s", voice.OutcomeWord(check.Outcome), title(check), plain(check.Reason))})
 		if check.Outcome != gate.Granted && check.Fix != "" {
-			out = append(out, styled{"", fmt.Sprintf("  %-8s %-12s -> %s", "", "", plain(check.Fix))})
+			out = append(out, styled{"", fmt.Sprintf("  %-8s -> %s", "", plain(check.Fix))})
 		}
 	}
 	for _, l := range openPoints(r) {
@@ -203,10 +210,10 @@ func essence(r api.Release) string {
 	var open []string
 	for _, c := range r.Checks {
 		if c.Outcome != gate.Granted {
-			open = append(open, plain(string(c.Name))+": "+plain(c.Reason))
+			open = append(open, title(c)+": "+plain(c.Reason))
 		}
 	}
-	s := "release " + plain(gate.ShortRef(r.Ref)) + ": " + plain(string(r.State))
+	s := "release " + plain(gate.ShortRef(r.Ref)) + ": " + headline(r)
 	if len(open) > 0 {
 		s += "; " + strings.Join(open, "; ")
 	}

@@ -142,6 +142,10 @@ func endOf(r api.Release) *failure {
 		Title: fmt.Sprintf("release %s was not signed: it is %s", gate.ShortRef(r.Ref), r.State),
 		Fix:   "see " + r.URL,
 	}}
+	if r.Ending != nil {
+		f.problem.Title = fmt.Sprintf("release %s is %s: %s", gate.ShortRef(r.Ref), r.State, r.Ending.Reason)
+		f.problem.Fix = orElse(r.Ending.Fix, f.problem.Fix)
+	}
 	f.exit = ExitPolicy
 	switch r.State { //nolint:exhaustive // the others are policy's
 	case gate.StateWithdrawn:
@@ -158,11 +162,7 @@ func endOf(r api.Release) *failure {
 		if c.Name == gate.CheckHold && r.State == gate.StateDenied {
 			f.exit = ExitPerson
 		}
-		f.problem.Title = fmt.Sprintf("release %s is %s: %s", gate.ShortRef(r.Ref), r.State, c.Reason)
 		f.problem.Expected, f.problem.Got = c.Expected, c.Got
-		if c.Fix != "" {
-			f.problem.Fix = c.Fix
-		}
 		break
 	}
 	return f

@@ -164,7 +164,7 @@ func TestJobSummary(t *testing.T) {
 	}
 	text := string(b)
 	for _, want := range []string{
-		"before\n### Release v1\\.4\\.0: signed", "- [x] **identity**", w.release.Manifest.Subjects[0].SHA256.String(),
+		"before\n### Release v1\\.4\\.0: signed", "- [x] **Asked by the right workflow**", w.release.Manifest.Subjects[0].SHA256.String(),
 		"countersign verify --key countersign.pem app.tar.gz", "cosign verify-blob --key",
 	} {
 		if !strings.Contains(text, want) {

@@ -8,6 +8,7 @@ import (
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/attest"
+	"github.com/countersign/countersign/gate/voice"
 )
 
 // account is what a job summary is of: a request, or why there is none, or both.
@@ -42,7 +43,10 @@ func (a *app) summarise(of account) error {
 func (a account) summary() string {
 	var b strings.Builder
 	if r := a.release; r != nil {
-		fmt.Fprintf(&b, "### Release %s: %s\n\n", markdown(gate.ShortRef(r.Ref)), markdown(string(r.State)))
+		fmt.Fprintf(&b, "### Release %s: %s\n\n", markdown(gate.ShortRef(r.Ref)), markdown(headline(*r)))
+		if r.Standing != "" {
+			b.WriteString(markdown(r.Standing) + "\n\n")
+		}
 		if link := webLink(r.URL); link != "" {
 			fmt.Fprintf(&b, "[Release page](%s), code `%s`\n\n", link, codeSpan(r.Code))
 		}
@@ -105,7 +109,7 @@ func checklist(r api.Release) string {
 		if c.Outcome == gate.Granted {
 			mark = "x"
 		}
-		fmt.Fprintf(&b, "- [%s] **%s** (%s): %s\n", mark, markdown(string(c.Name)), c.Outcome, markdown(c.Reason))
+		fmt.Fprintf(&b, "- [%s] **%s** (%s): %s\n", mark, markdown(title(c)), voice.OutcomeWord(c.Outcome), markdown(c.Reason))
 		if c.Outcome != gate.Granted && c.Fix != "" {
 			fmt.Fprintf(&b, "  - Fix: %s\n", markdown(c.Fix))
 		}
@@ -131,10 +135,8 @@ func verifying(r api.Release) string {
 	if len(r.Subjects) == 0 {
 		return ""
 	}
-	name := shellWord(r.Subjects[0].Name)
-	return fmt.Sprintf("\nVerify, with the public key that you trust:\n\n```sh\ncountersign verify --key %s %s\n", attest.KeyName, name) +
-		fmt.Sprintf("cosign verify-blob --key %s --bundle %s --private-infrastructure %s\n```\n",
-			attest.KeyName, shellWord(r.Subjects[0].Name+attest.BundleSuffix), name)
+	how := voice.VerifyWith(attest.KeyName, r.Subjects[0].Name)
+	return fmt.Sprintf("\nVerify, with the public key that you trust:\n\n```sh\n%s\n%s\n```\n", how.Countersign, how.Cosign)
 }
 
 // webLink is a URL that cannot end the link it stands in; "" where it is none.
@@ -147,11 +149,3 @@ func webLink(raw string) string {
 }
 
 func codeSpan(s string) string { return strings.ReplaceAll(plain(s), "`", "") }
-
-// shellWord quotes a name for a POSIX shell, on one line.
-func shellWord(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+-") == "" && s != "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(plain(s), "'", `'\''`) + "'"
-}

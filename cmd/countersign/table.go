@@ -46,7 +46,7 @@ func checkRows(r *api.Release) []compared {
 	var out []compared
 	for _, c := range r.Checks[:min(len(r.Checks), maxRows)] {
 		if c.Outcome == gate.Denied && (c.Expected != "" || c.Got != "") {
-			out = append(out, compared{cell(string(c.Name)), cell(c.Expected), cell(c.Got), false})
+			out = append(out, compared{cell(title(c)), cell(c.Expected), cell(c.Got), false})
 		}
 	}
 	return out

@@ -70,10 +70,10 @@ func TestRefusedCheckAsTable(t *testing.T) {
 	w.states = []api.Release{w.at(gate.StateWaiting), end}
 	got := w.sign()
 	w.expect(got, main.ExitPolicy, "is denied: the run's event is issue_comment", "fix:      the next step",
-		"check     expected                   got\n  ✗ differs  identity  push or workflow_dispatch  issue_comment\n")
-	w.reads("summary.md", `### Release v1\.4\.0: denied`, "- [x] **identity** (granted): release\\.yml\n",
-		"- [ ] **identity** (denied): the run's event is issue\\_comment, expected push\n  - Fix: the next step\n",
-		"| ✗ differs | identity | push or workflow\\_dispatch | issue\\_comment |\n", w.release.Manifest.Digest().String())
+		"check                        expected                   got\n  ✗ differs  Asked by the right workflow  push or workflow_dispatch  issue_comment\n")
+	w.reads("summary.md", `### Release v1\.4\.0: denied`, "- [x] **Asked by the right workflow** (passed): release\\.yml\n",
+		"- [ ] **Asked by the right workflow** (not met): the run's event is issue\\_comment, expected push\n  - Fix: the next step\n",
+		"| ✗ differs | Asked by the right workflow | push or workflow\\_dispatch | issue\\_comment |\n", w.release.Manifest.Digest().String())
 }
 
 func TestTableColours(t *testing.T) {
@@ -179,7 +179,7 @@ func inert(t *testing.T, evil, summary string) {
 		known := false
 		for _, start := range []string{
 			"### Release", "**", "Expected: ", "Got: ", "Fix: ", "| | C", "|---|", "| ✗ differs | ", "| ✓ ok | ", "- [ ] **", "- [x] **", "  - Fix: ",
-			"| File | SHA-256 |", "| ", "Their manifest (SHA256SUMS): `",
+			"| File | SHA-256 |", "| ", `It does not fit the policy, and asking the same again changes nothing\. No signature was released\.`, "Their manifest (SHA256SUMS): `",
 		} {
 			known = known || strings.HasPrefix(l, start)
 		}

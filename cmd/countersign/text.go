@@ -3,7 +3,15 @@ package main
 import (
 	"strings"
 	"unicode"
+
+	"github.com/countersign/countersign/gate/api"
 )
+
+// headline is the state in the server's words; a server of an older version has none.
+func headline(r api.Release) string { return orElse(plain(r.Headline), plain(string(r.State))) }
+
+// title is a check's name for people, likewise.
+func title(c api.Check) string { return orElse(plain(c.Title), plain(string(c.Name))) }
 
 // plain makes foreign text safe to print: what is not graphic (control, escape, bidi
 // and zero-width characters, line ends) becomes a space, and nothing in it can be

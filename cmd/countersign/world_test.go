@@ -22,6 +22,7 @@ import (
 	"github.com/countersign/countersign/gate/attest/attesttest"
 	"github.com/countersign/countersign/gate/canonical"
 	"github.com/countersign/countersign/gate/gatetest"
+	"github.com/countersign/countersign/gate/voice"
 
 	main "github.com/countersign/countersign/cmd/countersign"
 )
@@ -124,12 +125,12 @@ func (w *world) at(state gate.State) api.Release {
 		Commit: gatetest.Commit, Stream: "stable", Key: gatetest.Lineage, ManifestDigest: w.release.Manifest.Digest(),
 		Subjects: w.release.Manifest.Subjects, Created: time.Now().UTC(), Expires: time.Now().UTC().Add(time.Hour),
 		URL: w.server.URL + "/releases/" + requestID, ThreadURL: "https://github.example/acme/app/pull/412",
-		Checks: []gate.Check{{Name: gate.CheckIdentity, Outcome: gate.Granted, Reason: "release.yml"}},
+		Checks: []api.Check{titled(gate.Check{Name: gate.CheckIdentity, Outcome: gate.Granted, Reason: "release.yml"})},
 	}
 	if state == gate.StateWaiting {
-		r.Checks = append(r.Checks, gate.Check{
+		r.Checks = append(r.Checks, titled(gate.Check{
 			Name: gate.CheckCoverage, Outcome: gate.Waiting, Reason: "1 of 2 changes not yet covered", Fix: "somebody else approves",
-		})
+		}))
 		r.Coverage = []gate.Coverage{{
 			Number: 412, Called: "#412", Head: gatetest.Head, Missing: "someone other than @ana",
 			Authors: []gate.Authorship{{Account: gatetest.Ana(), Why: "author"}},
@@ -137,15 +138,28 @@ func (w *world) at(state gate.State) api.Release {
 		r.CanApprove = []gate.Account{gatetest.Bo()}
 		r.CannotApprove = []gate.Ineligible{{Account: gatetest.Ana(), Why: "author of #412"}}
 	}
+	r.Headline, r.Standing = said(r)
 	return r
 }
 
 // ended is the release after it ended by a check.
 func (w *world) ended(state gate.State, by gate.CheckName, reason string) api.Release {
 	r := w.at(state)
-	r.Checks = append(r.Checks, gate.Check{Name: by, Outcome: gate.Denied, Reason: reason, Fix: "the next step"})
+	r.Checks = append(r.Checks, titled(gate.Check{Name: by, Outcome: gate.Denied, Reason: reason, Fix: "the next step"}))
+	r.Ending = &api.Ending{Reason: reason, Fix: "the next step"}
 	return r
 }
+
+// said is what the server says of a release.
+func said(r api.Release) (headline, standing string) {
+	v := voice.View{State: r.State, Kind: gate.GitHub, Decision: gate.Decision{Coverage: r.Coverage, People: 1}}
+	for _, c := range r.Checks {
+		v.Decision.Checks = append(v.Decision.Checks, c.Check)
+	}
+	return voice.Headline(v), voice.Standing(v)
+}
+
+func titled(c gate.Check) api.Check { return api.Check{Check: c, Title: voice.CheckTitle(c.Name)} }
 
 func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()

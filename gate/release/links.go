@@ -7,13 +7,13 @@ import (
 )
 
 // page is a page of a repository at its forge. GitLab keeps them apart from
-// groups' paths by a hyphen.
+// groups' paths by a hyphen. No parts are the repository's own page.
 func (p Port) page(repository string, parts ...string) string {
 	if p.URL == nil {
 		return ""
 	}
 	at := []string{repository}
-	if p.Kind == gate.GitLab {
+	if p.Kind == gate.GitLab && len(parts) > 0 {
 		at = append(at, "-")
 	}
 	return p.URL.JoinPath(append(at, parts...)...).String()

@@ -59,7 +59,7 @@ func TestStatusRetryAndHelp(t *testing.T) {
 	w.opened(1)
 	w.settle()
 	for body, answer := range map[string]string{
-		"/countersign status": "waiting for approval", "/countersign retry": "read and judged again", "/countersign help": "/countersign withdraw",
+		"/countersign status": "waiting for 1 person", "/countersign retry": "read and judged again", "/countersign help": "/countersign withdraw",
 	} {
 		ref := w.says(gatetest.Bo(), body)
 		read := w.forge.read
@@ -124,7 +124,7 @@ func TestJobThatWaitsForTheGate(t *testing.T) {
 		w.settle()
 		w.ring(ring)
 		w.settle()
-		if p, ok := w.forge.latest(gate.PostDeployment); !ok || p.Leave != "" || !strings.Contains(p.Body, "Waiting for approval") {
+		if p, ok := w.forge.latest(gate.PostDeployment); !ok || p.Leave != "" || !strings.Contains(p.Body, "Waiting for 1 person") {
 			t.Errorf("expected progress, got %+v", p)
 		}
 		w.says(gatetest.Bo(), "/countersign approve")

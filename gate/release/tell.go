@@ -60,17 +60,19 @@ func (g *Gate) several(ctx context.Context, rec gate.Record, thread gate.Thread)
 	})
 }
 
+// viewOf is the record as it is told. The case may be the zero case: what it adds is known
+// from a judgement alone.
 func (g *Gate) viewOf(rec gate.Record, d gate.Decision, to gate.State, c gate.Case) voice.View {
-	repo, _ := c.Evidence.Repository.Get()
-	var compare string
-	if len(c.Released) > 0 {
-		// The newest signed release comes first; before the first, the baseline.
-		port := g.Forges[rec.Request.Repository.Forge]
-		compare = port.compareURL(rec.Request.RepositoryName, c.Released[0], rec.Request.Commit)
+	r := rec.Request
+	port := g.Forges[r.Repository.Forge]
+	repo, ok := c.Evidence.Repository.Get()
+	if !ok {
+		repo.URL = port.page(r.RepositoryName)
 	}
 	return voice.View{
-		CompareURL: compare, Request: rec.Request, State: to, Decision: d, Kind: rec.Request.Workload.Kind,
-		ReleaseURL: g.URL(rec.Request.ID), RepositoryURL: repo.URL, Server: g.Server.String(),
+		Request: r, State: to, Decision: d, Kind: r.Workload.Kind,
+		CompareURL: port.compareURL(r.RepositoryName, d.Since, r.Commit),
+		ReleaseURL: g.URL(r.ID), RepositoryURL: repo.URL, Server: g.Server.String(),
 	}
 }
 

@@ -23,7 +23,8 @@ func Marker(request string) string { return "<!-- countersign:request:" + reques
 func Comment(v View) string {
 	var b strings.Builder
 	b.WriteString(Marker(v.Request.ID) + "\n")
-	fmt.Fprintf(&b, "### %s %s — %s\n", v.icon(), escape(v.Request.ShortRef(), shortText), escape(v.headline(), shortText))
+	fmt.Fprintf(&b, "### %s %s — %s\n", v.icon(), escape(v.Request.ShortRef(), shortText), Headline(v))
+	b.WriteString(Standing(v) + "\n\n")
 	for _, l := range v.lines() {
 		b.WriteString(l + "\n")
 	}
@@ -32,7 +33,8 @@ func Comment(v View) string {
 		b.WriteString("\n" + v.invitation() + "\n")
 	}
 	if v.mood() == moodDone {
-		fmt.Fprintf(&b, "\nVerify a file that has its `.sigstore.json` beside it:\n```sh\n%s\n```\n", v.verify())
+		how := Verify(v.Server, v.Request.Key, "FILE")
+		fmt.Fprintf(&b, "\nVerify a file that has its `.sigstore.json` beside it:\n```sh\n%s\n%s\n```\n", how.Fetch, how.Cosign)
 	}
 	b.WriteString("\n" + v.details())
 	return b.String()
@@ -56,7 +58,6 @@ func (v View) lines() []string {
 	case moodEnded:
 		reason, fix := v.ending()
 		out = append([]string{"❌ " + sentence(reason)}, next(fix)...)
-		out = append(out, "No signature was released.")
 	}
 	for i := range out[:max(len(out)-1, 0)] {
 		out[i] += "  "
@@ -161,11 +162,7 @@ func (v View) openChecks() []string {
 		case c.Name == gate.CheckIndependent && !c.Unread && !v.granted(gate.CheckApprovals): // said by that
 			continue
 		}
-		icon := "⏳"
-		if c.Outcome == gate.Denied {
-			icon = "❌"
-		}
-		line := icon + " " + sentence(c.Reason)
+		line := outcomeIcon(c.Outcome) + " " + sentence(c.Reason)
 		if c.Fix != "" {
 			line += " → " + said(c.Fix)
 		}
@@ -269,10 +266,7 @@ func (v View) needsPeople() bool {
 
 // approvers says who approved, and who covered what by a review.
 func (v View) approvers() []string {
-	var names []string
-	for _, a := range v.Decision.Counted {
-		names = append(names, login(a.By))
-	}
+	names := v.approved(login)
 	if len(names) == 0 {
 		return nil
 	}

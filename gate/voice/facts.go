@@ -11,11 +11,7 @@ import (
 // facts is the line of what does not change.
 func (v View) facts() string {
 	r := v.Request
-	files := "1 file"
-	if n := len(r.Manifest.Subjects); n != 1 {
-		files = fmt.Sprintf("%d files", n)
-	}
-	parts := []string{files, "key " + escape(r.Key, shortText)}
+	parts := []string{count(len(r.Manifest.Subjects), "file"), "key " + escape(r.Key, shortText)}
 	if v.mood() == moodWaiting {
 		parts = append(parts, "expires "+r.Expires.UTC().Format("Mon 2 Jan 15:04 UTC"))
 	}
@@ -30,13 +26,14 @@ func (v View) facts() string {
 // invitation says how to approve. The code always works; it is needed only where
 // several requests are open in the thread.
 func (v View) invitation() string {
-	code := v.Request.Code
+	code, page := v.Request.Code, link("release page", v.ReleaseURL)
 	if v.Several && code != "" {
-		return fmt.Sprintf("Comment `/countersign approve %s`, or `/countersign deny %s` and why. Several releases wait here: the code says which you mean.", code, code)
+		return fmt.Sprintf("Comment `%s`, or `%s` and why; or use the %s. Several releases wait here: the code says which you mean.",
+			Approve(code, true), Deny(code, true), page)
 	}
-	line := "Comment `/countersign approve`, or `/countersign deny` and why."
+	line := fmt.Sprintf("Comment `%s`, or `%s` and why; or use the %s.", Approve(code, false), Deny(code, false), page)
 	if code != "" {
-		line += fmt.Sprintf(" (This request's code is `%s`; it is needed only where several wait in one thread.)", code)
+		line += fmt.Sprintf(" (This request's code is `%s`; a comment needs it only where several wait in one thread.)", code)
 	}
 	return line
 }
@@ -91,14 +88,4 @@ func covering(c gate.Coverage) string {
 		by = append(by, login(x.Account)+" ("+escape(x.How, shortText)+")")
 	}
 	return "covered by " + strings.Join(by, ", ")
-}
-
-// verify is what somebody types who got one of the files and its .sigstore.json.
-func (v View) verify() string {
-	pem := v.Request.Key + ".pem"
-	if strings.Trim(v.Request.Key, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" { // it goes into a shell
-		pem = "KEY.pem"
-	}
-	return fmt.Sprintf("curl -fsSLO %s/v1/keys/%s\ncosign verify-blob --key %s --bundle FILE.sigstore.json --private-infrastructure FILE",
-		strings.TrimSuffix(v.Server, "/"), pem, pem)
 }

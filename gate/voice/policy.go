@@ -50,8 +50,7 @@ func (v PolicyView) summary() string {
 		b.WriteString("| | Release | Outcome | Why |\n|---|---|---|---|\n")
 	}
 	for _, r := range v.Replayed {
-		icon := map[gate.Outcome]string{gate.Granted: "✅", gate.Waiting: "⏳", gate.Denied: "❌"}[r.Outcome]
-		fmt.Fprintf(&b, "| %s | %s (%s) | %s | %s |\n", icon, escape(gate.ShortRef(r.Ref), shortText),
+		fmt.Fprintf(&b, "| %s | %s (%s) | %s | %s |\n", outcomeIcon(r.Outcome), escape(gate.ShortRef(r.Ref), shortText),
 			gate.ShortCommit(r.Commit), escape(r.Outcome.String(), shortText), said(r.Why))
 	}
 	after := ""

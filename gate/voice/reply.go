@@ -53,7 +53,9 @@ func Help() string {
 
 // Report answers a question for the state of a request, in Markdown.
 func Report(v View) string {
-	lines := []string{fmt.Sprintf("%s %s — %s", v.icon(), escape(v.Request.ShortRef(), shortText), escape(v.headline(), shortText))}
+	lines := []string{
+		fmt.Sprintf("%s %s — %s", v.icon(), escape(v.Request.ShortRef(), shortText), Headline(v)), Standing(v),
+	}
 	for _, l := range v.lines() {
 		lines = append(lines, strings.ReplaceAll(l, "@", "@\u200b"))
 	}
@@ -64,7 +66,7 @@ func Report(v View) string {
 // people are not what the request waits for.
 func Reminder(v View) string {
 	can := v.Decision.CanApprove
-	if v.mood() != moodWaiting || v.waitingFor() != forApproval || len(can) == 0 {
+	if v.mood() != moodWaiting || v.Decision.Audit || v.turn() != turnPeople || len(can) == 0 {
 		return ""
 	}
 	var who []string

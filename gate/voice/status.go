@@ -36,11 +36,7 @@ func (v View) line() string {
 	case moodWaiting:
 		return v.waitingLine()
 	case moodDone:
-		var names []string
-		for _, a := range v.Decision.Counted {
-			names = append(names, a.By.Login)
-		}
-		if len(names) > 0 {
+		if names := v.approved(func(a gate.Account) string { return a.Login }); len(names) > 0 {
 			return v.headline() + ", approved by " + strings.Join(names, ", ")
 		}
 	case moodEnded:
@@ -60,12 +56,12 @@ func (v View) waitingLine() string {
 	switch {
 	case v.Decision.Audit:
 		return v.headline()
-	case v.headline() != forApproval && some:
+	case v.turn() != turnPeople && some:
 		return "waiting: " + first.Reason
 	case len(open) == 1:
-		return fmt.Sprintf("%s: %s needs %s", forApproval, v.shortName(open[0]), open[0].Missing)
+		return fmt.Sprintf("%s: %s needs %s", v.headline(), v.shortName(open[0]), open[0].Missing)
 	case len(open) > 1:
-		return fmt.Sprintf("%s: %d of %d changes not yet covered", forApproval, len(open), len(v.Decision.Coverage))
+		return v.headline() + ": " + Lacking(v.Decision.Coverage)
 	case some:
 		return v.headline() + ": " + first.Reason
 	}
@@ -110,6 +106,7 @@ func capital(s string) string {
 func Check(v View) (gate.PostState, string, string) {
 	state, title := Status(v)
 	var b strings.Builder
+	b.WriteString(Standing(v) + "\n\n")
 	for _, l := range v.openChanges() {
 		b.WriteString(l + "\n\n")
 	}
@@ -124,8 +121,7 @@ func Check(v View) (gate.PostState, string, string) {
 		b.WriteString("| | Condition | Finding | What to do |\n|---|---|---|---|\n")
 	}
 	for _, c := range v.Decision.Checks {
-		icon := map[gate.Outcome]string{gate.Granted: "✅", gate.Waiting: "⏳", gate.Denied: "❌"}[c.Outcome]
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", icon, said(string(c.Name)), said(c.Reason), said(c.Fix))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", outcomeIcon(c.Outcome), CheckTitle(c.Name), said(c.Reason), said(c.Fix))
 	}
 	b.WriteString("\n" + v.facts() + "\n")
 	return state, title, b.String()

@@ -46,9 +46,6 @@ func (v View) mood() mood {
 	return moodEnded
 }
 
-// forApproval: only people are waited for.
-const forApproval = "waiting for approval"
-
 // headline is the state in a few words: what one reads on a phone's lock screen.
 func (v View) headline() string {
 	switch v.State {
@@ -85,28 +82,54 @@ func (v View) waitingFor() string {
 	return v.missing()
 }
 
-// missing says whose turn it is.
-func (v View) missing() string {
-	people, forge := false, false
+// turn is whose turn it is while a request waits.
+type turn int
+
+const (
+	turnNobody turn = iota // the gate's own
+	turnPeople
+	turnForge  // to let itself be read
+	turnRepair // somebody's who puts right what an approval does not
+	turnHold
+)
+
+// turn is the one that comes first: what no approval settles goes before what one does.
+func (v View) turn() turn {
+	out := turnNobody
 	for _, c := range v.Decision.Checks {
 		switch {
 		case c.Outcome == gate.Granted:
 		case c.Name == gate.CheckPolicy && v.Decision.Audit:
-		case c.Name == gate.CheckHold:
-			return "waiting: on hold"
+		case c.Name == gate.CheckHold && !c.Unread:
+			return turnHold
 		case c.Unread:
-			forge = true
-		case isForPeople(c.Name):
-			people = true
-		default:
-			return "waiting: something has to be put right first"
+			if out == turnNobody {
+				out = turnForge
+			}
+		case !isForPeople(c.Name):
+			out = turnRepair
+		case out != turnRepair:
+			out = turnPeople
 		}
 	}
-	switch {
-	case people:
-		return forApproval
-	case forge:
+	return out
+}
+
+// missing says whose turn it is.
+func (v View) missing() string {
+	switch v.turn() {
+	case turnHold:
+		return "waiting: on hold"
+	case turnRepair:
+		return "waiting: something has to be put right first"
+	case turnForge:
 		return "waiting for " + v.forge() + " to be read"
+	case turnPeople:
+		if n := v.Decision.People; n > 0 {
+			return "waiting for " + persons(n)
+		}
+		return "waiting for approval" // as decisions of older versions say
+	case turnNobody:
 	}
 	return "waiting"
 }
