@@ -177,7 +177,7 @@ func (c *checker) forge(at string, x forgeFile) {
 		Name:          gate.ForgeID(c.name(at+".name", x.Name)),
 		Kind:          gate.ForgeKind(x.Kind),
 		URL:           c.url(at+".url", x.URL, true).String(),
-		WebhookSecret: c.secret(at+".webhook_secret_file", x.WebhookSecretFile), GitLabAudience: x.GitLabAudience,
+		WebhookSecret: c.webhookSecret(at+".webhook_secret_file", x.WebhookSecretFile), GitLabAudience: x.GitLabAudience,
 	}
 	if slices.ContainsFunc(c.Forges, func(o Forge) bool { return o.Name == f.Name }) {
 		c.wrong(at+".name", "a name of its own", x.Name)

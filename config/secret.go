@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +14,10 @@ const maxSecret = 64 << 10
 // Secret is a value that is never printed: not by fmt, JSON, YAML or slog. It lies
 // behind a pointer because fmt looks into unexported fields of other types without
 // asking their methods: it then finds an address.
-type Secret struct{ value *string }
+type Secret struct {
+	value *string
+	file  string
+}
 
 const redacted = "[redacted]"
 
@@ -55,5 +59,44 @@ func ReadSecret(path string) (Secret, error) {
 	if strings.TrimSpace(value) == "" {
 		return Secret{}, errors.New("it is empty: an empty secret protects nothing")
 	}
-	return Secret{value: &value}, nil
+	return Secret{value: &value, file: path}, nil
+}
+
+// File is where the secret was read; "" for none.
+func (s Secret) File() string { return s.file }
+
+// Again reads the secret's file as it is now. The secret of no file stays none.
+func (s Secret) Again() (Secret, error) {
+	if s.file == "" {
+		return s, nil
+	}
+	now, err := ReadSecret(s.file)
+	if err != nil {
+		return Secret{}, fmt.Errorf("%s cannot be used: %w", s.file, err)
+	}
+	return now, nil
+}
+
+// Same reports whether two secrets are equal, in a time that tells nothing of them.
+func (s Secret) Same(other Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
+
+// Lines are the secret's lines: two while one takes the other's place.
+func (s Secret) Lines() []string {
+	var out []string
+	for line := range strings.Lines(s.Reveal()) {
+		out = append(out, strings.TrimRight(line, "\r\n"))
+	}
+	return out
+}
+
+// Line is one of the secret's lines, from 0, as a secret of its own; none where there is
+// no such line.
+func (s Secret) Line(n int) Secret {
+	lines := s.Lines()
+	if n >= len(lines) {
+		return Secret{}
+	}
+	return Secret{value: &lines[n], file: s.file}
 }

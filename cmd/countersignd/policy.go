@@ -82,10 +82,11 @@ func withGate(ctx context.Context, path, repository string, do func(*release.Gat
 	if err != nil {
 		return err
 	}
-	forges, _, err := ports(c)
+	all, err := openForges(c)
 	if err != nil {
 		return err
 	}
+	forges, _ := ports(all)
 	keys, err := keyring(c, nil)
 	if err != nil {
 		return err

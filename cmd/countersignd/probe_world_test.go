@@ -44,6 +44,7 @@ type site struct {
 	gitlab *gitlabtest.Server
 	repo   map[string]forgetest.Repository
 	config string
+	token  hsmtest.Token
 }
 
 func newSite(t *testing.T) *site {
@@ -66,6 +67,7 @@ func newSite(t *testing.T) *site {
 		s.repo[name] = repo
 	}
 	token := hsmtest.NewToken(t)
+	s.token = token
 	for _, e := range token.Env {
 		name, value, _ := strings.Cut(e, "=")
 		t.Setenv(name, value)

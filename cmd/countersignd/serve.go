@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -25,27 +26,28 @@ func serveCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the gate", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), path) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), path, cmd.ErrOrStderr()) },
 	}
 	configFlag(cmd, &path)
 	return cmd
 }
 
 // serve runs the gate until ctx ends. What it opens it closes in reverse.
-func serve(ctx context.Context, path string) error {
+func serve(ctx context.Context, path string, stderr io.Writer) error {
 	c, err := config.Load(path)
 	if err != nil {
 		return err
 	}
-	log := logger(c.Log, os.Stderr)
+	log := logger(c.Log, stderr)
 	hold, err := floors(c)
 	if err != nil {
 		return err
 	}
-	forges, hooks, err := ports(c)
+	all, err := openForges(c)
 	if err != nil {
 		return err
 	}
+	forges, hooks := ports(all)
 	signer, err := startSigners(ctx, c, log)
 	if err != nil {
 		return err
@@ -76,7 +78,7 @@ func serve(ctx context.Context, path string) error {
 		Server: c.Server.URL, Releases: g, Shelf: shelf, Verifier: verifier(c), Hooks: hooks,
 		Forges: listed(c), Keys: shown, Wake: shelf.Wake, Log: log, Now: time.Now,
 	})
-	return work(ctx, c, log, g, shelf, public)
+	return work(ctx, c, log, g, shelf, public, newRotation(c, all, signer, log))
 }
 
 // occupied is an address that cannot be listened on.
@@ -105,7 +107,7 @@ const drain = 20 * time.Second
 
 // work serves both listeners and runs the workers. On a signal it first stops taking
 // requests, then lets the workers finish what they hold.
-func work(ctx context.Context, c config.Config, log *slog.Logger, g *release.Gate, shelf *store.Store, public http.Handler) error {
+func work(ctx context.Context, c config.Config, log *slog.Logger, g *release.Gate, shelf *store.Store, public http.Handler, secrets *rotation) error {
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
 	group, life := errgroup.WithContext(ctx)
@@ -125,6 +127,7 @@ func work(ctx context.Context, c config.Config, log *slog.Logger, g *release.Gat
 		})
 	}
 	group.Go(func() error { return g.Work(workers, shelf.Wake) })
+	group.Go(func() error { return secrets.Work(workers) })
 	group.Go(func() error {
 		<-life.Done()
 		log.InfoContext(ctx, "stopping")

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign/config"
@@ -14,8 +16,25 @@ import (
 
 // signers are the signers of all tokens; an order goes to the one that holds its key.
 type signers struct {
-	all  []*hsm.Signer
-	held map[string]*hsm.Signer // by SPKI
+	all  []*tokenSigner
+	held map[string]*tokenSigner // by SPKI
+}
+
+// tokenSigner is one token's signer. A token whose PIN changed gets a new signer, while
+// the old one ends what it was asked for.
+type tokenSigner struct {
+	label string
+	start func(ctx context.Context) (*hsm.Signer, error)
+
+	mu      sync.Mutex // guards current, and its users from being waited for too early
+	current *shift
+}
+
+// shift is a signer between its start and its end.
+type shift struct {
+	*hsm.Signer
+
+	users sync.WaitGroup
 }
 
 // startSigners starts the workers of every token. What it started before an error is
@@ -25,19 +44,23 @@ func startSigners(ctx context.Context, c config.Config, log *slog.Logger) (*sign
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	s := &signers{held: map[string]*hsm.Signer{}}
+	s := &signers{held: map[string]*tokenSigner{}}
 	for _, t := range c.HSM {
-		signer, err := hsm.Start(ctx, hsm.Config{
-			Module: t.Module, TokenLabel: t.Label, PINFile: t.PINFile, Keys: pins(c, t.Label), Workers: t.Workers,
-			Command: []string{self, "hsm-worker"}, Log: log, Now: time.Now,
-		})
+		one := &tokenSigner{label: t.Label, start: func(ctx context.Context) (*hsm.Signer, error) {
+			return hsm.Start(ctx, hsm.Config{
+				Module: t.Module, TokenLabel: t.Label, PINFile: t.PINFile, Keys: pins(c, t.Label), Workers: t.Workers,
+				Command: []string{self, "hsm-worker"}, Log: log, Now: time.Now,
+			})
+		}}
+		signer, err := one.start(ctx)
 		if err != nil {
 			s.Close()
 			return nil, err
 		}
-		s.all = append(s.all, signer)
+		one.current = &shift{Signer: signer}
+		s.all = append(s.all, one)
 		for _, v := range signer.Keys() {
-			s.held[string(v.SPKI)] = signer
+			s.held[string(v.SPKI)] = one
 		}
 	}
 	return s, nil
@@ -53,11 +76,37 @@ func pins(c config.Config, token string) []hsm.KeyPin {
 	return out
 }
 
+// take gives the signer of now, to be given back with Done of its users.
+func (t *tokenSigner) take() *shift {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current.users.Add(1)
+	return t.current
+}
+
+// Renew starts the token's workers anew, with the PIN that its file holds now, and lets
+// the old ones end what they hold. Where the new ones do not start, the old ones stay.
+func (t *tokenSigner) Renew(ctx context.Context) (bool, error) {
+	next, err := t.start(ctx)
+	if err != nil {
+		return false, err
+	}
+	t.mu.Lock()
+	old := t.current
+	t.current = &shift{Signer: next}
+	t.mu.Unlock()
+	old.users.Wait()
+	old.Close()
+	return true, nil
+}
+
 // Keys are the versions that the tokens hold.
 func (s *signers) Keys() []gate.KeyVersion {
 	out := []gate.KeyVersion{}
 	for _, x := range s.all {
-		out = append(out, x.Keys()...)
+		now := x.take()
+		out = slices.Concat(out, now.Keys())
+		now.users.Done()
 	}
 	return out
 }
@@ -68,19 +117,22 @@ func (s *signers) Sign(ctx context.Context, orders []gate.Order) ([]gate.Signatu
 		return nil, nil
 	}
 	k := orders[0].Key()
-	signer, ok := s.held[string(k.SPKI)]
+	token, ok := s.held[string(k.SPKI)]
 	if !ok {
 		return nil, &gate.Error{
 			Kind: gate.Unavailable, Code: gate.CodeKeyUnavailable,
 			Text: fmt.Sprintf("no token holds key %s version %d", k.Lineage, k.Version), Fix: "the operator looks at the token",
 		}
 	}
+	signer := token.take()
+	defer signer.users.Done()
 	return signer.Sign(ctx, orders)
 }
 
 // Close ends all workers.
 func (s *signers) Close() {
 	for _, x := range s.all {
-		x.Close()
+		x.take().users.Done()
+		x.current.Close()
 	}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -67,11 +67,11 @@ func openForge(f config.Forge, client *http.Client) (forge, error) {
 	if f.Kind == gate.GitHub {
 		adapter, err = github.New(github.Config{
 			Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, Client: client, Now: time.Now,
-			PrivateKey: []byte(f.PrivateKey.Reveal()), WebhookSecret: []byte(f.WebhookSecret.Reveal()),
+			PrivateKey: []byte(f.PrivateKey.Reveal()), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()),
 		})
 	} else {
 		adapter, err = gitlab.New(gitlab.Config{
-			Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Reveal()), Client: client, Now: time.Now,
+			Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()), Client: client, Now: time.Now,
 		})
 	}
 	if err != nil {
@@ -88,32 +88,28 @@ func unusable(f config.Forge, err error) error {
 	}
 }
 
-// ports are all configured forges, as the life of a request sees them, and their
-// webhook ends.
-func ports(c config.Config) (map[gate.ForgeID]release.Port, map[gate.ForgeID]web.Hook, error) {
-	out, hooks := map[gate.ForgeID]release.Port{}, map[gate.ForgeID]web.Hook{}
+// openForges opens all configured forges.
+func openForges(c config.Config) ([]*liveForge, error) {
+	var out []*liveForge
 	for _, f := range c.Forges {
-		adapter, err := openForge(f, nil)
+		l, err := openLive(f)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		at, err := url.Parse(f.URL)
-		if err != nil {
-			return nil, nil, fmt.Errorf("forge %s: %w", f.Name, err)
-		}
-		out[f.Name] = portOf(f.Kind, at, adapter)
-		hooks[f.Name] = web.Hook{Kind: f.Kind, Prover: adapter}
+		out = append(out, l)
 	}
-	return out, hooks, nil
+	return out, nil
 }
 
-// portOf joins what an adapter can do: some forges keep no list of their deliveries.
-func portOf(kind gate.ForgeKind, at *url.URL, adapter forge) release.Port {
-	p := release.Port{Kind: kind, URL: at, Forge: adapter, Interpreter: adapter}
-	p.Watcher, _ = adapter.(release.Watcher)
-	p.Courier, _ = adapter.(release.Courier)
-	p.Glancer, _ = adapter.(release.Glancer)
-	return p
+// ports are the forges as the life of a request sees them, and their webhook ends.
+func ports(forges []*liveForge) (map[gate.ForgeID]release.Port, map[gate.ForgeID]web.Hook) {
+	out, hooks := map[gate.ForgeID]release.Port{}, map[gate.ForgeID]web.Hook{}
+	for _, l := range forges {
+		name, kind := l.now().config.Name, l.now().config.Kind
+		out[name] = l.port()
+		hooks[name] = web.Hook{Kind: kind, Prover: l}
+	}
+	return out, hooks
 }
 
 // keyring binds the keys that the signer holds to who may use them. Without a
@@ -180,7 +176,7 @@ func owner() string {
 	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
-func logger(l config.Log, w *os.File) *slog.Logger {
+func logger(l config.Log, w io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
 		level = slog.LevelInfo
