@@ -33,6 +33,9 @@ type flags struct {
 	output      string
 	force       bool
 	request     string
+	mode        mode
+	summary     bool
+	outputEnv   string
 	waitTimeout time.Duration
 	poll        time.Duration
 	retryFor    time.Duration
@@ -86,12 +89,29 @@ func (a *app) serverFlags(cmd *cobra.Command) {
 // subjectFlags say what to sign.
 func (a *app) subjectFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.StringArrayVar(&a.flags.subjects.globs, "subject-path", nil,
+		"files by path or glob, one a line: ** goes through folders, ! leaves out; may be given several times")
 	f.StringVar(&a.flags.subjects.sums, "subject-checksums", "", "file that sha256sum wrote, instead of files")
 	f.StringVar(&a.flags.subjects.name, "subject-name", "", "name of one artifact, instead of files")
 	f.StringVar(&a.flags.subjects.digest, "subject-digest", "", "SHA-256 of that artifact (sha256:<64 hex digits>)")
+}
+
+// streamFlags choose among the policy's releases.
+func (a *app) streamFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&a.flags.stream, "release", "", "releases: entry of the policy (default: what ref and workflow choose)")
 	f.StringVar(&a.flags.stream, "stream", "", "the same as --release")
 	cmd.MarkFlagsMutuallyExclusive("release", "stream")
+}
+
+// jobFlags are those of every command that a workflow's step is.
+func (a *app) jobFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar((*string)(&a.flags.mode), "mode", string(modeAuto), "how to wait for people: auto, wait, environment or resume")
+	f.DurationVar(&a.flags.waitTimeout, "wait-timeout", time.Hour, "how long to wait for the approval")
+	f.DurationVar(&a.flags.poll, "poll", 30*time.Second, "how long one poll may stay open at the gate")
+	f.BoolVar(&a.flags.summary, "show-summary", true, "write to the job summary, where the CI has one")
+	f.StringVar(&a.flags.outputEnv, "output-env", "", "file for the outputs as NAME=value lines (GitLab: artifacts:reports:dotenv)")
 }
 
 // outputFlags say where collected files go.
@@ -102,14 +122,11 @@ func (a *app) outputFlags(cmd *cobra.Command) {
 	f.StringVar(&a.flags.key, "key", "", "public key (PEM) that must have signed (default: the one that the gate sends)")
 }
 
-func (a *app) waitFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.DurationVar(&a.flags.waitTimeout, "wait-timeout", time.Hour, "how long to wait for the approval")
-	f.DurationVar(&a.flags.poll, "poll", 30*time.Second, "how long one poll may stay open at the gate")
-}
-
 // session opens what a command needs to talk to the gate from this job.
 func (a *app) session() (*session, error) {
+	if err := a.checkMode(); err != nil {
+		return nil, err
+	}
 	srv, err := newServer(a.flags.server)
 	if err != nil {
 		return nil, err
@@ -148,9 +165,10 @@ func (a *app) print(s string) error {
 
 // report tells why the program ends.
 func (a *app) report(f *failure) error {
+	f.at = a.cause(f)
 	a.console.failure(f)
 	if f.release != nil || f.problem.Code != "" || f.exit == ExitIdentity {
-		if err := a.summarise(account{release: f.release, failure: f}); err != nil {
+		if err := a.tell(account{release: f.release, failure: f}); err != nil {
 			a.console.line("%s", err)
 		}
 	}
@@ -162,6 +180,22 @@ func (a *app) report(f *failure) error {
 		Error   api.Problem  `json:"error"`
 		Release *api.Release `json:"release,omitempty"`
 	}{f.exit, f.problem, f.release})
+}
+
+// skip ends a fork's job well: see [app.forked].
+func (a *app) skip(f *failure) error {
+	a.console.skipped(f.problem.Title)
+	if err := a.tell(account{failure: f, skipped: true}); err != nil {
+		return err
+	}
+	if !a.flags.json {
+		return nil
+	}
+	return a.printJSON(struct {
+		Exit   Exit        `json:"exit"`
+		Status string      `json:"status"`
+		Why    api.Problem `json:"why"`
+	}{ExitOK, account{skipped: true}.status(), f.problem})
 }
 
 // signed reports whether files can be collected.

@@ -16,28 +16,43 @@ func (a *app) requestCommand() *cobra.Command {
 		Use:   "request [files]",
 		Short: "Ask for signatures and return at once, approved or not",
 		Long: "Ask the gate for signatures over files. Prints the request's id, code and page and what\n" +
-			"it waits for, and exits 0. Asking again for the same files joins the same request.",
+			"it waits for, and exits 0. Asking again for the same files joins the same request.\n" +
+			"With --mode wait it returns once the release is signed, without its signatures.",
 		Example: "  countersign request dist/*.tar.gz",
 		RunE: func(cmd *cobra.Command, files []string) error {
-			_, _, r, err := a.ask(cmd.Context(), files)
+			s, _, r, err := a.ask(cmd.Context(), files)
 			if err != nil {
 				return err
 			}
-			if err := a.summarise(account{release: &r}); err != nil {
+			m := modeResume
+			if a.flags.mode == modeWait {
+				a.console.begin(r)
+				m = modeWait
+			}
+			if r, _, err = a.await(cmd.Context(), s, r, m); err != nil {
 				return err
 			}
-			return a.show(r)
+			if f := endOf(r); f != nil {
+				return f
+			}
+			return a.leave(r)
 		},
 	}
 	a.serverFlags(cmd)
 	a.subjectFlags(cmd)
+	a.streamFlags(cmd)
+	a.jobFlags(cmd)
 	return cmd
 }
 
 func (a *app) signCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "sign [files]",
-		Short:   "Ask for signatures, wait for the approval, and collect them",
+		Use:   "sign [files]",
+		Short: "Ask for signatures, wait for the approval, and collect them",
+		Long: "Ask for signatures over files, wait until they are made, and put them beside the files.\n" +
+			"--mode says how to wait: wait stays in the job; environment expects that the forge held the\n" +
+			"job until the release was signed; auto is whichever of these is set up; resume does not wait:\n" +
+			"it exits 0, and a later workflow or job collects.",
 		Example: "  countersign sign dist/*.tar.gz --wait-timeout 4h",
 		RunE: func(cmd *cobra.Command, files []string) error {
 			s, found, r, err := a.ask(cmd.Context(), files)
@@ -45,8 +60,12 @@ func (a *app) signCommand() *cobra.Command {
 				return err
 			}
 			a.console.begin(r)
-			if r, err = s.wait(cmd.Context(), r, a.flags.waitTimeout, a.flags.poll, a.console); err != nil {
+			r, pending, err := a.await(cmd.Context(), s, r, a.flags.mode)
+			if err != nil {
 				return err
+			}
+			if pending {
+				return a.leave(r)
 			}
 			if f := endOf(r); f != nil {
 				return f
@@ -56,7 +75,8 @@ func (a *app) signCommand() *cobra.Command {
 	}
 	a.serverFlags(cmd)
 	a.subjectFlags(cmd)
-	a.waitFlags(cmd)
+	a.streamFlags(cmd)
+	a.jobFlags(cmd)
 	a.outputFlags(cmd)
 	return cmd
 }
@@ -66,7 +86,8 @@ func (a *app) collectCommand() *cobra.Command {
 		Use:   "collect --request-id ID [files]",
 		Short: "Collect the signatures of a signed request",
 		Long: "Fetch the signatures of an earlier request. Where files are given their digests must be those\n" +
-			"of the request, and the signatures go beside them.",
+			"of the request, and the signatures go beside them. Without --request-id the id is taken from\n" +
+			"COUNTERSIGN_REQUEST_ID, or from the check run that the workflow runs for.",
 		RunE: func(cmd *cobra.Command, files []string) error {
 			s, r, err := a.find(cmd.Context())
 			if err != nil {
@@ -77,12 +98,20 @@ func (a *app) collectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if f := endOf(r); f != nil {
+			if !settled(r.State) && a.flags.mode == modeAuto {
+				f := failed(ExitRetry, "the request is not signed yet: it is "+string(r.State), "", "",
+					"see "+r.URL+" and collect once it is approved, or give --mode wait")
+				f.release = &r
 				return f
 			}
-			if !signed(r.State) {
-				f := failed(ExitRetry, "the request is not signed yet: it is "+string(r.State), "", "", "see "+r.URL+" and collect once it is approved")
-				f.release = &r
+			r, pending, err := a.await(cmd.Context(), s, r, a.flags.mode)
+			if err != nil {
+				return err
+			}
+			if pending {
+				return a.leave(r)
+			}
+			if f := endOf(r); f != nil {
 				return f
 			}
 			return a.fetch(cmd.Context(), s, r, found)
@@ -90,8 +119,8 @@ func (a *app) collectCommand() *cobra.Command {
 	}
 	a.serverFlags(cmd)
 	a.requestFlag(cmd)
-	f := cmd.Flags()
-	f.StringVar(&a.flags.subjects.sums, "subject-checksums", "", "file that sha256sum wrote, instead of files")
+	a.subjectFlags(cmd)
+	a.jobFlags(cmd)
 	a.outputFlags(cmd)
 	return cmd
 }
@@ -118,7 +147,17 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func (a *app) requestFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.flags.request, "request-id", "", "id of the request, as countersign request printed it")
+	cmd.Flags().StringVar(&a.flags.request, "request-id", a.env["COUNTERSIGN_REQUEST_ID"],
+		"id of the request, as countersign request printed it (default $COUNTERSIGN_REQUEST_ID)")
+}
+
+// leave ends a command that does not wait: the request is open, or signed already.
+func (a *app) leave(r api.Release) error {
+	a.console.pending(r)
+	if err := a.tell(account{release: &r}); err != nil {
+		return err
+	}
+	return a.show(r)
 }
 
 // ask digests what the command line names and asks for it.
@@ -139,9 +178,13 @@ func (a *app) ask(ctx context.Context, files []string) (*session, artifacts, api
 
 // find reads the request that --request-id names.
 func (a *app) find(ctx context.Context) (*session, api.Release, error) {
+	if check := readEvent(a.env).CheckRun; a.flags.request == "" && check != nil {
+		a.flags.request = check.ExternalID
+	}
 	if !goodID(a.flags.request) {
 		return nil, api.Release{}, usage("--request-id does not fit", "the id that countersign request printed",
-			fmt.Sprintf("%.64q", a.flags.request), "see the release page")
+			fmt.Sprintf("%.64q", a.flags.request), "see the release page; a workflow that runs for other check runs too needs\n\n"+
+				"    if: startsWith(github.event.check_run.name, 'countersign/')")
 	}
 	s, err := a.session()
 	if err != nil {
@@ -198,7 +241,7 @@ func (a *app) fetch(ctx context.Context, s *session, r api.Release, found artifa
 	if err != nil {
 		return err
 	}
-	if err := a.summarise(account{release: &got.Release, files: files}); err != nil {
+	if err := a.tell(account{release: &got.Release, files: files}); err != nil {
 		return err
 	}
 	return a.showCollected(got.Release, paths)

@@ -67,6 +67,19 @@ func (c *console) changed(r api.Release) {
 	}
 }
 
+// pending tells a request's page where only people can go on.
+func (c *console) pending(r api.Release) {
+	if c.actions && waits(r) {
+		c.line("%s", annotated("notice", spot{}, "countersign", "R"+strings.TrimPrefix(essence(r), "r")+"\n"+plain(r.URL)))
+	}
+}
+
+// skipped says why a fork's job ends well and without signatures.
+func (c *console) skipped(why string) {
+	const text = "nothing is signed: this is a fork, and the gate is not installed on it"
+	c.line("%s", annotated("notice", spot{}, "countersign", text+" ("+plain(why)+")"))
+}
+
 func (c *console) polling(now, end time.Time) {
 	if !c.terminal {
 		return
@@ -101,7 +114,7 @@ func (c *console) failure(f *failure) {
 		if names := differing(p.Claims); names != "" {
 			message += "\nclaims:   " + names + " (see the table in the log)"
 		}
-		c.line("::error title=countersign::%s", annotation(message))
+		c.line("%s", annotated("error", f.at, "countersign", message))
 	} else {
 		c.line("%s", c.paint(styled{"denied", "countersign: " + title}))
 	}

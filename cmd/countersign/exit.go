@@ -33,6 +33,7 @@ type failure struct {
 	problem api.Problem
 	release *api.Release // where one is known
 	printed bool         // the command has printed its JSON itself
+	at      spot         // the line of the policy file that is its cause
 	err     error
 }
 

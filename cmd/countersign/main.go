@@ -35,6 +35,11 @@ func Run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 		return int(ExitOK)
 	}
 	f := classify(ctx, err)
+	if a.forked(f) {
+		if err := a.skip(f); err == nil {
+			return int(ExitOK)
+		}
+	}
 	if rerr := a.report(f); rerr != nil {
 		_, _ = fmt.Fprintln(stderr, "countersign:", rerr) // nothing is left to tell it to
 	}

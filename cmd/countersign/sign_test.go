@@ -35,7 +35,7 @@ func TestSignOnGitHub(t *testing.T) {
 		}
 	}
 	// One line per change: granted, then signed; the second "waiting" says nothing new.
-	if n := strings.Count(got.stderr, "release v1.4.0: "); n != 2 {
+	if n := strings.Count(got.stderr, "\nrelease v1.4.0: "); n != 2 {
 		t.Errorf("expected 2 lines of change, got %d:\n%s", n, got.stderr)
 	}
 	verify := append([]string{"verify", "--key", filepath.Join(w.dir, "countersign.pem"),

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/gate"
@@ -25,29 +26,34 @@ type artifacts struct {
 // chosen is how the command line names the artifacts: in exactly one way.
 type chosen struct {
 	files  []string
-	sums   string // a SHA256SUMS file
-	name   string // one subject without its file,
-	digest string // and its SHA-256
+	globs  []string // paths and patterns, each text of one or more lines
+	sums   string   // a SHA256SUMS file
+	name   string   // one subject without its file,
+	digest string   // and its SHA-256
 }
 
 func (c chosen) none() bool {
-	return len(c.files) == 0 && c.sums == "" && c.name == "" && c.digest == ""
+	return len(c.files) == 0 && len(c.globs) == 0 && c.sums == "" && c.name == "" && c.digest == ""
 }
 
 func (c chosen) read() (artifacts, error) {
 	ways := 0
-	for _, given := range []bool{len(c.files) > 0, c.sums != "", c.name != "" || c.digest != ""} {
+	for _, given := range []bool{len(c.files)+len(c.globs) > 0, c.sums != "", c.name != "" || c.digest != ""} {
 		if given {
 			ways++
 		}
 	}
-	const expected = "files, or --subject-checksums, or --subject-name with --subject-digest"
+	const expected = "files or --subject-path, or --subject-checksums, or --subject-name with --subject-digest"
 	if ways != 1 {
 		return artifacts{}, usage("what to sign is not clear", expected, fmt.Sprintf("%d of these", ways), "name the artifacts in one way")
 	}
 	switch {
-	case len(c.files) > 0:
-		return readFiles(c.files)
+	case len(c.files)+len(c.globs) > 0:
+		found, err := expand(c.globs)
+		if err != nil {
+			return artifacts{}, err
+		}
+		return readFiles(append(slices.Clone(c.files), found...))
 	case c.sums != "":
 		return readSums(c.sums)
 	}

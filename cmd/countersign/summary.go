@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/countersign/countersign/gate"
@@ -11,13 +10,6 @@ import (
 	"github.com/countersign/countersign/gate/voice"
 )
 
-// account is what a job summary is of: a request, or why there is none, or both.
-type account struct {
-	release *api.Release
-	failure *failure
-	files   []placed // as they were written
-}
-
 // summarise appends an account to the job summary, where the CI has one
 // (GITHUB_STEP_SUMMARY; GitLab has none).
 func (a *app) summarise(of account) error {
@@ -25,16 +17,8 @@ func (a *app) summarise(of account) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) // the runner names it and reads it
-	if err != nil {
-		return broken("the job summary cannot be opened", err, "unset GITHUB_STEP_SUMMARY")
-	}
-	_, err = f.WriteString(of.summary())
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return broken("the job summary cannot be written", err, "unset GITHUB_STEP_SUMMARY")
+	if err := appendTo(path, of.summary()); err != nil {
+		return broken("the job summary cannot be written", err, "give --show-summary=false")
 	}
 	return nil
 }

@@ -51,9 +51,3 @@ func markdown(s string) string {
 	}
 	return b.String()
 }
-
-// annotation escapes the message of a workflow command, as the Actions toolkit does
-// (actions/toolkit, packages/core/src/command.ts).
-func annotation(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
-}

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -48,6 +49,8 @@ type world struct {
 	files   func([]api.File) []api.File
 	forges  []api.Forge
 	tokens  int
+	// environment is the claim of the ID tokens; without one they are no JWT at all.
+	environment string
 	used    map[string]int // ID tokens by how often they came
 	bodies  [][]byte       // of asks
 	waits   []string
@@ -208,7 +211,12 @@ func (w *world) token(rw http.ResponseWriter, r *http.Request) {
 		w.t.Errorf("token endpoint: unexpected call %s", r.URL)
 	}
 	w.tokens++
-	w.json(rw, http.StatusOK, map[string]any{"count": 1, "value": fmt.Sprintf("%d|%s", w.tokens, r.URL.Query().Get("audience"))})
+	value := fmt.Sprintf("%d|%s", w.tokens, r.URL.Query().Get("audience"))
+	if w.environment != "" {
+		claims := fmt.Sprintf(`{"environment": %q, "aud": %q}`, w.environment, r.URL.Query().Get("audience"))
+		value = fmt.Sprintf("head.%s.%d", base64.RawURLEncoding.EncodeToString([]byte(claims)), w.tokens)
+	}
+	w.json(rw, http.StatusOK, map[string]any{"count": 1, "value": value})
 }
 
 // identify holds the ID token against the audience that it must have been made for.
@@ -218,7 +226,16 @@ func (w *world) identify(r *http.Request, audience string) {
 	if raw == "job-token" {
 		return // GitLab's says nothing more
 	}
-	if _, got, _ := strings.Cut(raw, "|"); got != audience {
+	_, got, _ := strings.Cut(raw, "|")
+	if parts := strings.Split(raw, "."); w.environment != "" {
+		var claims struct{ Aud string }
+		body, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil || json.Unmarshal(body, &claims) != nil {
+			w.t.Errorf("ID token %q: %v", raw, err)
+		}
+		got = claims.Aud
+	}
+	if got != audience {
 		w.t.Errorf("audience: expected %s, got %s", audience, got)
 	}
 }
