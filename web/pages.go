@@ -39,7 +39,7 @@ func pages() map[string]*template.Template {
 		"uncovered": uncovered, "covered": covered, "forgeLink": forgeLink,
 	}
 	out := map[string]*template.Template{}
-	for _, name := range []string{"list", "release", "code", "problem"} {
+	for _, name := range []string{"list", "release", "code", "problem", "docs", "doc"} {
 		t := template.New(name).Funcs(helpers)
 		out[name] = template.Must(t.ParseFS(files, "pages/frame.html", "pages/"+name+".html"))
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -18,6 +19,7 @@ import (
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/workload"
+	"github.com/countersign/countersign/web/manual"
 )
 
 // Releases is the life of requests, as gate/release has it.
@@ -73,12 +75,13 @@ type Config struct {
 type server struct {
 	Config
 
-	pages map[string]*template.Template
+	pages  map[string]*template.Template
+	manual func() (map[string]manual.Page, error)
 }
 
 // Handler is the public listener's. It is safe for concurrent use.
 func Handler(c Config) http.Handler {
-	s := &server{Config: c, pages: pages()}
+	s := &server{Config: c, pages: pages(), manual: sync.OnceValues(readManual)}
 	r := chi.NewRouter()
 	r.Use(headers, middleware.GetHead)
 	r.Post("/v1/releases", s.api(s.ask))
@@ -92,6 +95,9 @@ func Handler(c Config) http.Handler {
 	r.Get("/", s.page(s.listPage))
 	r.Get("/releases/{id}", s.page(s.releasePage))
 	r.Get("/errors/{code}", s.page(s.codePage))
+	r.Get("/docs", s.page(s.manualIndex))
+	r.Get("/docs/", s.page(s.manualIndex))
+	r.Get("/docs/{page}", s.page(s.manualPage))
 	r.Get("/assets/{file}", s.page(s.asset))
 	r.NotFound(s.page(nowhere))
 	r.MethodNotAllowed(s.page(notThatWay(r)))

@@ -1,0 +1,25 @@
+// Package docs is the manual, compiled in: the server serves it at /docs.
+package docs
+
+import "embed"
+
+// Files are the manual's pages, in Markdown.
+//
+//go:embed *.md
+var Files embed.FS
+
+// Part is a part of the table of contents.
+type Part struct {
+	Title string
+	Pages []string // names without .md
+}
+
+// Contents are the parts of the manual, in the order in which a newcomer reads them. Pages
+// that no part names come last.
+func Contents() []Part {
+	return []Part{
+		{Title: "Releasing", Pages: []string{"approving", "policy"}},
+		{Title: "Running the server", Pages: []string{"probe", "security"}},
+		{Title: "Reference", Pages: []string{"api", "errors"}},
+	}
+}
