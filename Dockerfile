@@ -13,6 +13,7 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=1 go build -trimpath -ldflags="-s -w" -o /out/countersignd ./cmd/countersignd
 RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/countersign ./cmd/countersign
+RUN make clients BIN=/out
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -20,6 +21,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 65532 --home-dir /var/lib/countersign --create-home countersign
 COPY --from=build /out/countersignd /out/countersign /usr/local/bin/
+COPY --from=build /out/clients /usr/share/countersign/clients
 USER 65532:65532
 VOLUME /var/lib/countersign
 EXPOSE 8080 8081

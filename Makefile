@@ -8,7 +8,7 @@ NOCHECKPTR := -gcflags=modernc.org/...=-d=checkptr=0
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SQLC  := $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: help demo test build deps openapi payloads axe lint generate check-generated interop attacks bench fuzz clean
+.PHONY: help demo test build clients deps openapi payloads axe lint generate check-generated interop attacks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -24,6 +24,13 @@ build: ## build the daemon, the client and the demo into bin/
 	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/countersignd ./cmd/countersignd
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/countersign ./cmd/countersign
 	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/countersign-demo ./cmd/countersign-demo
+
+PLATFORMS ?= linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64 windows-arm64
+clients: $(PLATFORMS:%=client-%) ## build the client for all platforms into bin/clients, to be handed out by the server
+
+client-%:
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GO) build -trimpath -ldflags="-s -w" \
+	  -o $(BIN)/clients/$*/countersign$(if $(findstring windows,$*),.exe) ./cmd/countersign
 
 deps: ## install what tests and demo need, or say what to install
 	@scripts/deps.sh

@@ -19,6 +19,7 @@ import (
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/workload"
+	"github.com/countersign/countersign/web/clients"
 	"github.com/countersign/countersign/web/manual"
 )
 
@@ -66,6 +67,8 @@ type Config struct {
 	Hooks    map[gate.ForgeID]Hook
 	Forges   []api.Forge
 	Keys     []api.Key
+	// Clients are handed out to jobs; nil hands out none.
+	Clients *clients.Set
 	// Wake returns a channel that closes when something was stored.
 	Wake func() <-chan struct{}
 	Log  *slog.Logger
@@ -95,6 +98,8 @@ func Handler(c Config) http.Handler {
 	r.Get("/", s.page(s.listPage))
 	r.Get("/releases/{id}", s.page(s.releasePage))
 	r.Get("/errors/{code}", s.page(s.codePage))
+	r.Get("/client/SHA256SUMS", s.api(s.clientSums))
+	r.Get("/client/{platform}/{file}", s.api(s.client))
 	r.Get("/docs", s.page(s.manualIndex))
 	r.Get("/docs/", s.page(s.manualIndex))
 	r.Get("/docs/{page}", s.page(s.manualPage))

@@ -74,9 +74,13 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	offered, err := handout(c)
+	if err != nil {
+		return err
+	}
 	public := web.Handler(web.Config{
 		Server: c.Server.URL, Releases: g, Shelf: shelf, Verifier: verifier(c), Hooks: hooks,
-		Forges: listed(c), Keys: shown, Wake: shelf.Wake, Log: log, Now: time.Now,
+		Forges: listed(c), Keys: shown, Clients: offered, Wake: shelf.Wake, Log: log, Now: time.Now,
 	})
 	return work(ctx, c, log, g, shelf, public, newRotation(c, all, signer, log))
 }
