@@ -102,6 +102,24 @@ func (l *liveForge) Post(ctx context.Context, p gate.Post) (string, error) {
 	return l.now().Post(ctx, p)
 }
 
+// CanSignIn reports whether people can sign in through the forge now.
+func (l *liveForge) CanSignIn() bool { return l.now().CanSignIn() }
+
+// AuthorizeURL is the adapter's.
+func (l *liveForge) AuthorizeURL(state, challenge, redirect string) string {
+	return l.now().AuthorizeURL(state, challenge, redirect)
+}
+
+// Identify is the adapter's.
+func (l *liveForge) Identify(ctx context.Context, code, verifier, redirect string) (gate.Account, error) {
+	return l.now().Identify(ctx, code, verifier, redirect)
+}
+
+// Right is the adapter's.
+func (l *liveForge) Right(ctx context.Context, r gate.RepositoryID, who gate.AccountID) gate.Fact[gate.Member] {
+	return l.now().Right(ctx, r, who)
+}
+
 // What only some adapters can do.
 
 // errCannot says that the forge's adapter has no such ability: nobody was to ask for it.
@@ -131,37 +149,7 @@ func (l *liveForge) Redeliver(ctx context.Context, since time.Time) (int, error)
 	return 0, errCannot
 }
 
-// CanSignIn reports whether people can sign in through the forge now.
-func (l *liveForge) CanSignIn() bool {
-	s, ok := l.now().forge.(interface{ CanSignIn() bool })
-	return ok && s.CanSignIn()
-}
-
-// AuthorizeURL is the adapter's, where it has one.
-func (l *liveForge) AuthorizeURL(state, challenge, redirect string) string {
-	if s, ok := l.now().forge.(web.SignIn); ok {
-		return s.AuthorizeURL(state, challenge, redirect)
-	}
-	return ""
-}
-
-// Identify is the adapter's, where it has one.
-func (l *liveForge) Identify(ctx context.Context, code, verifier, redirect string) (gate.Account, error) {
-	if s, ok := l.now().forge.(web.SignIn); ok {
-		return s.Identify(ctx, code, verifier, redirect)
-	}
-	return gate.Account{}, errCannot
-}
-
-// Right is the adapter's, where it has one; unknown otherwise, which grants nothing.
-func (l *liveForge) Right(ctx context.Context, r gate.RepositoryID, who gate.AccountID) gate.Fact[gate.Member] {
-	if s, ok := l.now().forge.(web.Rights); ok {
-		return s.Right(ctx, r, who)
-	}
-	return gate.Unknown[gate.Member](errCannot.Error())
-}
-
-// portOf joins what the adapter can do: some forges keep no list of their deliveries.
+// port joins what the adapter can do: some forges keep no list of their deliveries.
 func (l *liveForge) port() release.Port {
 	o := l.now()
 	p := release.Port{Kind: o.config.Kind, URL: o.at, Forge: l, Interpreter: l}

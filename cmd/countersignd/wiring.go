@@ -30,6 +30,10 @@ type forge interface {
 	release.Forge
 	release.Interpreter
 	web.Prover
+	web.SignIn
+	web.Rights
+	// CanSignIn reports whether an OAuth client is configured.
+	CanSignIn() bool
 }
 
 // openStore opens the configured database and brings its schema up to date.
@@ -68,10 +72,12 @@ func openForge(f config.Forge, client *http.Client) (forge, error) {
 		adapter, err = github.New(github.Config{
 			Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, Client: client, Now: time.Now,
 			PrivateKey: []byte(f.PrivateKey.Reveal()), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()),
+			ClientID: f.ClientID, ClientSecret: []byte(f.ClientSecret.Reveal()),
 		})
 	} else {
 		adapter, err = gitlab.New(gitlab.Config{
 			Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()), Client: client, Now: time.Now,
+			ClientID: f.ClientID, ClientSecret: f.ClientSecret.Reveal(),
 		})
 	}
 	if err != nil {
