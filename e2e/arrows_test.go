@@ -53,6 +53,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"gate/store/internal/...": {"gate"},
 	"gate/store/storetest":    {"gate", "gate/...", "gate/store"},
 	"gate/gatetest":           {"gate"},
+	"gate/voice/voicetest":    {"gate", "gate/gatetest", "gate/voice"},
 	"gate/attest/attesttest":  {"gate", "gate/attest", "gate/canonical", "gate/gatetest"},
 	"hsm/hsmtest":             {"gate", "gate/gatetest", "hsm"},
 	"forges/forgetest":        {"gate"},
@@ -97,7 +98,7 @@ func TestNoDoubleInProduction(t *testing.T) {
 			t.Fatalf("go list -deps %s: %v", cmd, err)
 		}
 		for line := range strings.Lines(string(out)) {
-			for _, test := range []string{"forges/forgetest", "hsmtest", "storetest", "gatetest", "attesttest"} {
+			for _, test := range []string{"forges/forgetest", "hsmtest", "storetest", "gatetest", "voicetest", "attesttest"} {
 				if strings.Contains(line, module) && strings.Contains(line, test) {
 					t.Errorf("%s links %s", cmd, strings.TrimSpace(line))
 				}

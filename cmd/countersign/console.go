@@ -126,7 +126,7 @@ func (c *console) failure(f *failure) {
 		c.line("%s", part)
 	}
 	if f.release != nil && f.release.Standing != "" {
-		c.line("%s", plain(f.release.Standing))
+		c.line("%s: %s", headline(*f.release), plain(f.release.Standing))
 	}
 	for _, l := range append(table("claim", claimRows(p.Claims)), table("check", rows)...) {
 		c.line("%s", c.paint(l))

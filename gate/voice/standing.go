@@ -1,6 +1,7 @@
 package voice
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -65,21 +66,32 @@ func (v View) missingClause() string {
 	case turnForge:
 		return v.forge() + " could not be read in full. It is read again by itself; there is nothing to do."
 	case turnPeople:
-		open := len(v.uncovered())
-		switch {
-		case open == 1:
-			return "1 change still needs somebody who did not write it."
-		case open > 1:
-			return fmt.Sprintf("%d changes still need somebody who did not write them.", open)
-		case v.granted(gate.CheckApprovals):
-			return "somebody has to approve it who did not make it."
-		case v.Decision.People > 1:
-			return fmt.Sprintf("%d more people have to approve it.", v.Decision.People)
-		}
-		return "1 more person has to approve it."
+		return v.peopleClause()
 	case turnNobody:
 	}
 	return "it is judged again in a moment."
+}
+
+func (v View) peopleClause() string {
+	more := ""
+	if v.Decision.People > 1 {
+		more = fmt.Sprintf("%d more people have to approve it", v.Decision.People)
+	}
+	open := len(v.uncovered())
+	if open == 0 {
+		if more == "" && v.granted(gate.CheckApprovals) {
+			return "somebody has to approve it who did not make it."
+		}
+		return cmp.Or(more, "1 more person has to approve it") + "."
+	}
+	changes := "1 change still needs somebody who did not write it."
+	if open > 1 {
+		changes = fmt.Sprintf("%d changes still need somebody who did not write them.", open)
+	}
+	if more != "" {
+		return more + ", and " + changes
+	}
+	return changes
 }
 
 // Ending is why a request ended without signatures, and what to do next, in plain text that

@@ -106,7 +106,7 @@ func capital(s string) string {
 func Check(v View) (gate.PostState, string, string) {
 	state, title := Status(v)
 	var b strings.Builder
-	b.WriteString(Standing(v) + "\n\n")
+	fmt.Fprintf(&b, "**%s** — %s\n\n", Headline(v), Standing(v))
 	for _, l := range v.openChanges() {
 		b.WriteString(l + "\n\n")
 	}

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,122 +19,13 @@ import (
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/gatetest"
 	"github.com/countersign/countersign/gate/voice"
+	"github.com/countersign/countersign/gate/voice/voicetest"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
 
-var noon = time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC)
-
-func scene(state gate.State, edits ...func(*gate.Case)) voice.View {
-	opts := []gatetest.Option{gatetest.At(noon), gatetest.For(gatetest.Manifest(3))}
-	for _, f := range edits {
-		opts = append(opts, gatetest.Edit(f))
-	}
-	c, at := gatetest.GrantedCase(opts...)
-	return voice.View{
-		Request: c.Request, State: state, Decision: gate.Decide(c, at), Kind: c.Request.Workload.Kind,
-		ReleaseURL: "https://sign.example.org/releases/" + c.Request.ID, RepositoryURL: "https://github.com/acme/app",
-		Server: "https://sign.example.org",
-	}
-}
-
-func noApproval(c *gate.Case) { c.Approvals = nil }
-
-func noReview(c *gate.Case) {
-	changes, _ := c.Evidence.Changes.Get()
-	for i := range changes {
-		changes[i].Reviews = gate.Known[[]gate.Review](nil)
-	}
-	c.Evidence.Changes = gate.Known(changes)
-}
-
-func person(id int64, login string) gate.Account {
-	return gate.Account{ID: gate.AccountID{Forge: gatetest.Forge, ID: id}, Login: login, Human: true}
-}
-
-func candidates(c *gate.Case) {
-	c.Evidence.Candidates = gate.Known([]gate.Member{
-		{Account: gatetest.Bo(), Role: gate.RoleWrite, Active: true},
-		{Account: gatetest.Ana(), Role: gate.RoleAdmin, Active: true},
-		{Account: person(103, "cy"), Role: gate.RoleRead, Active: true},
-		{Account: gate.Account{ID: gate.AccountID{Forge: gatetest.Forge, ID: 104}, Login: "robo[bot]"}, Role: gate.RoleWrite, Active: true},
-	})
-}
-
-func selfApproval(c *gate.Case) {
-	c.Approvals[0].By = gatetest.Ana()
-	for ref, f := range c.Evidence.Comments {
-		comment, _ := f.Get()
-		comment.Author = gatetest.Ana()
-		c.Evidence.Comments[ref] = gate.Known(comment)
-	}
-	c.Evidence.Roles[gatetest.Ana().ID] = gate.Known(gate.Member{Account: gatetest.Ana(), Role: gate.RoleAdmin, Active: true})
-}
-
-func edited(c *gate.Case) {
-	for ref, f := range c.Evidence.Comments {
-		comment, _ := f.Get()
-		comment.Edited = true
-		c.Evidence.Comments[ref] = gate.Known(comment)
-	}
-}
-
-func denied(c *gate.Case) {
-	c.Approvals[0].Verb, c.Approvals[0].Reason = gate.VerbDeny, "the changelog is missing"
-	c.Denials, c.Approvals = c.Approvals, nil
-}
-
-func scenes() map[string]voice.View {
-	several := scene(gate.StateWaiting, noApproval, noReview, candidates)
-	several.Several = true
-	gitlab := scene(gate.StateWaiting, noApproval, noReview, candidates)
-	gitlab.Kind, gitlab.RepositoryURL = gate.GitLab, "https://gitlab.example.org/acme/app"
-	compared := scene(gate.StateWaiting, noApproval, candidates)
-	compared.CompareURL = "https://github.com/acme/app/compare/v1.3.2...v1.4.0"
-	return map[string]voice.View{
-		"waiting-uncovered":     scene(gate.StateWaiting, noApproval, noReview, candidates),
-		"waiting-reviewed":      compared,
-		"waiting-self-approval": scene(gate.StateWaiting, noReview, selfApproval, candidates),
-		"waiting-edited":        scene(gate.StateWaiting, noReview, edited, candidates),
-		"waiting-several":       several,
-		"waiting-gitlab":        gitlab,
-		"waiting-nobody": scene(gate.StateWaiting, noApproval, noReview, func(c *gate.Case) {
-			c.Evidence.Candidates = gate.Known([]gate.Member{{Account: gatetest.Ana(), Role: gate.RoleAdmin, Active: true}})
-		}),
-		"waiting-unprotected": scene(gate.StateWaiting, func(c *gate.Case) {
-			c.Evidence.Branch = gate.Known(gate.BranchFacts{Name: "main", Protection: gate.Absent[gate.Protection]("none")})
-		}),
-		"waiting-unread": scene(gate.StateWaiting, func(c *gate.Case) {
-			c.Evidence.Changes = gate.Unknown[[]gate.Change]("GitHub answered 502")
-		}),
-		"waiting-hold": scene(gate.StateWaiting, func(c *gate.Case) {
-			c.Holds = []gate.Approval{{ID: "hold", Verb: gate.VerbHold, Request: c.Request.ID, By: gatetest.Bo(), Created: noon}}
-		}),
-		"waiting-audit":      scene(gate.StateWaiting, func(c *gate.Case) { c.Policy.Mode = gate.Audit }),
-		"waiting-audit-open": scene(gate.StateWaiting, noApproval, noReview, candidates, func(c *gate.Case) { c.Policy.Mode = gate.Audit }),
-		"granted":            scene(gate.StateGranted),
-		"signing":            scene(gate.StateSigning),
-		"signed":             scene(gate.StateSigned),
-		"published":          scene(gate.StatePublished),
-		"denied":             scene(gate.StateDenied, denied),
-		"denied-workflow": scene(gate.StateDenied, func(c *gate.Case) {
-			c.Request.Workload.Workflow = "acme/app/.github/workflows/other.yml"
-		}),
-		"void": scene(gate.StateVoid, func(c *gate.Case) {
-			ref, _ := c.Evidence.Ref.Get()
-			ref.Commit = strings.Repeat("9", 40)
-			c.Evidence.Ref = gate.Known(ref)
-		}),
-		"void-orphaned": scene(gate.StateVoid),
-		"expired":       scene(gate.StateExpired, func(c *gate.Case) { c.Request.Expires = noon.Add(-time.Minute) }),
-		"failed":        scene(gate.StateFailed),
-		"withdrawn":     scene(gate.StateWithdrawn),
-		"first-sight":   {Request: scene(gate.StateWaiting).Request, State: gate.StateWaiting, Kind: gate.GitHub, ReleaseURL: "https://sign.example.org/releases/x", Server: "https://sign.example.org"},
-	}
-}
-
 func TestScenes(t *testing.T) {
-	for name, v := range scenes() {
+	for name, v := range voicetest.Scenes() {
 		var b strings.Builder
 		state, line := voice.Status(v)
 		fmt.Fprintf(&b, "status: %s: %s\n\ncomment:\n%s", state, line, voice.Comment(v))
@@ -149,8 +39,26 @@ func TestScenes(t *testing.T) {
 		}
 		golden(t, name+".md", b.String())
 	}
-	title, body := voice.Thread(scene(gate.StateWaiting))
+	title, body := voice.Thread(voicetest.Scene(gate.StateWaiting))
 	golden(t, "thread.md", title+"\n\n"+body)
+}
+
+// The headline and the standing sentence are the same letters wherever they are printed:
+// so they hold nothing that Markdown, HTML, a terminal or a CI runner would change.
+func TestSameLettersEverywhere(t *testing.T) {
+	safe := regexp.MustCompile(`^[A-Za-z0-9 ,.:;()-]+$`)
+	for name, v := range voicetest.Scenes() {
+		headline, standing := voice.Headline(v), voice.Standing(v)
+		if !safe.MatchString(headline) || len(headline) > 60 || !safe.MatchString(standing) || !strings.HasSuffix(standing, ".") {
+			t.Errorf("%s: headline %q, standing %q", name, headline, standing)
+		}
+		_, _, check := voice.Check(v)
+		for room, text := range map[string]string{"comment": voice.Comment(v), "check run": check, "answer to status": voice.Report(v)} {
+			if !strings.Contains(text, headline) || !strings.Contains(text, standing) {
+				t.Errorf("%s: the %s does not say %q and %q:\n%s", name, room, headline, standing, text)
+			}
+		}
+	}
 }
 
 func golden(t *testing.T, name, got string) {
@@ -177,7 +85,7 @@ func TestStates(t *testing.T) {
 		gate.StateDenied: gate.PostFailure, gate.StateWithdrawn: gate.PostFailure, gate.StateExpired: gate.PostFailure,
 		gate.StateVoid: gate.PostFailure, gate.StateFailed: gate.PostFailure, gate.State("unheard of"): gate.PostFailure,
 	} {
-		if got, _ := voice.Status(scene(state)); got != want {
+		if got, _ := voice.Status(voicetest.Scene(state)); got != want {
 			t.Errorf("%s: %s, want %s", state, got, want)
 		}
 	}
@@ -196,7 +104,7 @@ var hostile = []string{
 
 // evil puts a text wherever something from outside can stand.
 func evil(s string) voice.View {
-	v := scene(gate.StateWaiting, noApproval, noReview, candidates)
+	v := voicetest.Scene(gate.StateWaiting, voicetest.NoApproval, voicetest.NoReview, voicetest.Candidates)
 	v.Request.Manifest.Subjects = append(v.Request.Manifest.Subjects, gate.Subject{Name: s})
 	v.Request.Ref = "refs/tags/" + s
 	v.Request.Key = s
@@ -287,9 +195,9 @@ func contained(t *testing.T, what, md string) {
 
 // Only those who can approve are called, and only where it says so.
 func TestMentions(t *testing.T) {
-	v := scene(gate.StateWaiting, noApproval, noReview, candidates)
+	v := voicetest.Scene(gate.StateWaiting, voicetest.NoApproval, voicetest.NoReview, voicetest.Candidates)
 	for i := range 40 {
-		v.Decision.CanApprove = append(v.Decision.CanApprove, person(int64(1000+i), fmt.Sprintf("m-%d", i)))
+		v.Decision.CanApprove = append(v.Decision.CanApprove, voicetest.Person(int64(1000+i), fmt.Sprintf("m-%d", i)))
 	}
 	comment := voice.Comment(v)
 	if n := len(anyMention.FindAllString(comment, -1)); n != 10 || !strings.Contains(comment, "@bo, @m-0") || !strings.Contains(comment, "and 31 more") {
@@ -301,7 +209,7 @@ func TestMentions(t *testing.T) {
 }
 
 func TestLongLists(t *testing.T) {
-	v := scene(gate.StateWaiting, noApproval, noReview, candidates)
+	v := voicetest.Scene(gate.StateWaiting, voicetest.NoApproval, voicetest.NoReview, voicetest.Candidates)
 	v.Request.Manifest = gatetest.Manifest(1000)
 	for i := range 500 {
 		c := v.Decision.Coverage[0]
