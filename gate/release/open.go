@@ -179,15 +179,19 @@ func (g *Gate) compile(a gate.Adoption) (gate.Policy, error) {
 	if err != nil {
 		return gate.Policy{}, err
 	}
-	p, err := policy.Parse(a.File, policy.Origin{
-		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: port.Kind,
-		DefaultBranch: a.DefaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner), Floors: g.floors(a.Owner),
-	})
+	p, err := policy.Parse(a.File, g.adoptedOrigin(port.Kind, a))
 	p.Baseline = a.Baseline
 	if g.Audit && p.Mode == gate.Enforce {
 		p.Mode = gate.ServerAudit
 	}
 	return p, err
+}
+
+func (g *Gate) adoptedOrigin(kind gate.ForgeKind, a gate.Adoption) policy.Origin {
+	return policy.Origin{
+		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: kind,
+		DefaultBranch: a.DefaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner), Floors: g.floors(a.Owner),
+	}
 }
 
 func (g *Gate) runOf(ctx context.Context, port Port, w gate.Workload) (gate.RunFacts, error) {

@@ -1,0 +1,50 @@
+package release_test
+
+import (
+	"testing"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/gatetest"
+	"github.com/countersign/countersign/gate/policy"
+	"github.com/countersign/countersign/gate/release"
+)
+
+// What the page shows before an adoption is what the adoption puts in force.
+func TestCandidateIsWhatIsAdopted(t *testing.T) {
+	w := newWorld(t)
+	w.floored("branch: {min_reviews: 2}")
+	c, err := w.gate.Candidate(w.ctx, gatetest.Repository())
+	w.must(err)
+	w.must(c.Fault)
+	a, err := w.gate.Adopt(w.ctx, release.Adoption{
+		Repository: gatetest.Repository(), Baseline: gatetest.Baseline, Commit: c.File.Commit, By: "root",
+	})
+	w.must(err)
+	if string(a.File) != string(c.File.Content) || a.Commit != c.File.Commit {
+		t.Errorf("shown %s at %s, adopted %s at %s", c.File.Content, c.File.Commit, a.File, a.Commit)
+	}
+	streams, err := w.gate.Explain(a)
+	w.must(err)
+	for _, of := range [][]policy.Explained{c.Streams, streams} {
+		if len(of) != 1 {
+			t.Fatalf("explained %d streams of 1", len(of))
+		}
+		for _, v := range of[0].Values {
+			if v.Field == "branch.min_reviews" && (v.Value != "2" || v.Source != "floor server") {
+				t.Errorf("min_reviews is %s from %s, expected 2 from the floor", v.Value, v.Source)
+			}
+		}
+	}
+}
+
+func TestCandidateThatCannotBeAdopted(t *testing.T) {
+	w := newWorld(t)
+	w.forge.mu.Lock()
+	w.forge.file = []byte("version: 1\nreleases:\n  - wokflow: release.yml\n")
+	w.forge.mu.Unlock()
+	c, err := w.gate.Candidate(w.ctx, gatetest.Repository())
+	w.must(err)
+	w.refused(c.Fault, gate.Invalid, gate.CodePolicyInvalid)
+	_, err = w.gate.Candidate(w.ctx, gate.RepositoryID{Forge: "elsewhere", ID: 1})
+	w.refused(err, gate.NotFound, gate.CodeForgeUnknown)
+}
