@@ -44,13 +44,16 @@ const (
 	Failed                 Kind = "failed"
 	PolicyAdopted          Kind = "policy-adopted"
 	Published              Kind = "published"
+	Administrators         Kind = "administrators" // who administers the server from then on
+	ServerMode             Kind = "server-mode"    // whether it signs, or only audits
 )
 
 // Leaf is one entry, in the order of its canonical members.
 type Leaf struct {
 	V    int  `json:"v"`
 	Kind Kind `json:"kind"`
-	// ID is that of the request, approval, intent or adoption it is about.
+	// ID is that of the request, approval, intent or adoption it is about; "server" for what
+	// concerns the server as a whole.
 	ID string `json:"id"`
 	// Commitment is [Commit] of the document.
 	Commitment gate.Digest `json:"commitment"`

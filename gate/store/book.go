@@ -126,10 +126,11 @@ func (s *Store) Adopt(ctx context.Context, a gate.Adoption) error {
 		return internal("encode adoption %s: %w", a.ID, err)
 	}
 	return s.transact(ctx, fmt.Sprintf("adopt a policy for %s", a.Repository), func(ctx context.Context, u *unit) error {
-		if err := u.q.InsertAdoption(ctx, db.InsertAdoptionParams{
+		seq, err := u.q.InsertAdoption(ctx, db.InsertAdoptionParams{
 			ID: a.ID, Forge: string(a.Repository.Forge), RepositoryID: a.Repository.ID,
 			Document: string(doc), AdoptedAt: u.at,
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 		if err := u.record(ledger.PolicyAdopted, a.ID, adoptedDoc{V: docVersion, Adoption: a}); err != nil {
@@ -147,6 +148,9 @@ func (s *Store) Adopt(ctx context.Context, a gate.Adoption) error {
 			if err := u.save(ctx, &row); err != nil {
 				return err
 			}
+		}
+		if err := u.countAdopted(ctx, a.Repository, seq); err != nil {
+			return err
 		}
 		return u.watch(ctx, a)
 	})

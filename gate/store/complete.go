@@ -129,7 +129,10 @@ func (u *unit) complete(ctx context.Context, row *db.Request, intents []db.Inten
 	}
 	row.State, row.DueAt, row.SignedAt = string(gate.StateSigned), 0, u.at
 	release(row)
-	return u.save(ctx, row)
+	if err := u.save(ctx, row); err != nil {
+		return err
+	}
+	return u.countSigned(ctx, *row, intents)
 }
 
 // discard leaves the leaf of signatures that came too late.

@@ -80,7 +80,7 @@ func (s *Store) ClaimDelivery(ctx context.Context, owner string, lease time.Dura
 func (s *Store) FinishDelivery(ctx context.Context, d gate.Delivery, heard gate.Heard) error {
 	return s.transact(ctx, "finish delivery "+d.ID, func(ctx context.Context, u *unit) error {
 		name, err := u.q.FinishDelivery(ctx, db.FinishDeliveryParams{
-			Forge: string(d.Forge), DeliveryID: d.ID, DoneAt: u.at, Nothing: []byte{},
+			Forge: string(d.Forge), DeliveryID: d.ID, DoneAt: u.at,
 		})
 		ok, err := found(err)
 		if err != nil {
@@ -91,6 +91,9 @@ func (s *Store) FinishDelivery(ctx context.Context, d gate.Delivery, heard gate.
 		}
 		u.news = true // the next of its thread may go
 		u.leave(tenant{queue: queueDelivery, forge: string(d.Forge), name: name}, 1)
+		if err := u.dropBodies(ctx); err != nil {
+			return err
+		}
 		return u.hear(ctx, heard)
 	})
 }

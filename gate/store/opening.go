@@ -110,13 +110,16 @@ func (s *Store) insert(ctx context.Context, u *unit, r gate.Request) (db.Request
 	}
 	n, err := u.q.InsertRequest(ctx, db.InsertRequestParams{
 		ID: r.ID, Forge: string(r.Repository.Forge), RepositoryID: r.Repository.ID, Stream: r.Stream,
-		CommitSha: r.Commit, Code: r.Code, AskHash: r.AskHash.String(), Attempt: last + 1, Document: string(doc),
+		CommitSha: r.Commit, Code: r.Code, AskHash: r.AskHash.String(), Attempt: last + 1, KeyLineage: plain(r.Key), Document: string(doc),
 		DueAt: u.at, CreatedAt: u.at, UpdatedAt: u.at,
 	})
 	if err != nil || n == 0 {
 		return db.Request{}, false, err
 	}
 	u.arrive(repositoryTenant(queueRequest, string(r.Repository.Forge), r.Repository.ID))
+	if err := u.countAsked(ctx, r.Repository); err != nil {
+		return db.Request{}, false, err
+	}
 	row, err := u.locked(ctx, r.ID)
 	return row, true, err
 }

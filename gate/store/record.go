@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/store/internal/db"
@@ -11,6 +12,14 @@ import (
 
 // record reads a row with its actors.
 func record(ctx context.Context, q *db.Queries, row db.Request) (gate.Record, error) {
+	actors, err := q.Actors(ctx, row.ID)
+	if err != nil {
+		return gate.Record{}, fmt.Errorf("list the actors of request %s: %w", row.ID, err)
+	}
+	return recordOf(row, actors)
+}
+
+func recordOf(row db.Request, actors []db.Actor) (gate.Record, error) {
 	r := gate.Record{
 		State: gate.State(row.State), Version: row.Version,
 		Thread:  gate.Thread{Number: row.ThreadNumber, Issue: row.ThreadIssue == 1},
@@ -21,10 +30,6 @@ func record(ctx context.Context, q *db.Queries, row db.Request) (gate.Record, er
 	}
 	if row.Decision != "" {
 		r.Decision = json.RawMessage(row.Decision)
-	}
-	actors, err := q.Actors(ctx, row.ID)
-	if err != nil {
-		return gate.Record{}, fmt.Errorf("list the actors of request %s: %w", row.ID, err)
 	}
 	r.Request.Actors = make([]gate.Account, 0, len(actors))
 	for _, a := range actors {
@@ -37,9 +42,24 @@ func record(ctx context.Context, q *db.Queries, row db.Request) (gate.Record, er
 }
 
 func records(ctx context.Context, q *db.Queries, rows []db.Request) ([]gate.Record, error) {
+	actors := map[string][]db.Actor{}
+	for some := range slices.Chunk(rows, 10) {
+		// The last one stands for those that are missing of ten.
+		id := func(i int) string { return some[min(i, len(some)-1)].ID }
+		found, err := q.ActorsOf(ctx, db.ActorsOfParams{
+			Id0: id(0), Id1: id(1), Id2: id(2), Id3: id(3), Id4: id(4),
+			Id5: id(5), Id6: id(6), Id7: id(7), Id8: id(8), Id9: id(9),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list the actors of %d requests: %w", len(some), err)
+		}
+		for _, a := range found {
+			actors[a.RequestID] = append(actors[a.RequestID], a)
+		}
+	}
 	out := make([]gate.Record, 0, len(rows))
 	for _, row := range rows {
-		r, err := record(ctx, q, row)
+		r, err := recordOf(row, actors[row.ID])
 		if err != nil {
 			return nil, err
 		}
@@ -91,6 +111,11 @@ func (u *unit) save(ctx context.Context, row *db.Request) error {
 		row.DueAt = 0
 		release(row)
 		u.leave(requestTenant(*row), int64(1-before))
+		if before == 0 && row.SignedAt == 0 {
+			if err := u.countDecided(ctx, *row, 0); err != nil {
+				return err
+			}
+		}
 	} else {
 		u.stir(requestTenant(*row), row.DueAt)
 	}

@@ -38,7 +38,9 @@ func (s *Store) OpenRequests(ctx context.Context, r gate.RepositoryID) ([]gate.R
 
 // Recent lists the newest requests, the newest first.
 func (s *Store) Recent(ctx context.Context, limit int) ([]gate.Record, error) {
-	return s.list(ctx, func(q *db.Queries) ([]db.Request, error) { return q.Recent(ctx, most(limit)) })
+	return s.list(ctx, func(q *db.Queries) ([]db.Request, error) {
+		return q.ListAll(ctx, db.ListAllParams{Before: newest, Most: most(limit)})
+	})
 }
 
 // RecentOf lists the newest hundred requests of one repository, the newest first.
@@ -157,7 +159,7 @@ func (u *unit) decide(ctx context.Context, row *db.Request, j gate.Judged) error
 	}
 	if err := u.q.InsertDecision(ctx, db.InsertDecisionParams{
 		RequestID: row.ID, Version: row.Version, Outcome: j.Decision.Outcome.String(), State: row.State,
-		Document: row.Decision, MadeAt: u.at,
+		Why: plain(obstacle(j.Decision.Checks)), Document: row.Decision, MadeAt: u.at,
 	}); err != nil {
 		return fmt.Errorf("store the decision: %w", err)
 	}
@@ -167,6 +169,21 @@ func (u *unit) decide(ctx context.Context, row *db.Request, j gate.Judged) error
 		return err
 	}
 	return u.enqueue(ctx, j.Posts)
+}
+
+// obstacle is the reason of what stands in the way first: of a denial before anything that
+// can still come.
+func obstacle(checks []gate.Check) string {
+	var why string
+	for _, c := range checks {
+		switch {
+		case c.Outcome == gate.Denied:
+			return c.Reason
+		case c.Outcome == gate.Waiting && why == "":
+			why = c.Reason
+		}
+	}
+	return why
 }
 
 // decidable reports whether a decision may lead to s; signing, signed and published

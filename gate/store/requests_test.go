@@ -431,9 +431,10 @@ func TestTwoWorkersJudgeDifferentRequests(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	onBoth(t, func(w *world) {
+		ids := []string{w.opened("a").Request.ID, w.opened("b").Request.ID}
 		elsewhere := opening("c")
 		elsewhere.Request.Repository.ID = 2
-		ids := []string{w.opened("a").Request.ID, w.opened("b").Request.ID, w.openedAs(elsewhere).Request.ID}
+		ids = append(ids, w.openedAs(elsewhere).Request.ID)
 		list := func(recs []gate.Record, err error) []string {
 			w.must(err)
 			var out []string

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -40,14 +41,28 @@ func (n Sessions) CommitCtx(ctx context.Context, token string, data []byte, expi
 		}
 	}
 	return n.s.transact(ctx, "save a session", func(ctx context.Context, u *unit) error {
-		now := n.s.now().UnixMicro()
-		if err := u.q.SweepSessions(ctx, db.SweepSessionsParams{Now: now, Most: sweptAtOnce}); err != nil {
+		if err := u.sweepSessions(ctx, n.s.now()); err != nil {
 			return err
 		}
 		return u.q.SaveSession(ctx, db.SaveSessionParams{
 			Token: token, Data: append([]byte{}, data...), ExpiresAt: expiry.UnixMicro(),
 		})
 	})
+}
+
+func (u *unit) sweepSessions(ctx context.Context, now time.Time) error {
+	tokens, err := u.q.ExpiredSessionsSkipLocked(ctx, db.ExpiredSessionsSkipLockedParams{
+		Now: now.UnixMicro(), Most: sweptAtOnce,
+	})
+	if err != nil {
+		return fmt.Errorf("look for sessions that have expired: %w", err)
+	}
+	for _, token := range tokens {
+		if err := u.q.EndSession(ctx, token); err != nil {
+			return fmt.Errorf("end a session that has expired: %w", err)
+		}
+	}
+	return nil
 }
 
 // DeleteCtx ends a session, if there is one.

@@ -190,7 +190,7 @@ func (u *unit) orphan(ctx context.Context, row *db.Request, intents []db.Intent)
 			return err
 		}
 	}
-	return nil
+	return u.countOrphaned(ctx, intents)
 }
 
 func (u *unit) endIntent(ctx context.Context, id, state string) error {

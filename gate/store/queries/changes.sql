@@ -1,6 +1,6 @@
 -- A change that was deferred is looked at at once where it rings.
 -- name: RingChange :one
-INSERT INTO policy_changes (forge, repository_id, number, due_at) VALUES (@forge, @repository_id, @number, @due_at)
+INSERT INTO policy_changes (forge, repository_id, number, due_at, since) VALUES (@forge, @repository_id, @number, @due_at, @due_at)
 ON CONFLICT (forge, repository_id, number)
 DO UPDATE SET rung = policy_changes.rung + 1,
               due_at = CASE WHEN policy_changes.due_at < excluded.due_at THEN policy_changes.due_at ELSE excluded.due_at END

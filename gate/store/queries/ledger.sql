@@ -16,3 +16,11 @@ SELECT l.idx, l.leaf, l.made_at, d.salt, d.document
 FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
 WHERE l.idx >= @first
 ORDER BY l.idx LIMIT @most;
+
+-- name: LedgerSizeForUpdate :one
+SELECT size FROM ledger_head WHERE id = 1;
+
+-- name: LastDocument :one
+SELECT d.document FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
+WHERE l.leaf_id = @leaf_id AND l.kind = @kind
+ORDER BY l.idx DESC LIMIT 1;

@@ -90,3 +90,23 @@ SELECT COUNT(*) FROM posts WHERE request_id = @request_id AND state = 'given up'
 
 -- name: OpenPosts :one
 SELECT COUNT(*) FROM posts WHERE request_id = @request_id AND state = 'open';
+
+-- name: Post :one
+SELECT * FROM posts WHERE id = @id;
+
+-- name: PostForUpdate :one
+SELECT * FROM posts WHERE id = @id;
+
+-- What was told, or is to be told, after a post of the same key; what was given up says nothing.
+-- name: NewerPosts :one
+SELECT COUNT(*) FROM posts
+WHERE forge = @forge AND repository_id = @repository_id AND target = @target AND post_key = @post_key
+  AND state IN ('open', 'done') AND seq > @seq;
+
+-- name: ReopenPost :exec
+UPDATE posts SET state = 'open', due_at = @due_at, ended_at = 0, refusals = 0 WHERE id = @id;
+
+-- name: GivenUpForThread :many
+SELECT * FROM posts
+WHERE request_id = @request_id AND state = 'given up' AND (target = 'thread' OR threadless = 1)
+ORDER BY seq;

@@ -1,8 +1,8 @@
 -- name: InsertRequest :execrows
-INSERT INTO requests (id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document,
-                      state, ended, version, due_at, created_at, updated_at)
-VALUES (@id, @forge, @repository_id, @stream, @commit_sha, @code, @ask_hash, @attempt, @document,
-        'waiting', 0, 1, @due_at, @created_at, @updated_at)
+INSERT INTO requests (id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, key_lineage,
+                      document, state, ended, version, due_at, created_at, updated_at)
+VALUES (@id, @forge, @repository_id, @stream, @commit_sha, @code, @ask_hash, @attempt, @key_lineage,
+        @document, 'waiting', 0, 1, @due_at, @created_at, @updated_at)
 ON CONFLICT DO NOTHING;
 
 -- name: Request :one
@@ -24,9 +24,6 @@ ORDER BY created_at, id;
 -- name: OpenOfRepositoryForUpdate :many
 SELECT * FROM requests WHERE forge = @forge AND repository_id = @repository_id AND ended = 0
 ORDER BY id;
-
--- name: Recent :many
-SELECT * FROM requests ORDER BY created_at DESC, id DESC LIMIT @most;
 
 -- name: RecentOfRepository :many
 SELECT * FROM requests WHERE forge = @forge AND repository_id = @repository_id
@@ -76,6 +73,11 @@ ON CONFLICT (request_id, forge, account_id) DO NOTHING;
 
 -- name: Actors :many
 SELECT * FROM actors WHERE request_id = @request_id ORDER BY position;
+
+-- A page's requests come with one query for many of them. What sqlc makes of a list differs between the engines.
+-- name: ActorsOf :many
+SELECT * FROM actors WHERE request_id IN (@id0, @id1, @id2, @id3, @id4, @id5, @id6, @id7, @id8, @id9)
+ORDER BY request_id, position;
 
 -- name: BindToken :execrows
 INSERT INTO token_uses (issuer, token_id, request_id, expires_at, bound_at)

@@ -9,6 +9,5 @@ ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires_at = excluded.ex
 DELETE FROM sessions WHERE token = @token;
 
 -- A few at a time, so that nobody's sign-in pays for everybody's.
--- name: SweepSessions :exec
-DELETE FROM sessions WHERE token IN (
-    SELECT s.token FROM sessions AS s WHERE s.expires_at <= @now ORDER BY s.expires_at, s.token LIMIT @most);
+-- name: ExpiredSessionsSkipLocked :many
+SELECT token FROM sessions WHERE expires_at <= @now ORDER BY expires_at LIMIT @most;

@@ -182,6 +182,43 @@ func rulesOverTime() []rule {
 	}
 }
 
+// rulesOfPages are those of what is kept only because counting it anew would be slow.
+func rulesOfPages() []rule {
+	return []rule{
+		{"every repository counts its requests", `
+			SELECT forge || ':' || CAST(repository_id AS TEXT) FROM repositories AS x
+			WHERE undecided <> (SELECT COUNT(*) FROM requests AS r WHERE r.forge = x.forge AND r.repository_id = x.repository_id
+					AND r.state IN ('waiting', 'granted', 'signing'))
+			   OR signed <> (SELECT COUNT(*) FROM requests AS r WHERE r.forge = x.forge AND r.repository_id = x.repository_id
+					AND r.state IN ('signed', 'published'))
+			   OR asked_at <> (SELECT COALESCE(MAX(created_at), 0) FROM requests AS r
+					WHERE r.forge = x.forge AND r.repository_id = x.repository_id)
+			UNION ALL
+			SELECT id FROM requests AS r WHERE NOT EXISTS (
+				SELECT 1 FROM repositories AS x WHERE r.forge = x.forge AND r.repository_id = x.repository_id)`},
+		{"every repository knows its policy in force", `
+			SELECT forge || ':' || CAST(repository_id AS TEXT) FROM repositories AS x
+			WHERE adoption <> (SELECT COALESCE(MAX(seq), 0) FROM adoptions AS a
+				WHERE a.forge = x.forge AND a.repository_id = x.repository_id)
+			UNION ALL
+			SELECT id FROM adoptions AS a WHERE NOT EXISTS (
+				SELECT 1 FROM repositories AS x WHERE a.forge = x.forge AND a.repository_id = x.repository_id)`},
+		{"every key counts what it did", `
+			SELECT q.lineage || ' ' || CAST(q.version AS TEXT) FROM (
+				SELECT lineage, version, SUM(signatures) AS s, SUM(releases) AS r, SUM(orphans) AS o,
+					SUM(first_at) AS f, SUM(last_at) AS l FROM (
+					SELECT * FROM key_uses
+					UNION ALL SELECT key_lineage, key_version, -COUNT(*) FILTER (WHERE state = 'done'),
+						-COUNT(DISTINCT CASE WHEN state = 'done' THEN request_id END), -COUNT(*) FILTER (WHERE state = 'orphaned'),
+						-COALESCE(MIN(CASE WHEN state = 'done' THEN ended_at END), 0),
+						-COALESCE(MAX(CASE WHEN state = 'done' THEN ended_at END), 0)
+					FROM intents GROUP BY key_lineage, key_version
+				) AS rows_of GROUP BY lineage, version) AS q
+			WHERE q.s <> 0 OR q.r <> 0 OR q.o <> 0 OR q.f <> 0 OR q.l <> 0`},
+		{"a request names the key of its document", `SELECT id FROM requests WHERE key_lineage = ''`},
+	}
+}
+
 // leafCount breaks where a table's row has not as many leaves of a kind as it should.
 func leafCount(table, id, kind, want string) string {
 	return fmt.Sprintf(`SELECT x.%[2]s FROM %[1]s AS x WHERE %[4]s <>
@@ -190,7 +227,7 @@ func leafCount(table, id, kind, want string) string {
 
 func checkRules(ctx context.Context, tx *sql.Tx) error {
 	var errs []error
-	for _, r := range slices.Concat(rules(), signingRules(), rulesOverTime()) {
+	for _, r := range slices.Concat(rules(), signingRules(), rulesOverTime(), rulesOfPages()) {
 		broken, err := texts(ctx, tx, r.broken)
 		if err != nil {
 			return fmt.Errorf("check that %s: %w", r.name, err)

@@ -9,6 +9,40 @@ import (
 	"context"
 )
 
+const adoptions = `-- name: Adoptions :many
+SELECT document FROM adoptions WHERE forge = $1 AND repository_id = $2
+ORDER BY seq DESC LIMIT $3
+`
+
+type AdoptionsParams struct {
+	Forge        string
+	RepositoryID int64
+	Most         int32
+}
+
+func (q *Queries) Adoptions(ctx context.Context, arg AdoptionsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, adoptions, arg.Forge, arg.RepositoryID, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var document string
+		if err := rows.Scan(&document); err != nil {
+			return nil, err
+		}
+		items = append(items, document)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const approvals = `-- name: Approvals :many
 SELECT document FROM approvals WHERE request_id = $1 ORDER BY seq
 `
@@ -53,9 +87,10 @@ func (q *Queries) InForce(ctx context.Context, arg InForceParams) (string, error
 	return document, err
 }
 
-const insertAdoption = `-- name: InsertAdoption :exec
+const insertAdoption = `-- name: InsertAdoption :one
 INSERT INTO adoptions (id, forge, repository_id, document, adopted_at)
 VALUES ($1, $2, $3, $4, $5)
+RETURNING seq
 `
 
 type InsertAdoptionParams struct {
@@ -66,15 +101,17 @@ type InsertAdoptionParams struct {
 	AdoptedAt    int64
 }
 
-func (q *Queries) InsertAdoption(ctx context.Context, arg InsertAdoptionParams) error {
-	_, err := q.db.ExecContext(ctx, insertAdoption,
+func (q *Queries) InsertAdoption(ctx context.Context, arg InsertAdoptionParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, insertAdoption,
 		arg.ID,
 		arg.Forge,
 		arg.RepositoryID,
 		arg.Document,
 		arg.AdoptedAt,
 	)
-	return err
+	var seq int64
+	err := row.Scan(&seq)
+	return seq, err
 }
 
 const insertApproval = `-- name: InsertApproval :execrows
@@ -110,8 +147,8 @@ func (q *Queries) InsertApproval(ctx context.Context, arg InsertApprovalParams) 
 }
 
 const insertDecision = `-- name: InsertDecision :exec
-INSERT INTO decisions (request_id, version, outcome, state, document, made_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO decisions (request_id, version, outcome, state, why, document, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertDecisionParams struct {
@@ -119,6 +156,7 @@ type InsertDecisionParams struct {
 	Version   int64
 	Outcome   string
 	State     string
+	Why       string
 	Document  string
 	MadeAt    int64
 }
@@ -129,6 +167,7 @@ func (q *Queries) InsertDecision(ctx context.Context, arg InsertDecisionParams) 
 		arg.Version,
 		arg.Outcome,
 		arg.State,
+		arg.Why,
 		arg.Document,
 		arg.MadeAt,
 	)

@@ -10,7 +10,7 @@ import (
 )
 
 const changeForUpdate = `-- name: ChangeForUpdate :one
-SELECT forge, repository_id, number, due_at, rung, heard, claim, lease_owner, lease_until, why FROM policy_changes WHERE forge = $1 AND repository_id = $2 AND number = $3
+SELECT forge, repository_id, number, due_at, rung, heard, claim, lease_owner, lease_until, why, since FROM policy_changes WHERE forge = $1 AND repository_id = $2 AND number = $3
 `
 
 type ChangeForUpdateParams struct {
@@ -33,12 +33,13 @@ func (q *Queries) ChangeForUpdate(ctx context.Context, arg ChangeForUpdateParams
 		&i.LeaseOwner,
 		&i.LeaseUntil,
 		&i.Why,
+		&i.Since,
 	)
 	return i, err
 }
 
 const dueChangeSkipLocked = `-- name: DueChangeSkipLocked :one
-SELECT forge, repository_id, number, due_at, rung, heard, claim, lease_owner, lease_until, why FROM policy_changes
+SELECT forge, repository_id, number, due_at, rung, heard, claim, lease_owner, lease_until, why, since FROM policy_changes
 WHERE forge = $1 AND repository_id = $2 AND due_at <= $3 AND lease_until <= $3
 ORDER BY due_at, number LIMIT 1
 `
@@ -63,6 +64,7 @@ func (q *Queries) DueChangeSkipLocked(ctx context.Context, arg DueChangeSkipLock
 		&i.LeaseOwner,
 		&i.LeaseUntil,
 		&i.Why,
+		&i.Since,
 	)
 	return i, err
 }
@@ -134,7 +136,7 @@ func (q *Queries) NextChange(ctx context.Context, arg NextChangeParams) (int64, 
 }
 
 const ringChange = `-- name: RingChange :one
-INSERT INTO policy_changes (forge, repository_id, number, due_at) VALUES ($1, $2, $3, $4)
+INSERT INTO policy_changes (forge, repository_id, number, due_at, since) VALUES ($1, $2, $3, $4, $4)
 ON CONFLICT (forge, repository_id, number)
 DO UPDATE SET rung = policy_changes.rung + 1,
               due_at = CASE WHEN policy_changes.due_at < excluded.due_at THEN policy_changes.due_at ELSE excluded.due_at END

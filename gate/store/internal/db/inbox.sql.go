@@ -34,27 +34,63 @@ func (q *Queries) DeferDelivery(ctx context.Context, arg DeferDeliveryParams) (s
 	return tenant, err
 }
 
+const deliveryForUpdate = `-- name: DeliveryForUpdate :one
+SELECT seq, forge, thread, tenant, done_at, lease_until, CAST(length(body) AS BIGINT) AS size FROM inbox WHERE seq = $1
+`
+
+type DeliveryForUpdateRow struct {
+	Seq        int64
+	Forge      string
+	Thread     string
+	Tenant     string
+	DoneAt     int64
+	LeaseUntil int64
+	Size       int64
+}
+
+func (q *Queries) DeliveryForUpdate(ctx context.Context, seq int64) (DeliveryForUpdateRow, error) {
+	row := q.db.QueryRowContext(ctx, deliveryForUpdate, seq)
+	var i DeliveryForUpdateRow
+	err := row.Scan(
+		&i.Seq,
+		&i.Forge,
+		&i.Thread,
+		&i.Tenant,
+		&i.DoneAt,
+		&i.LeaseUntil,
+		&i.Size,
+	)
+	return i, err
+}
+
+const dropBody = `-- name: DropBody :exec
+UPDATE inbox SET body = $1 WHERE seq = $2
+`
+
+type DropBodyParams struct {
+	Nothing []byte
+	Seq     int64
+}
+
+func (q *Queries) DropBody(ctx context.Context, arg DropBodyParams) error {
+	_, err := q.db.ExecContext(ctx, dropBody, arg.Nothing, arg.Seq)
+	return err
+}
+
 const finishDelivery = `-- name: FinishDelivery :one
-UPDATE inbox SET done_at = $1, lease_owner = '', lease_until = 0, body = $2
-WHERE forge = $3 AND delivery_id = $4 AND done_at = 0
+UPDATE inbox SET done_at = $1, lease_owner = '', lease_until = 0
+WHERE forge = $2 AND delivery_id = $3 AND done_at = 0
 RETURNING tenant
 `
 
 type FinishDeliveryParams struct {
 	DoneAt     int64
-	Nothing    []byte
 	Forge      string
 	DeliveryID string
 }
 
-// The body goes with the work: a delivery is a doorbell, and only its id is needed afterwards.
 func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) (string, error) {
-	row := q.db.QueryRowContext(ctx, finishDelivery,
-		arg.DoneAt,
-		arg.Nothing,
-		arg.Forge,
-		arg.DeliveryID,
-	)
+	row := q.db.QueryRowContext(ctx, finishDelivery, arg.DoneAt, arg.Forge, arg.DeliveryID)
 	var tenant string
 	err := row.Scan(&tenant)
 	return tenant, err
@@ -94,6 +130,39 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const keptBodiesSkipLocked = `-- name: KeptBodiesSkipLocked :many
+SELECT seq FROM inbox WHERE done_at > 0 AND length(body) > 0 AND done_at <= $1 ORDER BY done_at LIMIT $2
+`
+
+type KeptBodiesSkipLockedParams struct {
+	Before int64
+	Most   int32
+}
+
+// The body goes some days after the work: a delivery is a doorbell, and only its id is needed then.
+func (q *Queries) KeptBodiesSkipLocked(ctx context.Context, arg KeptBodiesSkipLockedParams) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, keptBodiesSkipLocked, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var seq int64
+		if err := rows.Scan(&seq); err != nil {
+			return nil, err
+		}
+		items = append(items, seq)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const leaseDelivery = `-- name: LeaseDelivery :exec
@@ -178,4 +247,162 @@ func (q *Queries) OpenDeliverySkipLocked(ctx context.Context, arg OpenDeliverySk
 		&i.ReceivedAt,
 	)
 	return i, err
+}
+
+const openOfThreadForUpdate = `-- name: OpenOfThreadForUpdate :many
+SELECT seq, lease_until FROM inbox WHERE forge = $1 AND thread = $2 AND done_at = 0 ORDER BY seq
+`
+
+type OpenOfThreadForUpdateParams struct {
+	Forge  string
+	Thread string
+}
+
+type OpenOfThreadForUpdateRow struct {
+	Seq        int64
+	LeaseUntil int64
+}
+
+func (q *Queries) OpenOfThreadForUpdate(ctx context.Context, arg OpenOfThreadForUpdateParams) ([]OpenOfThreadForUpdateRow, error) {
+	rows, err := q.db.QueryContext(ctx, openOfThreadForUpdate, arg.Forge, arg.Thread)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenOfThreadForUpdateRow
+	for rows.Next() {
+		var i OpenOfThreadForUpdateRow
+		if err := rows.Scan(&i.Seq, &i.LeaseUntil); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const received = `-- name: Received :many
+SELECT seq, forge, delivery_id, event, received_at, done_at, tries, why FROM inbox
+WHERE seq < $1 ORDER BY seq DESC LIMIT $2
+`
+
+type ReceivedParams struct {
+	Before int64
+	Most   int32
+}
+
+type ReceivedRow struct {
+	Seq        int64
+	Forge      string
+	DeliveryID string
+	Event      string
+	ReceivedAt int64
+	DoneAt     int64
+	Tries      int32
+	Why        string
+}
+
+func (q *Queries) Received(ctx context.Context, arg ReceivedParams) ([]ReceivedRow, error) {
+	rows, err := q.db.QueryContext(ctx, received, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReceivedRow
+	for rows.Next() {
+		var i ReceivedRow
+		if err := rows.Scan(
+			&i.Seq,
+			&i.Forge,
+			&i.DeliveryID,
+			&i.Event,
+			&i.ReceivedAt,
+			&i.DoneAt,
+			&i.Tries,
+			&i.Why,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const receivedOpen = `-- name: ReceivedOpen :many
+SELECT seq, forge, delivery_id, event, received_at, done_at, tries, why FROM inbox
+WHERE done_at = 0 AND seq < $1 ORDER BY seq DESC LIMIT $2
+`
+
+type ReceivedOpenParams struct {
+	Before int64
+	Most   int32
+}
+
+type ReceivedOpenRow struct {
+	Seq        int64
+	Forge      string
+	DeliveryID string
+	Event      string
+	ReceivedAt int64
+	DoneAt     int64
+	Tries      int32
+	Why        string
+}
+
+func (q *Queries) ReceivedOpen(ctx context.Context, arg ReceivedOpenParams) ([]ReceivedOpenRow, error) {
+	rows, err := q.db.QueryContext(ctx, receivedOpen, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReceivedOpenRow
+	for rows.Next() {
+		var i ReceivedOpenRow
+		if err := rows.Scan(
+			&i.Seq,
+			&i.Forge,
+			&i.DeliveryID,
+			&i.Event,
+			&i.ReceivedAt,
+			&i.DoneAt,
+			&i.Tries,
+			&i.Why,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reopenDelivery = `-- name: ReopenDelivery :exec
+UPDATE inbox SET done_at = 0, due_at = $1, tenant = $2, why = '' WHERE seq = $3
+`
+
+type ReopenDeliveryParams struct {
+	DueAt  int64
+	Tenant string
+	Seq    int64
+}
+
+func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) error {
+	_, err := q.db.ExecContext(ctx, reopenDelivery, arg.DueAt, arg.Tenant, arg.Seq)
+	return err
 }

@@ -59,6 +59,24 @@ func (q *Queries) InsertLeaf(ctx context.Context, arg InsertLeafParams) error {
 	return err
 }
 
+const lastDocument = `-- name: LastDocument :one
+SELECT d.document FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
+WHERE l.leaf_id = $1 AND l.kind = $2
+ORDER BY l.idx DESC LIMIT 1
+`
+
+type LastDocumentParams struct {
+	LeafID string
+	Kind   string
+}
+
+func (q *Queries) LastDocument(ctx context.Context, arg LastDocumentParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, lastDocument, arg.LeafID, arg.Kind)
+	var document []byte
+	err := row.Scan(&document)
+	return document, err
+}
+
 const leaves = `-- name: Leaves :many
 SELECT l.idx, l.leaf, l.made_at, d.salt, d.document
 FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
@@ -114,6 +132,17 @@ SELECT size FROM ledger_head WHERE id = 1
 
 func (q *Queries) LedgerSize(ctx context.Context) (int64, error) {
 	row := q.db.QueryRowContext(ctx, ledgerSize)
+	var size int64
+	err := row.Scan(&size)
+	return size, err
+}
+
+const ledgerSizeForUpdate = `-- name: LedgerSizeForUpdate :one
+SELECT size FROM ledger_head WHERE id = 1
+`
+
+func (q *Queries) LedgerSizeForUpdate(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, ledgerSizeForUpdate)
 	var size int64
 	err := row.Scan(&size)
 	return size, err

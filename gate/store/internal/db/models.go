@@ -40,6 +40,7 @@ type Decision struct {
 	State     string
 	Document  string
 	MadeAt    int64
+	Why       string
 }
 
 type Deployment struct {
@@ -92,6 +93,16 @@ type Intent struct {
 	EndedAt    int64
 }
 
+type KeyUse struct {
+	Lineage    string
+	Version    int32
+	Signatures int64
+	Releases   int64
+	Orphans    int64
+	FirstAt    int64
+	LastAt     int64
+}
+
 type KnownPost struct {
 	Forge        string
 	RepositoryID int64
@@ -125,6 +136,7 @@ type PolicyChange struct {
 	LeaseOwner   string
 	LeaseUntil   int64
 	Why          string
+	Since        int64
 }
 
 type Post struct {
@@ -157,6 +169,15 @@ type ProtectedRef struct {
 	Changes      int64
 }
 
+type Repository struct {
+	Forge        string
+	RepositoryID int64
+	Adoption     int64
+	Undecided    int64
+	Signed       int64
+	AskedAt      int64
+}
+
 type Request struct {
 	ID           string
 	Forge        string
@@ -183,6 +204,7 @@ type Request struct {
 	CreatedAt    int64
 	UpdatedAt    int64
 	SignedAt     int64
+	KeyLineage   string
 }
 
 type Session struct {

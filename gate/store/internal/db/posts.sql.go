@@ -186,6 +186,56 @@ func (q *Queries) GivenUp(ctx context.Context, most int32) ([]Post, error) {
 	return items, nil
 }
 
+const givenUpForThread = `-- name: GivenUpForThread :many
+SELECT seq, id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state, due_at, lease_owner, lease_until, tries, why, made_at, ended_at, refusals, once FROM posts
+WHERE request_id = $1 AND state = 'given up' AND (target = 'thread' OR threadless = 1)
+ORDER BY seq
+`
+
+func (q *Queries) GivenUpForThread(ctx context.Context, requestID string) ([]Post, error) {
+	rows, err := q.db.QueryContext(ctx, givenUpForThread, requestID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Post
+	for rows.Next() {
+		var i Post
+		if err := rows.Scan(
+			&i.Seq,
+			&i.ID,
+			&i.RequestID,
+			&i.Forge,
+			&i.RepositoryID,
+			&i.Target,
+			&i.PostKey,
+			&i.LatestOnly,
+			&i.Threadless,
+			&i.Document,
+			&i.State,
+			&i.DueAt,
+			&i.LeaseOwner,
+			&i.LeaseUntil,
+			&i.Tries,
+			&i.Why,
+			&i.MadeAt,
+			&i.EndedAt,
+			&i.Refusals,
+			&i.Once,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertPost = `-- name: InsertPost :execrows
 INSERT INTO posts (id, request_id, forge, repository_id, target, post_key, latest_only, threadless, once,
                    document, state, due_at, made_at)
@@ -267,6 +317,34 @@ type LeasePostParams struct {
 func (q *Queries) LeasePost(ctx context.Context, arg LeasePostParams) error {
 	_, err := q.db.ExecContext(ctx, leasePost, arg.LeaseOwner, arg.LeaseUntil, arg.ID)
 	return err
+}
+
+const newerPosts = `-- name: NewerPosts :one
+SELECT COUNT(*) FROM posts
+WHERE forge = $1 AND repository_id = $2 AND target = $3 AND post_key = $4
+  AND state IN ('open', 'done') AND seq > $5
+`
+
+type NewerPostsParams struct {
+	Forge        string
+	RepositoryID int64
+	Target       string
+	PostKey      string
+	Seq          int64
+}
+
+// What was told, or is to be told, after a post of the same key; what was given up says nothing.
+func (q *Queries) NewerPosts(ctx context.Context, arg NewerPostsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, newerPosts,
+		arg.Forge,
+		arg.RepositoryID,
+		arg.Target,
+		arg.PostKey,
+		arg.Seq,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const nextPost = `-- name: NextPost :one
@@ -437,6 +515,70 @@ func (q *Queries) OpenThreadPosts(ctx context.Context, requestID string) (int64,
 	return count, err
 }
 
+const post = `-- name: Post :one
+SELECT seq, id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state, due_at, lease_owner, lease_until, tries, why, made_at, ended_at, refusals, once FROM posts WHERE id = $1
+`
+
+func (q *Queries) Post(ctx context.Context, id string) (Post, error) {
+	row := q.db.QueryRowContext(ctx, post, id)
+	var i Post
+	err := row.Scan(
+		&i.Seq,
+		&i.ID,
+		&i.RequestID,
+		&i.Forge,
+		&i.RepositoryID,
+		&i.Target,
+		&i.PostKey,
+		&i.LatestOnly,
+		&i.Threadless,
+		&i.Document,
+		&i.State,
+		&i.DueAt,
+		&i.LeaseOwner,
+		&i.LeaseUntil,
+		&i.Tries,
+		&i.Why,
+		&i.MadeAt,
+		&i.EndedAt,
+		&i.Refusals,
+		&i.Once,
+	)
+	return i, err
+}
+
+const postForUpdate = `-- name: PostForUpdate :one
+SELECT seq, id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state, due_at, lease_owner, lease_until, tries, why, made_at, ended_at, refusals, once FROM posts WHERE id = $1
+`
+
+func (q *Queries) PostForUpdate(ctx context.Context, id string) (Post, error) {
+	row := q.db.QueryRowContext(ctx, postForUpdate, id)
+	var i Post
+	err := row.Scan(
+		&i.Seq,
+		&i.ID,
+		&i.RequestID,
+		&i.Forge,
+		&i.RepositoryID,
+		&i.Target,
+		&i.PostKey,
+		&i.LatestOnly,
+		&i.Threadless,
+		&i.Document,
+		&i.State,
+		&i.DueAt,
+		&i.LeaseOwner,
+		&i.LeaseUntil,
+		&i.Tries,
+		&i.Why,
+		&i.MadeAt,
+		&i.EndedAt,
+		&i.Refusals,
+		&i.Once,
+	)
+	return i, err
+}
+
 const refusePost = `-- name: RefusePost :one
 UPDATE posts SET due_at = $1, why = $2, refusals = refusals + 1, lease_owner = '', lease_until = 0
 WHERE id = $3 AND state = 'open'
@@ -481,5 +623,19 @@ func (q *Queries) Remember(ctx context.Context, arg RememberParams) error {
 		arg.Known,
 		arg.KnownAt,
 	)
+	return err
+}
+
+const reopenPost = `-- name: ReopenPost :exec
+UPDATE posts SET state = 'open', due_at = $1, ended_at = 0, refusals = 0 WHERE id = $2
+`
+
+type ReopenPostParams struct {
+	DueAt int64
+	ID    string
+}
+
+func (q *Queries) ReopenPost(ctx context.Context, arg ReopenPostParams) error {
+	_, err := q.db.ExecContext(ctx, reopenPost, arg.DueAt, arg.ID)
 	return err
 }

@@ -43,6 +43,66 @@ func (q *Queries) Actors(ctx context.Context, requestID string) ([]Actor, error)
 	return items, nil
 }
 
+const actorsOf = `-- name: ActorsOf :many
+SELECT request_id, position, forge, account_id, login, human FROM actors WHERE request_id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ORDER BY request_id, position
+`
+
+type ActorsOfParams struct {
+	Id0 string
+	Id1 string
+	Id2 string
+	Id3 string
+	Id4 string
+	Id5 string
+	Id6 string
+	Id7 string
+	Id8 string
+	Id9 string
+}
+
+// A page's requests come with one query for many of them. What sqlc makes of a list differs between the engines.
+func (q *Queries) ActorsOf(ctx context.Context, arg ActorsOfParams) ([]Actor, error) {
+	rows, err := q.db.QueryContext(ctx, actorsOf,
+		arg.Id0,
+		arg.Id1,
+		arg.Id2,
+		arg.Id3,
+		arg.Id4,
+		arg.Id5,
+		arg.Id6,
+		arg.Id7,
+		arg.Id8,
+		arg.Id9,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Actor
+	for rows.Next() {
+		var i Actor
+		if err := rows.Scan(
+			&i.RequestID,
+			&i.Position,
+			&i.Forge,
+			&i.AccountID,
+			&i.Login,
+			&i.Human,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const bindToken = `-- name: BindToken :execrows
 INSERT INTO token_uses (issuer, token_id, request_id, expires_at, bound_at)
 VALUES ($1, $2, $3, $4, $5)
@@ -72,7 +132,7 @@ func (q *Queries) BindToken(ctx context.Context, arg BindTokenParams) (int64, er
 }
 
 const dueRequestSkipLocked = `-- name: DueRequestSkipLocked :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests
 WHERE forge = $1 AND repository_id = $2 AND ended = 0 AND state IN ('waiting', 'granted', 'signing')
   AND due_at > 0 AND due_at <= $3 AND lease_until <= $3
 ORDER BY due_at, id
@@ -114,6 +174,7 @@ func (q *Queries) DueRequestSkipLocked(ctx context.Context, arg DueRequestSkipLo
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.SignedAt,
+		&i.KeyLineage,
 	)
 	return i, err
 }
@@ -149,10 +210,10 @@ func (q *Queries) InsertActor(ctx context.Context, arg InsertActorParams) (int64
 }
 
 const insertRequest = `-- name: InsertRequest :execrows
-INSERT INTO requests (id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document,
-                      state, ended, version, due_at, created_at, updated_at)
+INSERT INTO requests (id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, key_lineage,
+                      document, state, ended, version, due_at, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-        'waiting', 0, 1, $10, $11, $12)
+        $10, 'waiting', 0, 1, $11, $12, $13)
 ON CONFLICT DO NOTHING
 `
 
@@ -165,6 +226,7 @@ type InsertRequestParams struct {
 	Code         string
 	AskHash      string
 	Attempt      int32
+	KeyLineage   string
 	Document     string
 	DueAt        int64
 	CreatedAt    int64
@@ -181,6 +243,7 @@ func (q *Queries) InsertRequest(ctx context.Context, arg InsertRequestParams) (i
 		arg.Code,
 		arg.AskHash,
 		arg.Attempt,
+		arg.KeyLineage,
 		arg.Document,
 		arg.DueAt,
 		arg.CreatedAt,
@@ -247,7 +310,7 @@ func (q *Queries) NextRequest(ctx context.Context, arg NextRequestParams) (int64
 }
 
 const openByAskForUpdate = `-- name: OpenByAskForUpdate :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests WHERE ask_hash = $1 AND ended = 0
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE ask_hash = $1 AND ended = 0
 `
 
 func (q *Queries) OpenByAskForUpdate(ctx context.Context, askHash string) (Request, error) {
@@ -279,12 +342,13 @@ func (q *Queries) OpenByAskForUpdate(ctx context.Context, askHash string) (Reque
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.SignedAt,
+		&i.KeyLineage,
 	)
 	return i, err
 }
 
 const openOfRepository = `-- name: OpenOfRepository :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
 ORDER BY created_at, id
 `
 
@@ -328,6 +392,7 @@ func (q *Queries) OpenOfRepository(ctx context.Context, arg OpenOfRepositoryPara
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SignedAt,
+			&i.KeyLineage,
 		); err != nil {
 			return nil, err
 		}
@@ -343,7 +408,7 @@ func (q *Queries) OpenOfRepository(ctx context.Context, arg OpenOfRepositoryPara
 }
 
 const openOfRepositoryForUpdate = `-- name: OpenOfRepositoryForUpdate :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
 ORDER BY id
 `
 
@@ -387,59 +452,7 @@ func (q *Queries) OpenOfRepositoryForUpdate(ctx context.Context, arg OpenOfRepos
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SignedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const recent = `-- name: Recent :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests ORDER BY created_at DESC, id DESC LIMIT $1
-`
-
-func (q *Queries) Recent(ctx context.Context, most int32) ([]Request, error) {
-	rows, err := q.db.QueryContext(ctx, recent, most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Request
-	for rows.Next() {
-		var i Request
-		if err := rows.Scan(
-			&i.ID,
-			&i.Forge,
-			&i.RepositoryID,
-			&i.Stream,
-			&i.CommitSha,
-			&i.Code,
-			&i.AskHash,
-			&i.Attempt,
-			&i.Document,
-			&i.State,
-			&i.Ended,
-			&i.Version,
-			&i.ThreadNumber,
-			&i.ThreadIssue,
-			&i.Decision,
-			&i.Signing,
-			&i.Orphans,
-			&i.Rung,
-			&i.Heard,
-			&i.DueAt,
-			&i.LeaseOwner,
-			&i.LeaseUntil,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.SignedAt,
+			&i.KeyLineage,
 		); err != nil {
 			return nil, err
 		}
@@ -455,7 +468,7 @@ func (q *Queries) Recent(ctx context.Context, most int32) ([]Request, error) {
 }
 
 const recentOfRepository = `-- name: RecentOfRepository :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests WHERE forge = $1 AND repository_id = $2
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE forge = $1 AND repository_id = $2
 ORDER BY created_at DESC, id DESC LIMIT $3
 `
 
@@ -500,6 +513,7 @@ func (q *Queries) RecentOfRepository(ctx context.Context, arg RecentOfRepository
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SignedAt,
+			&i.KeyLineage,
 		); err != nil {
 			return nil, err
 		}
@@ -557,7 +571,7 @@ func (q *Queries) Released(ctx context.Context, arg ReleasedParams) ([]string, e
 }
 
 const request = `-- name: Request :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests WHERE id = $1
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE id = $1
 `
 
 func (q *Queries) Request(ctx context.Context, id string) (Request, error) {
@@ -589,12 +603,13 @@ func (q *Queries) Request(ctx context.Context, id string) (Request, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.SignedAt,
+		&i.KeyLineage,
 	)
 	return i, err
 }
 
 const requestForUpdate = `-- name: RequestForUpdate :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at FROM requests WHERE id = $1
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE id = $1
 `
 
 func (q *Queries) RequestForUpdate(ctx context.Context, id string) (Request, error) {
@@ -626,6 +641,7 @@ func (q *Queries) RequestForUpdate(ctx context.Context, id string) (Request, err
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.SignedAt,
+		&i.KeyLineage,
 	)
 	return i, err
 }

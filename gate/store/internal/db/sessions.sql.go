@@ -18,6 +18,39 @@ func (q *Queries) EndSession(ctx context.Context, token string) error {
 	return err
 }
 
+const expiredSessionsSkipLocked = `-- name: ExpiredSessionsSkipLocked :many
+SELECT token FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+`
+
+type ExpiredSessionsSkipLockedParams struct {
+	Now  int64
+	Most int32
+}
+
+// A few at a time, so that nobody's sign-in pays for everybody's.
+func (q *Queries) ExpiredSessionsSkipLocked(ctx context.Context, arg ExpiredSessionsSkipLockedParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, expiredSessionsSkipLocked, arg.Now, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var token string
+		if err := rows.Scan(&token); err != nil {
+			return nil, err
+		}
+		items = append(items, token)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const saveSession = `-- name: SaveSession :exec
 INSERT INTO sessions (token, data, expires_at) VALUES ($1, $2, $3)
 ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at
@@ -48,20 +81,4 @@ func (q *Queries) Session(ctx context.Context, arg SessionParams) ([]byte, error
 	var data []byte
 	err := row.Scan(&data)
 	return data, err
-}
-
-const sweepSessions = `-- name: SweepSessions :exec
-DELETE FROM sessions WHERE token IN (
-    SELECT s.token FROM sessions AS s WHERE s.expires_at <= $1 ORDER BY s.expires_at, s.token LIMIT $2)
-`
-
-type SweepSessionsParams struct {
-	Now  int64
-	Most int32
-}
-
-// A few at a time, so that nobody's sign-in pays for everybody's.
-func (q *Queries) SweepSessions(ctx context.Context, arg SweepSessionsParams) error {
-	_, err := q.db.ExecContext(ctx, sweepSessions, arg.Now, arg.Most)
-	return err
 }
