@@ -50,8 +50,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	},
 	"cmd/countersign-demo": {"gate", "gate/...", "forges/forgetest", "e2e/stage"},
 
-	"action":      {},
-	"e2e/runners": {},
+	"action": {},
 
 	"gate/store/internal/...": {"gate"},
 	"gate/store/storetest":    {"gate", "gate/...", "gate/store"},
