@@ -43,6 +43,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	},
 	"web/...":         {"gate", "gate/api", "gate/voice", "web/..."},
 	"docs":            {},
+	"docs/docstest":   {},
 	"config":          {"gate"},
 	"cmd/countersign": {"gate", "gate/api", "gate/canonical", "gate/verify", "gate/attest", "gate/policy", "gate/voice"},
 	"cmd/countersignd": {

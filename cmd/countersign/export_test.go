@@ -4,8 +4,13 @@ import (
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/countersign/countersign/gate/api"
 )
+
+// Commands is the program's whole command line.
+func Commands() *cobra.Command { return newApp(nil, io.Discard, io.Discard).root() }
 
 // Drawn is what a terminal is sent while a request goes from one state to the next.
 func Drawn(w io.Writer, env map[string]string, now time.Time, states ...api.Release) {

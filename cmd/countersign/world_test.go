@@ -51,9 +51,9 @@ type world struct {
 	tokens  int
 	// environment is the claim of the ID tokens; without one they are no JWT at all.
 	environment string
-	used    map[string]int // ID tokens by how often they came
-	bodies  [][]byte       // of asks
-	waits   []string
+	used        map[string]int // ID tokens by how often they came
+	bodies      [][]byte       // of asks
+	waits       []string
 }
 
 // answer is what the gate says instead.

@@ -27,18 +27,7 @@ func main() {
 
 // Exit codes: 0 done, 1 something failed, 2 the command line or the configuration is wrong.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := &cobra.Command{
-		Use:   "countersignd",
-		Short: "A self-hosted release gate: judges, waits for approval, signs through an HSM",
-		Long: `countersignd is the daemon of Countersign, a release gate for GitHub and GitLab.
-
-Start with
-  countersignd config example > countersign.yaml
-  countersignd keys create --module … --token … --pin-file … --label release-1
-  countersignd serve --config countersign.yaml`,
-		SilenceUsage: true, SilenceErrors: true,
-	}
-	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), probeCommand(), doctorCommand(), workerCommand(stdin))
+	root := rootCommand(stdin)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -55,6 +44,22 @@ Start with
 		return 2
 	}
 	return 1
+}
+
+func rootCommand(stdin io.Reader) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "countersignd",
+		Short: "A self-hosted release gate: judges, waits for approval, signs through an HSM",
+		Long: `countersignd is the daemon of Countersign, a release gate for GitHub and GitLab.
+
+Start with
+  countersignd config example > countersign.yaml
+  countersignd keys create --module … --token … --pin-file … --label release-1
+  countersignd serve --config countersign.yaml`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), probeCommand(), doctorCommand(), workerCommand(stdin))
+	return root
 }
 
 // explain is err for the operator: what is wrong, what was expected, what came, what next.
