@@ -50,6 +50,8 @@ func Codes() []CodeInfo {
 		{CodePageStale, "The page showed something else than what is there now, or something is not read yet.", "Load the page again, compare what it shows, and decide then."},
 		{CodeSignIn, "The sign-in was not finished: it was cancelled, took too long, was finished before, or was begun in another browser.", "Start again with Sign in, in this browser."},
 		{CodeSignedOut, "Nobody is signed in, or the sign-in ran out.", "Sign in, then do it again: nothing was changed."},
+		{CodeCrossSite, "Another site's page made the browser send this.", "Do it on this server's own page. Where it was one: let the proxy in front of it leave the `Host` header as it came."},
+		{CodeStreams, "As many pages are followed live at once as may be.", "Nothing: the page shows the newest when it is loaded again."},
 		{CodeDeliveryUnsigned, "A delivery came without the proof that the forge sent it.", "Set the hook's secret at the forge, with SHA-256 and a JSON body."},
 		{CodeDeliverySignature, "A delivery's proof does not hold.", "Compare the hook's secret at the forge with the server's."},
 		{CodeDeliveryTooLarge, "A delivery is larger than forges send.", "Nothing: no forge sends more than 25 MB. If one seems to, look at what stands between it and the server."},

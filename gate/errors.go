@@ -55,6 +55,8 @@ const (
 	CodePageStale         Code = 1308 // the page showed something else than what is there now
 	CodeSignIn            Code = 1309 // the sign-in was not finished, or was finished before
 	CodeSignedOut         Code = 1310 // nobody is signed in, or no longer
+	CodeCrossSite         Code = 1311 // another site's page sent it
+	CodeStreams           Code = 1312 // as many pages are followed live as may
 	CodeDeliveryUnsigned  Code = 1401
 	CodeDeliverySignature Code = 1402
 	CodeDeliveryTooLarge  Code = 1403

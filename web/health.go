@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/countersign/countersign/web/frame"
 )
 
 // readyWithin is how long the store may take to say that it takes writes.
@@ -17,7 +19,7 @@ const readyWithin = 2 * time.Second
 // store takes writes.
 func Health(shelf Shelf) http.Handler {
 	r := chi.NewRouter()
-	r.Use(headers, middleware.GetHead)
+	r.Use(frame.Headers(), middleware.GetHead)
 	r.Get("/livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)

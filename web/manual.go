@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/docs"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/web/frame"
 	"github.com/countersign/countersign/web/manual"
 )
 
@@ -25,7 +26,7 @@ type manualPart struct {
 func readManual() (map[string]manual.Page, error) { return manual.Read(docs.Files, manualBase) }
 
 // manualIndex is the manual's table of contents.
-func (s *server) manualIndex(w http.ResponseWriter, _ *http.Request) error {
+func (s *server) manualIndex(w http.ResponseWriter, r *http.Request) error {
 	pages, err := s.manual()
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (s *server) manualIndex(w http.ResponseWriter, _ *http.Request) error {
 		slices.SortFunc(rest, func(a, b manual.Page) int { return strings.Compare(a.Title, b.Title) })
 		parts = append(parts, manualPart{Title: "More", Pages: rest})
 	}
-	return s.render(w, http.StatusOK, "docs", map[string]any{"Title": "Manual", "Parts": parts})
+	return s.render(w, r, http.StatusOK, "docs", page{Title: "Manual", Area: frame.Manual, Body: parts})
 }
 
 // manualPage is one page of the manual.
@@ -72,5 +73,5 @@ func (s *server) manualPage(w http.ResponseWriter, r *http.Request) error {
 			Expected: "a page of the manual", Got: quoted(name), Fix: "start at /docs",
 		}
 	}
-	return s.render(w, http.StatusOK, "doc", map[string]any{"Title": p.Title, "Page": p})
+	return s.render(w, r, http.StatusOK, "doc", page{Title: p.Title, Area: frame.Manual, Body: p})
 }

@@ -5,69 +5,83 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
-	"strconv"
-	"time"
+	"path"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/countersign/countersign/gate"
-	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/voice"
+	"github.com/countersign/countersign/web/frame"
 )
 
-//go:embed pages assets
+// How a page is added: a template pages/NAME.html that defines "body"; a type for what it
+// shows, which the template finds as .Body; a handler that fills it and ends with
+//
+//	return s.render(w, r, http.StatusOK, "NAME", page{Title: …, Area: frame.Keys, Body: …})
+//
+// and its line in [server.routes], through s.page. Who looks is visitorOf(r.Context()); what
+// of a private repository they may see says s.mayRead, and s.mustAdministrator keeps the
+// others out. Forms are POSTs that end in http.Redirect with StatusSeeOther; s.sessions.Tell
+// leaves a sentence for the page that follows.
+
+//go:embed pages
 var files embed.FS
 
-// listed is how many requests the list looks at.
-const listed = 100
+// page is what a handler shows.
+type page struct {
+	Title string
+	Area  frame.Area
+	// Live is the path of the events after which the page reads itself again; "" for none.
+	Live string
+	// Back is where a sign-in leads; the page itself where it is "".
+	Back string
+	Body any
+}
 
 // pages are all pages, each in the one frame.
-func pages() map[string]*template.Template {
-	helpers := template.FuncMap{
-		"short": gate.ShortRef, "commit": gate.ShortCommit,
-		"when":  func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") },
-		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"open": func(s gate.State) bool {
-			return s == gate.StateWaiting || s == gate.StateGranted || s == gate.StateSigning
-		},
-		"signed": func(s gate.State) bool { return s == gate.StateSigned || s == gate.StatePublished },
-		"count":  count, "lacking": lacking,
-		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "denyWith": voice.Deny, "verifyWith": voice.Verify,
-		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
-		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
-		"uncovered": uncovered, "covered": covered, "forgeLink": forgeLink,
+func (s *server) allPages() map[string]frame.Page {
+	names, err := fs.Glob(files, "pages/*.html")
+	if err != nil {
+		panic(err) // only a bad pattern fails
 	}
-	out := map[string]*template.Template{}
-	for _, name := range []string{"list", "release", "code", "problem", "docs", "doc"} {
-		t := template.New(name).Funcs(helpers)
-		out[name] = template.Must(t.ParseFS(files, "pages/frame.html", "pages/"+name+".html"))
+	out := map[string]frame.Page{}
+	for _, name := range names {
+		out[strings.TrimSuffix(path.Base(name), ".html")] = frame.Parse(files, name, s.helpers())
 	}
 	return out
 }
 
-// count says how many of a thing there are: "1 file", "3 files", "2 people".
-func count(n int, one string, many ...string) string {
-	switch {
-	case n == 1:
-		return "1 " + one
-	case len(many) > 0:
-		return strconv.Itoa(n) + " " + many[0]
+// helpers are what the templates use beside the frame's.
+func (s *server) helpers() template.FuncMap {
+	return template.FuncMap{
+		"open": isOpen, "signed": isSigned, "left": s.left, "ago": s.ago,
+		"lacking": lacking, "forgeLabel": s.forgeLabel, "deed": deedOf,
+		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "denyWith": voice.Deny, "verifyWith": voice.Verify,
+		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
+		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
+		"uncovered": uncovered, "covered": covered,
 	}
-	return strconv.Itoa(n) + " " + one + "s"
 }
 
-// lacking says in the list what a waiting release waits for most.
-func lacking(r api.Release) string {
-	if r.State != gate.StateWaiting {
-		return ""
+// render answers with a page.
+func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) error {
+	v := frame.View{
+		Title: p.Title, Area: p.Area, Live: p.Live, Body: p.Body, Back: p.Back,
+		Self: r.URL.RequestURI(), SignIns: s.signIns(), Notice: s.notice(r),
 	}
-	return voice.Lacking(r.Coverage)
-}
-
-func (s *server) render(w http.ResponseWriter, status int, name string, data map[string]any) error {
+	if v.Back == "" && r.Method == http.MethodGet {
+		v.Back = frame.LocalPath(r.URL.RequestURI())
+	}
+	if who := visitorOf(r.Context()); who.SignedIn {
+		v.Person = &frame.Person{
+			Login: who.Account.Login, Forge: s.forgeLabel(who.Account.ID.Forge), Administrator: who.Administrator,
+		}
+	}
 	var b bytes.Buffer
-	if err := s.pages[name].ExecuteTemplate(&b, "frame", data); err != nil {
+	if err := s.pages[name].Show(&b, v); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -76,42 +90,22 @@ func (s *server) render(w http.ResponseWriter, status int, name string, data map
 	return nil
 }
 
-func (s *server) listPage(w http.ResponseWriter, r *http.Request) error {
-	recs, err := s.Shelf.Recent(r.Context(), listed)
-	if err != nil {
-		return err
+// notice takes what the last deed left to say. A page that only brings itself up to date
+// leaves it to the next whole one.
+func (s *server) notice(r *http.Request) frame.Notice {
+	if r.Context().Value(visitorKey{}) == nil || r.Header.Get("Hx-Request") != "" {
+		return frame.Notice{}
 	}
-	var out []api.Release
-	for _, rec := range recs {
-		if !rec.Request.Private {
-			out = append(out, s.view(rec))
-		}
-	}
-	return s.render(w, http.StatusOK, "list", map[string]any{"Title": "Releases", "Releases": out})
+	n := s.sessions.Told(r.Context())
+	return frame.Notice{Text: n.Text, Bad: n.Bad}
 }
 
-// releasePage shows a public repository's request. That of a private one looks like
-// none, to the letter.
-func (s *server) releasePage(w http.ResponseWriter, r *http.Request) error {
-	none := &gate.Error{
-		Kind: gate.NotFound, Code: gate.CodeRequestUnknown, Text: "There is no such release to show",
-		Fix: "Compare the address. Releases of private repositories are shown in their own pull or merge requests only.",
+// asset serves a file that is compiled in.
+func (s *server) asset(w http.ResponseWriter, r *http.Request) error {
+	if frame.Asset(w, r, chi.URLParam(r, "file")) {
+		return nil
 	}
-	id, err := requestID(r)
-	if err != nil {
-		return none
-	}
-	rec, err := s.Shelf.Request(r.Context(), id)
-	if gate.KindOf(err) == gate.NotFound || err == nil && rec.Request.Private {
-		return none
-	}
-	if err != nil {
-		return err
-	}
-	view := s.view(rec)
-	return s.render(w, http.StatusOK, "release", map[string]any{
-		"Title": view.Repository + " " + gate.ShortRef(view.Ref), "Release": view, "Origin": s.origin(),
-	})
+	return nowhere(w, r)
 }
 
 // codePage explains an error's code: problems name it as their type.
@@ -119,7 +113,7 @@ func (s *server) codePage(w http.ResponseWriter, r *http.Request) error {
 	code := chi.URLParam(r, "code")
 	for _, c := range gate.Codes() {
 		if c.Code.String() == code {
-			return s.render(w, http.StatusOK, "code", map[string]any{"Title": code, "Meaning": c.Meaning, "Next": c.Next})
+			return s.render(w, r, http.StatusOK, "code", page{Title: code, Area: frame.Manual, Body: c})
 		}
 	}
 	return &gate.Error{
@@ -128,11 +122,35 @@ func (s *server) codePage(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
+// problemBody is an error as its page shows it.
+type problemBody struct {
+	*gate.Error
+
+	// SignIn says that signing in helps, or may.
+	SignIn bool
+	// Back is the page where it happened; "" where that is not known.
+	Back string
+}
+
 // problemPage shows an error to a person.
-func (s *server) problemPage(w http.ResponseWriter, err error) {
+func (s *server) problemPage(w http.ResponseWriter, r *http.Request, err error) {
 	e := shown(err)
 	status := refusal(w.Header(), e)
-	if rerr := s.render(w, status, "problem", map[string]any{"Title": e.Text, "Problem": e}); rerr != nil {
+	in := visitorOf(r.Context()).SignedIn
+	body := problemBody{
+		Error:  e,
+		SignIn: !in && (e.Code == gate.CodeSignedOut || e.Code == gate.CodeSignIn || e.Code == gate.CodeRequestUnknown || e.Code == gate.CodeRepositoryUnknown),
+		Back:   backTo(r),
+	}
+	if rerr := s.render(w, r, status, "problem", page{Title: e.Text, Back: body.Back, Body: body}); rerr != nil {
 		plain(w, http.StatusInternalServerError, e.Code.String()+"\n")
 	}
+}
+
+// backTo is the page of what a form was about.
+func backTo(r *http.Request) string {
+	if id := chi.URLParam(r, "id"); id != "" && r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/releases/") {
+		return frame.LocalPath("/releases/" + id)
+	}
+	return ""
 }

@@ -81,11 +81,13 @@ func retryAfter(e *gate.Error) int {
 }
 
 // challenge is what a 401 has to name (RFC 9110, RFC 6750). Deliveries are proved by
-// their forge's own headers, which no registered scheme names.
+// their forge's own headers and people by their session, which no registered scheme names.
 func challenge(c gate.Code) string {
 	switch c {
 	case gate.CodeDeliveryUnsigned, gate.CodeDeliverySignature:
 		return `Webhook realm="countersign"`
+	case gate.CodeSignedOut:
+		return `Session realm="countersign"`
 	case gate.CodeTokenMissing:
 		return `Bearer realm="countersign"`
 	default:

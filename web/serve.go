@@ -23,16 +23,20 @@ const statusGone = 499
 // api serves machines: every error is a problem document.
 func (s *server) api(h handler) http.HandlerFunc { return s.serve(h, s.problem) }
 
-// page serves people: an error is a page to whoever reads HTML.
+// page serves people, whom it knows by their session: an error is a page to whoever reads
+// HTML.
 func (s *server) page(h handler) http.HandlerFunc {
-	return s.serve(h, func(w http.ResponseWriter, r *http.Request, err error) {
-		w.Header().Add("Vary", "Accept")
-		if acceptsHTML(r) {
-			s.problemPage(w, err)
-			return
-		}
-		s.problem(w, r, err)
-	})
+	return s.visited(s.serve(h, s.refusePage))
+}
+
+// refusePage answers an error in the form that its reader asks for.
+func (s *server) refusePage(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Add("Vary", "Accept")
+	if acceptsHTML(r) {
+		s.problemPage(w, r, err)
+		return
+	}
+	s.problem(w, r, err)
 }
 
 // serve is the one adapter of handlers: it answers their errors and panics with

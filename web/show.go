@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -23,7 +22,7 @@ const (
 // id of nothing, and is not looked for.
 func requestID(r *http.Request) (string, error) {
 	id := chi.URLParam(r, "id")
-	if ok, err := regexp.MatchString(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, id); err != nil || !ok {
+	if !isRequestID(id) {
 		return "", &gate.Error{
 			Kind: gate.NotFound, Code: gate.CodeRequestUnknown, Text: "there is no such request",
 			Expected: "the id of a request", Got: quoted(id), Fix: "take the id from the answer to the ask",
@@ -46,8 +45,20 @@ func (s *server) speaker(r *http.Request) (gate.Workload, string, error) {
 	return job, id, err
 }
 
-// show answers the state of a request, at once or when it changes.
-func (s *server) show(w http.ResponseWriter, r *http.Request) error {
+// show answers the state of a request, at once or when it changes: to a job by its ID token,
+// to a browser by its session.
+func (s *server) show() http.HandlerFunc {
+	job, person := s.api(s.showJob), s.visited(s.api(s.showPerson))
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, err := r.Cookie(s.sessions.Cookie()); err == nil && r.Header.Get("Authorization") == "" {
+			person(w, r)
+			return
+		}
+		job(w, r)
+	}
+}
+
+func (s *server) showJob(w http.ResponseWriter, r *http.Request) error {
 	wait, err := waitOf(r)
 	if err != nil {
 		return err
@@ -63,6 +74,29 @@ func (s *server) show(w http.ResponseWriter, r *http.Request) error {
 	}
 	if rec, err = s.changed(r, rec, wait, woken); err != nil {
 		return err
+	}
+	return writeJSON(w, http.StatusOK, s.view(rec))
+}
+
+func (s *server) showPerson(w http.ResponseWriter, r *http.Request) error {
+	v := visitorOf(r.Context())
+	if err := mustSignIn(v); err != nil {
+		return err
+	}
+	wait, err := waitOf(r)
+	if err != nil {
+		return err
+	}
+	woken := s.Wake() // before reading: what changes after is not missed
+	rec, err := s.readable(r.Context(), v, chi.URLParam(r, "id"))
+	if err != nil {
+		return err
+	}
+	if rec, err = s.changed(r, rec, wait, woken); err != nil {
+		return err
+	}
+	if !s.mayRead(r.Context(), v, rec.Request.Repository, rec.Request.Private) {
+		return none()
 	}
 	return writeJSON(w, http.StatusOK, s.view(rec))
 }

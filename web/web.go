@@ -4,7 +4,6 @@ package web
 
 import (
 	"context"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -12,15 +11,19 @@ import (
 	"sync"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/attest"
+	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/gate/workload"
 	"github.com/countersign/countersign/web/clients"
+	"github.com/countersign/countersign/web/frame"
 	"github.com/countersign/countersign/web/manual"
+	"github.com/countersign/countersign/web/session"
 )
 
 // Releases is the life of requests, as gate/release has it.
@@ -28,6 +31,8 @@ type Releases interface {
 	Open(ctx context.Context, w gate.Workload, ask gate.Ask) (gate.Record, bool, error)
 	Show(ctx context.Context, w gate.Workload, id string) (gate.Record, error)
 	Collect(ctx context.Context, w gate.Workload, id string) (gate.Record, []attest.File, error)
+	// Say takes what a signed-in person says of a release.
+	Say(ctx context.Context, w release.Words) (gate.Record, error)
 	View(rec gate.Record) api.Release
 }
 
@@ -35,8 +40,6 @@ type Releases interface {
 type Shelf interface {
 	// Accept stores a proved delivery durably; false where it was there already.
 	Accept(ctx context.Context, d gate.Delivery) (bool, error)
-	// Recent lists requests, newest first.
-	Recent(ctx context.Context, limit int) ([]gate.Record, error)
 	Request(ctx context.Context, id string) (gate.Record, error)
 	// Ready fails while the store cannot be written.
 	Ready(ctx context.Context) error
@@ -69,6 +72,15 @@ type Config struct {
 	Keys     []api.Key
 	// Clients are handed out to jobs; nil hands out none.
 	Clients *clients.Set
+	// SignIns and Rights are those of the forges that have them; without, nobody signs in
+	// there, and nobody is known to read a private repository.
+	SignIns map[gate.ForgeID]SignIn
+	Rights  map[gate.ForgeID]Rights
+	// Sessions keeps them; nil keeps them in memory.
+	Sessions scs.Store
+	// Administrators may see and do everything that is the server's.
+	Administrators []gate.AccountID
+	Board          Board
 	// Wake returns a channel that closes when something was stored.
 	Wake func() <-chan struct{}
 	Log  *slog.Logger
@@ -78,35 +90,69 @@ type Config struct {
 type server struct {
 	Config
 
-	pages  map[string]*template.Template
-	manual func() (map[string]manual.Page, error)
+	pages       map[string]frame.Page
+	sessions    *session.Sessions
+	crossOrigin *http.CrossOriginProtection
+	readers     *readers
+	streams     *streams
+	manual      func() (map[string]manual.Page, error)
 }
+
+// compression is the level of gzip and deflate: what more costs more than it saves.
+const compression = 5
 
 // Handler is the public listener's. It is safe for concurrent use.
 func Handler(c Config) http.Handler {
-	s := &server{Config: c, pages: pages(), manual: sync.OnceValues(readManual)}
+	s := &server{
+		Config: c, crossOrigin: http.NewCrossOriginProtection(), readers: newReaders(c.Now), streams: newStreams(),
+		manual:   sync.OnceValues(readManual),
+		sessions: session.New(c.Sessions, c.Server.Scheme == "https", c.Now),
+	}
+	if err := s.crossOrigin.AddTrustedOrigin(c.Server.Scheme + "://" + c.Server.Host); err != nil {
+		panic(err) // the configuration holds a URL with scheme and host
+	}
+	s.pages = s.allPages()
 	r := chi.NewRouter()
-	r.Use(headers, middleware.GetHead)
+	r.Use(frame.Headers(s.formOrigins()...), middleware.GetHead)
+	r.Get("/events", s.page(s.events)) // never compressed: it is written bit by bit
+	r.Group(func(r chi.Router) {
+		r.Use(middleware.Compress(compression))
+		s.routes(r)
+	})
+	r.NotFound(s.page(nowhere))
+	r.MethodNotAllowed(s.page(notThatWay(r)))
+	return r
+}
+
+// routes are all paths in one place: s.api serves machines, s.page people.
+func (s *server) routes(r chi.Router) {
 	r.Post("/v1/releases", s.api(s.ask))
-	r.Get("/v1/releases/{id}", s.api(s.show))
+	r.Get("/v1/releases/{id}", s.show())
 	r.Post("/v1/releases/{id}/collect", s.api(s.collect))
+	for _, verb := range []gate.Verb{gate.VerbApprove, gate.VerbDeny, gate.VerbHold, gate.VerbUnhold, gate.VerbWithdraw} {
+		r.Post("/v1/releases/{id}/"+string(verb), s.page(s.say(verb)))
+	}
 	r.Get("/v1/forges", s.api(s.forges))
 	r.Get("/v1/keys", s.api(s.keys))
 	r.Get("/v1/keys/{file}", s.api(s.keyPEM))
 	r.Get("/schema/policy.v1.json", s.api(s.schema))
 	r.Post("/webhooks/{kind}/{forge}", s.api(s.webhook))
-	r.Get("/", s.page(s.listPage))
+
+	r.Get("/", s.page(s.inboxPage))
 	r.Get("/releases/{id}", s.page(s.releasePage))
 	r.Get("/errors/{code}", s.page(s.codePage))
-	r.Get("/client/SHA256SUMS", s.api(s.clientSums))
-	r.Get("/client/{platform}/{file}", s.api(s.client))
 	r.Get("/docs", s.page(s.manualIndex))
 	r.Get("/docs/", s.page(s.manualIndex))
 	r.Get("/docs/{page}", s.page(s.manualPage))
-	r.Get("/assets/{file}", s.page(s.asset))
-	r.NotFound(s.page(nowhere))
-	r.MethodNotAllowed(s.page(notThatWay(r)))
-	return r
+	r.Get("/assets/{file}", s.api(s.asset))
+	r.Get("/client/SHA256SUMS", s.api(s.clientSums))
+	r.Get("/client/{platform}/{file}", s.api(s.client))
+
+	r.Get("/auth", s.page(s.signInPage))
+	r.Get("/auth/{forge}", s.page(s.signInPage))
+	r.Post("/auth/{forge}", s.page(s.beginSignIn))
+	r.Get("/auth/{forge}/callback", s.page(s.endSignIn))
+	r.Post("/auth/sign-out", s.page(s.signOut))
 }
 
 // origin is the public URL without a slash at its end, as clients and audiences

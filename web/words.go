@@ -2,10 +2,10 @@ package web
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/gate/voice"
 )
 
 // tone is the colour and mark in which something is shown. Neither ever stands
@@ -80,10 +80,18 @@ func covered(all []gate.Coverage) []gate.Coverage {
 	return slices.DeleteFunc(slices.Clone(all), func(c gate.Coverage) bool { return !c.Covered })
 }
 
-// forgeLink is a URL that the forge gave, where it is one that a page may link to.
-func forgeLink(raw string) string {
-	if strings.HasPrefix(raw, "https://") || strings.HasPrefix(raw, "http://") {
-		return raw
+// isOpen reports whether somebody's word may still change what comes of it.
+func isOpen(s gate.State) bool {
+	return s == gate.StateWaiting || s == gate.StateGranted || s == gate.StateSigning
+}
+
+// isSigned reports whether there are signatures.
+func isSigned(s gate.State) bool { return s == gate.StateSigned || s == gate.StatePublished }
+
+// lacking says in a list what a waiting release waits for most.
+func lacking(r api.Release) string {
+	if r.State != gate.StateWaiting {
+		return ""
 	}
-	return ""
+	return voice.Lacking(r.Coverage)
 }

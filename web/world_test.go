@@ -60,6 +60,9 @@ type world struct {
 	storing chan struct{} // closed by the test before Accept returns, where set
 	shown   chan struct{} // told of each Show, where set
 	bounded bool          // storing had a deadline
+	lists   int
+	history map[string][]gate.Happening
+	said    []life.Words
 }
 
 func newWorld(t *testing.T, edits ...func(*web.Config)) *world {
@@ -70,7 +73,7 @@ func newWorld(t *testing.T, edits ...func(*web.Config)) *world {
 		t.Fatal(err)
 	}
 	c := web.Config{
-		Server: server, Releases: w, Shelf: w, Verifier: w,
+		Server: server, Releases: w, Shelf: w, Verifier: w, Board: w,
 		Hooks:  map[gate.ForgeID]web.Hook{"github": {Kind: gate.GitHub, Prover: w}},
 		Forges: []api.Forge{{Name: "github", Kind: gate.GitHub, URL: "https://github.com"}},
 		Keys: []api.Key{
@@ -146,15 +149,46 @@ func (w *world) Request(ctx context.Context, id string) (gate.Record, error) {
 	return rec, nil
 }
 
-func (w *world) Recent(_ context.Context, limit int) ([]gate.Record, error) {
+// List and the other reads of the board are those of a store without keys and policies.
+func (w *world) List(_ context.Context, q gate.ListQuery) ([]gate.Record, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.lists++
 	var out []gate.Record
 	for _, rec := range w.records {
+		open := rec.State == gate.StateWaiting || rec.State == gate.StateGranted || rec.State == gate.StateSigning
+		if q.Open && !open || q.Before != "" && rec.Request.ID >= q.Before || q.Repository.ID != 0 && rec.Request.Repository != q.Repository {
+			continue
+		}
 		out = append(out, rec)
 	}
 	slices.SortFunc(out, func(a, b gate.Record) int { return strings.Compare(b.Request.ID, a.Request.ID) })
-	return out[:min(limit, len(out))], w.fail
+	return out[:min(q.Limit, len(out))], w.fail
+}
+
+func (w *world) History(_ context.Context, request string) ([]gate.Happening, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.history[request], w.fail
+}
+
+func (w *world) Enrolled(context.Context, int) ([]gate.Enrolled, error) { return nil, w.fail }
+
+func (w *world) Adoptions(context.Context, gate.RepositoryID) ([]gate.Adoption, error) {
+	return nil, w.fail
+}
+
+func (w *world) KeyUses(context.Context) ([]gate.KeyUse, error) { return nil, w.fail }
+
+// Say takes everything, as long as releases are not refused.
+func (w *world) Say(ctx context.Context, said life.Words) (gate.Record, error) {
+	w.mu.Lock()
+	w.said = append(w.said, said)
+	w.mu.Unlock()
+	if w.refuse != nil {
+		return gate.Record{}, w.refuse
+	}
+	return w.Request(ctx, said.Request)
 }
 
 func (w *world) Ready(context.Context) error { return w.fail }

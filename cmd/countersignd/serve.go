@@ -78,10 +78,10 @@ func serve(ctx context.Context, path string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	public := web.Handler(web.Config{
+	public := web.Handler(people(web.Config{
 		Server: c.Server.URL, Releases: g, Shelf: shelf, Verifier: verifier(c), Hooks: hooks,
 		Forges: listed(c), Keys: shown, Clients: offered, Wake: shelf.Wake, Log: log, Now: time.Now,
-	})
+	}, c, all, shelf))
 	return work(ctx, c, log, g, shelf, public, newRotation(c, all, signer, log))
 }
 
