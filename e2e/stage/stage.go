@@ -86,6 +86,8 @@ func New(ctx context.Context, o Options) (*Stage, error) {
 	for name, w := range s.Worlds {
 		w.DeliverTo(s.URL+"/webhooks/"+name+"/"+name, secret)
 	}
+	s.GitHub.SetCallbacks(s.URL + "/auth/github/callback")
+	s.GitLab.RegisterRedirect(s.URL + "/auth/gitlab/callback")
 	return s, nil
 }
 
@@ -150,11 +152,15 @@ forges:
     app_id: {{.GitHub.AppID}}
     private_key_file: {{.Dir}}/github-app.pem
     webhook_secret_file: {{.Dir}}/webhook-secret
+    client_id: {{.GitHub.ClientID}}
+    client_secret_file: {{.Dir}}/github-client-secret
   - name: gitlab
     kind: gitlab
     url: {{.GitLab.URL}}
     token_file: {{.Dir}}/gitlab-token
     webhook_secret_file: {{.Dir}}/webhook-secret
+    client_id: {{.GitLab.ClientID}}
+    client_secret_file: {{.Dir}}/gitlab-client-secret
 hsm:
   - module: {{.Module}}
     token: {{.Token.TokenLabel}}
@@ -188,7 +194,8 @@ func (s *Stage) Configure(key Key, owners ...string) error {
 	}
 	for name, content := range map[string][]byte{
 		"countersign.yaml": b.Bytes(), "webhook-secret": []byte(secret), "dsn": []byte(s.Postgres),
-		"gitlab-token": []byte(s.GitLab.BotToken()), "github-app.pem": s.GitHub.AppPrivateKey(),
+		"gitlab-token": []byte(s.GitLab.BotToken()), "github-client-secret": []byte(s.GitHub.ClientSecret()), "gitlab-client-secret": []byte(s.GitLab.ClientSecret()),
+		"github-app.pem": s.GitHub.AppPrivateKey(),
 	} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), content, 0o600); err != nil {
 			return err
