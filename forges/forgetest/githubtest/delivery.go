@@ -223,8 +223,16 @@ func (d *delivery) item() obj {
 	return obj{
 		"id": d.id, "guid": d.guid, "delivered_at": stamp(d.when), "redelivery": d.redelivery,
 		"duration": d.duration.Seconds(), "status": text, "status_code": d.status, "event": d.event,
-		"action": orNull(d.action), "installation_id": d.installation, "repository_id": d.repository, "throttled_at": nil,
+		"action": orNull(d.action), "installation_id": numberOrNull(d.installation), "repository_id": numberOrNull(d.repository), "throttled_at": nil,
 	}
+}
+
+// numberOrNull is null where there is none: of a ping.
+func numberOrNull(id int64) any {
+	if id == 0 {
+		return nil
+	}
+	return id
 }
 
 func (c *call) deliveryOf() *delivery {

@@ -1,6 +1,7 @@
 package githubtest_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -23,20 +24,8 @@ func TestEveryEndpointAnswersAsDescribed(t *testing.T) {
 		}
 	})
 	x := everything(w)
-	for _, row := range x.rows() {
-		method, path, _ := strings.Cut(row.request, " ")
-		credential := "Bearer " + w.token
-		switch {
-		case row.app:
-			credential = "Bearer " + appJWT(w)
-		case row.as != "":
-			credential = row.as
-		}
-		res, body := w.raw(method, path, row.body, "Authorization", credential)
-		if res.StatusCode != row.want {
-			t.Errorf("%s: got %d %s, want %d", row.request, res.StatusCode, body, row.want)
-		}
-	}
+	x.ask(x.rows())
+	x.ask(x.siteRows()) // they register the App anew
 	doc, err := githubschema.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +36,24 @@ func TestEveryEndpointAnswersAsDescribed(t *testing.T) {
 		}
 		if !seen[e] {
 			t.Errorf("%s %s: expected to be exercised here", e.Method, e.Template)
+		}
+	}
+}
+
+func (x *scenario) ask(rows []endpointRow) {
+	x.t.Helper()
+	for _, row := range rows {
+		method, path, _ := strings.Cut(row.request, " ")
+		credential := "Bearer " + x.token
+		switch {
+		case row.app:
+			credential = "Bearer " + appJWT(x.team)
+		case row.as != "":
+			credential = row.as
+		}
+		res, body := x.raw(method, path, row.body, "Authorization", credential)
+		if want := cmp.Or(row.want, http.StatusOK); res.StatusCode != want {
+			x.t.Errorf("%s: got %d %s, want %d", row.request, res.StatusCode, body, want)
 		}
 	}
 }
@@ -108,6 +115,7 @@ func (x *scenario) rows() []endpointRow {
 	repo, n, job := "/repos/acme/widget", x.change.Number, x.job
 	rows := []endpointRow{
 		{request: "GET /app", app: true},
+		{request: "GET /app/hook/config", app: true},
 		{request: "GET /app/installations", app: true},
 		{request: fmt.Sprintf("GET /app/installations/%d", x.installation), app: true},
 		{request: fmt.Sprintf("POST /app/installations/%d/access_tokens", x.installation), body: fmt.Sprintf(`{"repository_ids":[%d],"permissions":{"contents":"read"}}`, x.repo.ID), want: 201, app: true},
@@ -173,11 +181,5 @@ func (x *scenario) rows() []endpointRow {
 		{request: fmt.Sprintf("GET /repositories/%d/installation", x.repo.ID), app: true},
 	}
 	rows = append(rows, x.deployRows()...)
-	rows = append(rows, x.siteRows()...)
-	for i := range rows {
-		if rows[i].want == 0 {
-			rows[i].want = http.StatusOK
-		}
-	}
 	return slices.Clip(rows)
 }

@@ -15,7 +15,7 @@ import (
 // no webhook is configured.
 func (s *Server) emit(repo *repository, event, action string, sender *account, payload obj) {
 	in := s.installationOf(repo)
-	if in == nil {
+	if in == nil || !s.app.hears(event) {
 		return
 	}
 	body := obj{

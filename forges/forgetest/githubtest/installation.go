@@ -126,34 +126,10 @@ func (s *Server) installationJSON(in *installation) obj {
 		"repositories_url":  s.api("/installation/repositories"),
 		"html_url":          s.web("/organizations/%s/settings/installations/%d", owner.login, in.id),
 		"app_id":            appID, "app_slug": appSlug, "client_id": appClientID, "target_id": owner.id, "target_type": owner.kind,
-		"permissions": in.permissions, "events": appEvents(), "single_file_name": nil,
+		"permissions": in.permissions, "events": s.app.events, "single_file_name": nil,
 		"created_at": stamp(in.created), "updated_at": stamp(in.created),
 		"suspended_by": by, "suspended_at": stampOrNull(in.suspended),
 	}
-}
-
-func appEvents() []string {
-	return []string{
-		"branch_protection_rule", "check_run", "create", "delete", "deployment_protection_rule", "issue_comment", "issues", "member",
-		"pull_request", "pull_request_review", "push", "repository", "repository_ruleset", "workflow_job", "workflow_run",
-	}
-}
-
-// appJSON is `components.schemas.integration`.
-func (s *Server) appJSON() obj {
-	owner := s.account("countersign-makers")
-	return obj{
-		"id": appID, "slug": appSlug, "client_id": appClientID, "node_id": nodeID("A", appID), "owner": s.userJSON(owner),
-		"name": "Countersign", "description": "Release gate", "external_url": "https://countersign.example",
-		"html_url": s.web("/github-apps/%s", appSlug), "created_at": stamp(owner.created), "updated_at": stamp(owner.created),
-		"permissions": s.opts.Permissions, "events": appEvents(),
-	}
-}
-
-func getApp(c *call) reply {
-	app := c.appJSON()
-	app["installations_count"] = len(c.installations)
-	return ok(app)
 }
 
 func listInstallations(c *call) reply {

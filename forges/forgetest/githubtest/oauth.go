@@ -38,14 +38,14 @@ func (c *call) authorizePage() reply {
 		redirect: c.query.Get("redirect_uri"), state: c.query.Get("state"), challenge: c.query.Get("code_challenge"), made: c.now(),
 	}
 	a.given = a.redirect != ""
-	if len(c.site.callbacks) == 0 {
+	if len(c.app.callbacks) == 0 {
 		return htmlPage(http.StatusNotFound, "No callback URL", `<p>The App has none: tests register it with SetCallbacks. Asked for: {{.}}</p>`, a.redirect)
 	}
-	first := authorizing{redirect: c.site.callbacks[0], state: a.state}
+	first := authorizing{redirect: c.app.callbacks[0], state: a.state}
 	switch {
 	case !a.given:
 		a.redirect = first.redirect
-	case !slices.Contains(c.site.callbacks, a.redirect):
+	case !slices.Contains(c.app.callbacks, a.redirect):
 		return first.refused("redirect_uri_mismatch", "The redirect_uri MUST match the registered callback URL for this application.")
 	}
 	if method := c.query.Get("code_challenge_method"); a.challenge != "" && (method != "S256" || len(a.challenge) != 43) {
@@ -61,17 +61,17 @@ func (c *call) authorizePage() reply {
 	}
 	nonce := random(16)
 	c.site.asked[nonce] = &a
-	return htmlPage(http.StatusOK, "Authorize Countersign", `<p>Countersign wants to know who you are. Signed in as <strong>{{.Login}}</strong>.</p>
+	return htmlPage(http.StatusOK, "Authorize "+c.app.name, `<p>{{.App}} wants to know who you are. Signed in as <strong>{{.Login}}</strong>.</p>
 <form method="post" action="/login/oauth/authorize"><input type="hidden" name="authenticity_token" value="{{.Nonce}}">
 <button type="submit" name="authorize" value="0">Cancel</button> <button type="submit" name="authorize" value="1">Authorize</button></form>`,
-		struct{ Login, Nonce string }{who.login, nonce})
+		struct{ App, Login, Nonce string }{c.app.name, who.login, nonce})
 }
 
 // answerAuthorize takes the answer of the person whom the page asked.
 func (c *call) answerAuthorize() reply {
 	nonce := c.form().Get("authenticity_token")
 	a, who := c.site.asked[nonce], c.signedIn()
-	if a == nil || who == nil || who.id != a.account {
+	if a == nil || a.redirect == "" || who == nil || who.id != a.account {
 		return htmlPage(http.StatusUnprocessableEntity, "Your session has expired", `<p>Start again.</p>`, nil)
 	}
 	delete(c.site.asked, nonce)

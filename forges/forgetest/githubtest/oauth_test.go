@@ -116,6 +116,7 @@ func (w *team) asClient() string {
 func (x *scenario) siteRows() []endpointRow {
 	token := x.userToken()
 	return []endpointRow{
+		{request: "POST /app-manifests/" + x.registered() + "/conversions", want: 201, as: "None"},
 		{request: "GET /user", as: "Bearer " + token},
 		{request: "DELETE /applications/" + x.ClientID() + "/token", body: fmt.Sprintf(`{"access_token":%q}`, token), want: 204, as: x.asClient()},
 	}

@@ -16,6 +16,8 @@ type Options struct {
 	// Key signs ID tokens and is the App's; fresh RSA keys of 2048 bits where nil. Many
 	// servers of one test share one, since making one takes longer than most tests.
 	Key *rsa.PrivateKey
+	// NotInstalled leaves the App off new repositories: somebody installs it by its page.
+	NotInstalled bool
 	// Callbacks are the App's callback URLs; see [Server.SetCallbacks].
 	Callbacks []string
 	// RateLimit is the number of API requests an installation has per hour; 5,000 where 0.

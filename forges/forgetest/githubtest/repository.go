@@ -41,7 +41,7 @@ type repository struct {
 }
 
 // AddRepository makes a private repository with one root commit on main, and
-// installs the App on it. A new owner becomes an organisation.
+// installs the App on it, unless Options.NotInstalled. A new owner becomes an organisation.
 func (s *Server) AddRepository(fullName string) forgetest.Repository {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,9 @@ func (s *Server) AddRepository(fullName string) forgetest.Repository {
 		Message: "Begin " + fullName, When: s.now(), Files: map[string][]byte{"README.md": []byte("# " + name + "\n")},
 	}, false)
 	repo.refs["refs/heads/main"] = root.SHA
-	s.install(repo)
+	if !s.opts.NotInstalled {
+		s.install(repo)
+	}
 	return s.reference(repo)
 }
 

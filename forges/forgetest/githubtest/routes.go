@@ -16,6 +16,8 @@ func appRoutes() []route {
 		{method: "GET", path: "/app/installations", needs: "jwt", handle: listInstallations},
 		{method: "GET", path: "/app/installations/{installation_id}", needs: "jwt", handle: getInstallation},
 		{method: "POST", path: "/app/installations/{installation_id}/access_tokens", needs: "jwt", handle: createToken},
+		{method: "POST", path: "/app-manifests/{code}/conversions", needs: "nothing", handle: convertManifest},
+		{method: "GET", path: "/app/hook/config", needs: "jwt", handle: getHookConfig},
 		{method: "GET", path: "/app/hook/deliveries", needs: "jwt", handle: listDeliveries},
 		{method: "GET", path: "/app/hook/deliveries/{delivery_id}", needs: "jwt", handle: getDelivery},
 		{method: "POST", path: "/app/hook/deliveries/{delivery_id}/attempts", needs: "jwt", handle: redeliver},

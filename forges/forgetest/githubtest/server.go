@@ -44,6 +44,7 @@ type Server struct {
 	charged       int
 	points        int // of GraphQL
 	site          site
+	app           app
 	observers     []func(Exchange)
 }
 
@@ -57,12 +58,13 @@ func New(opts Options) *Server {
 		opts: opts, now: opts.Now,
 		serial: map[string]int64{}, accounts: map[int64]*account{},
 		repositories: map[int64]*repository{}, redirects: map[string]int64{},
-		installations: map[int64]*installation{}, tokens: map[string]*token{}, site: newSite(opts),
+		installations: map[int64]*installation{}, tokens: map[string]*token{}, site: newSite(),
 	}
 	s.keys.app.key, s.keys.oidc.key = opts.Key, opts.Key
 	s.router = newRouter(routes())
 	s.graph = newGraphQL()
 	s.addFixedAccounts()
+	s.app = newApp(opts, s.account("countersign-makers"))
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.delivery.start(s)
 	return s

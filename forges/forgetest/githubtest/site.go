@@ -14,16 +14,17 @@ import (
 // site is what the web side remembers: who is signed in with which browser, and what they
 // were asked. It is guarded by the server's lock.
 type site struct {
-	callbacks  []string
+	drafts     map[string]*draft       // authenticity token to the App that it would register
+	born       map[string]*draft       // conversion code to the App, not taken yet
 	sessions   map[string]int64        // cookie to account
 	asked      map[string]*authorizing // authenticity token to what it answers
 	codes      map[string]*authorizing // not used yet
 	authorized map[int64]bool          // accounts
 }
 
-func newSite(o Options) site {
+func newSite() site {
 	return site{
-		callbacks: o.Callbacks, sessions: map[string]int64{}, asked: map[string]*authorizing{},
+		drafts: map[string]*draft{}, born: map[string]*draft{}, sessions: map[string]int64{}, asked: map[string]*authorizing{},
 		codes: map[string]*authorizing{}, authorized: map[int64]bool{},
 	}
 }
@@ -37,7 +38,7 @@ const sessionCookie = "githubtest_session"
 func (s *Server) SetCallbacks(urls ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.site.callbacks = urls
+	s.app.callbacks = urls
 }
 
 // random is an unguessable value of n bytes, in hexadecimal.
@@ -51,6 +52,9 @@ func random(n int) string {
 // for every other path enough for a person who follows a link.
 func (c *call) answerPage() reply {
 	path := c.r.URL.Path
+	if rep, is := c.appPage(path); is {
+		return rep
+	}
 	switch c.r.Method + " " + path {
 	case "GET /login":
 		return c.loginPage()
