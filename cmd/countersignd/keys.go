@@ -26,15 +26,7 @@ func show(k hsm.Key) keyOutput {
 func keysCommand() *cobra.Command {
 	var token hsm.TokenConfig
 	var asJSON bool
-	keys := group("keys", "Make and list the keys of a PKCS#11 token")
-	f := keys.PersistentFlags()
-	f.StringVar(&token.Module, "module", "", "path of the vendor's PKCS#11 module")
-	f.StringVar(&token.TokenLabel, "token", "", "label of the token")
-	f.StringVar(&token.PINFile, "pin-file", "", "file that holds the user PIN (mode 0600)")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
-	for _, name := range []string{"module", "token", "pin-file"} {
-		cobra.CheckErr(keys.MarkPersistentFlagRequired(name))
-	}
+	keys := group("keys", "Make and list the keys of a PKCS#11 token, and the tokens of a module", tokensCommand(), initCommand())
 
 	var label string
 	create := &cobra.Command{
@@ -66,8 +58,23 @@ func keysCommand() *cobra.Command {
 			return printKeys(cmd, out, asJSON)
 		},
 	}
+	for _, cmd := range []*cobra.Command{create, list} {
+		tokenFlags(cmd, &token)
+		cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	}
 	keys.AddCommand(create, list)
 	return keys
+}
+
+// tokenFlags adds the flags of a command on one token.
+func tokenFlags(cmd *cobra.Command, t *hsm.TokenConfig) {
+	f := cmd.Flags()
+	f.StringVar(&t.Module, "module", "", "path of the vendor's PKCS#11 module")
+	f.StringVar(&t.TokenLabel, "token", "", "label of the token")
+	f.StringVar(&t.PINFile, "pin-file", "", "file that holds the user PIN (mode 0600)")
+	for _, name := range []string{"module", "token", "pin-file"} {
+		cobra.CheckErr(cmd.MarkFlagRequired(name))
+	}
 }
 
 func printKey(cmd *cobra.Command, token string, k keyOutput, asJSON bool) error {
