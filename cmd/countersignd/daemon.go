@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/countersign/countersign/config"
+	"github.com/countersign/countersign/gate/release"
+	"github.com/countersign/countersign/gate/store"
+	"github.com/countersign/countersign/web"
+)
+
+// daemon is the whole gate, open and not yet at work.
+type daemon struct {
+	config  config.Config
+	log     *slog.Logger
+	shelf   *store.Store
+	gate    *release.Gate
+	public  http.Handler
+	secrets *rotation
+	closers []func()
+}
+
+// openDaemon opens everything that a configuration names. What it opened before an error
+// is closed again.
+func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daemon, err error) {
+	d := &daemon{config: c, log: log}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	hold, err := floors(c)
+	if err != nil {
+		return nil, err
+	}
+	all, err := openForges(c)
+	if err != nil {
+		return nil, err
+	}
+	forges, hooks := ports(all)
+	signer, err := startSigners(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	d.closers = append(d.closers, signer.Close)
+	keys, err := keyring(c, signer.Keys())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.openShelf(ctx); err != nil {
+		return nil, err
+	}
+	d.gate = release.New(release.Config{
+		Server: c.Server.URL, Forges: forges, Store: d.shelf, Signer: signer, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown,
+		Audit: c.Policies.Audit, Log: log, Now: time.Now, NewID: newID, Owner: owner(),
+	})
+	shown, err := published(signer.Keys())
+	if err != nil {
+		return nil, err
+	}
+	offered, err := handout(c)
+	if err != nil {
+		return nil, err
+	}
+	d.public = web.Handler(people(web.Config{
+		Server: c.Server.URL, Releases: d.gate, Shelf: d.shelf, Verifier: verifier(c), Hooks: hooks,
+		Forges: listed(c), Keys: shown, Clients: offered, Wake: d.shelf.Wake, Log: log, Now: time.Now,
+	}, c, all, d.shelf))
+	d.secrets = newRotation(c, all, signer, log)
+	return d, nil
+}
+
+func (d *daemon) openShelf(ctx context.Context) error {
+	shelf, err := openStore(ctx, d.config)
+	if err != nil {
+		return err
+	}
+	d.shelf = shelf
+	d.closers = append(d.closers, func() {
+		if err := shelf.Close(); err != nil {
+			d.log.ErrorContext(ctx, "close the store", "error", err)
+		}
+	})
+	return nil
+}
+
+// Close closes what is open, the last first.
+func (d *daemon) Close() {
+	for _, end := range slices.Backward(d.closers) {
+		end()
+	}
+	d.closers = nil
+}
+
+// drain is how long open requests may take to end.
+const drain = 20 * time.Second
+
+// Work runs the workers and the second listener beside the public one, which serves
+// already, until ctx ends. Then it first stops taking requests, and lets the workers finish
+// what they hold.
+func (d *daemon) Work(ctx context.Context, public *listening) error {
+	health, err := listen(ctx, d.config.Server.HealthListen, web.Health(d.shelf))
+	if err != nil {
+		return errors.Join(err, public.Close())
+	}
+	health.Start()
+	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	group, life := errgroup.WithContext(ctx)
+	group.Go(public.Wait)
+	group.Go(health.Wait)
+	group.Go(func() error { return d.gate.Work(workers, d.shelf.Wake) })
+	group.Go(func() error { return d.secrets.Work(workers) })
+	group.Go(func() error {
+		<-life.Done()
+		d.log.InfoContext(ctx, "stopping")
+		defer stopWorkers()
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		return errors.Join(public.Shutdown(ending), health.Shutdown(ending))
+	})
+	s := d.config.Server
+	d.log.InfoContext(ctx, "serving", "url", s.URL.String(), "listen", s.Listen, "health", s.HealthListen)
+	return group.Wait()
+}
