@@ -8,7 +8,7 @@ NOCHECKPTR := -gcflags=modernc.org/...=-d=checkptr=0
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SQLC  := $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: help demo test build clients deps openapi payloads axe lint generate check-generated interop attacks bench fuzz clean
+.PHONY: help demo test build clients deps openapi payloads axe runners lint generate check-generated interop attacks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -16,7 +16,7 @@ help: ## list the targets
 demo: deps build ## run a GitHub and a GitLab release on loopback (ONCE=1 ends afterwards)
 	$(BIN)/countersign-demo --bin $(BIN) --out demo-out $(if $(ONCE),--once)
 
-test: deps openapi payloads axe ## run every test, with the race detector, in random order
+test: deps openapi payloads axe runners ## run every test, with the race detector, in random order
 	$(GO) test -race $(NOCHECKPTR) -shuffle=on -timeout 20m ./...
 	$(GO) test -run '^TestReplay' -v ./forges/github
 
@@ -37,6 +37,9 @@ deps: ## install what tests and demo need, or say what to install
 
 openapi: ## fetch GitHub's API description, which the GitHub double is held against
 	@scripts/fetch-openapi.sh
+
+runners: ## build act and install gitlab-ci-local, with which workflows are run in tests
+	@scripts/fetch-runners.sh
 
 payloads: ## fetch GitHub's example payloads and webhook schemas, which are replayed at the handler
 	@scripts/fetch-payloads.sh
