@@ -72,15 +72,20 @@ func play(ctx context.Context, o options, stdout io.Writer) error {
 	defer s.Close()
 	t := teller{w: stdout}
 	t.opening(s)
+	var players []player
 	for _, team := range teams {
 		p := player{teller: t, Stage: s, team: team, dir: filepath.Join(out, team.World.Name())}
 		if err := p.release(ctx); err != nil {
 			return fmt.Errorf("%s: %w (the daemon's log is in %s)", team.World.Name(), err, log.Name())
 		}
+		players = append(players, p)
 	}
-	t.closing(o.out, s.URL, o.once)
+	t.closing(o.out)
 	if o.once {
 		return s.Stop()
+	}
+	if err := players[0].yourTurn(ctx); err != nil {
+		return err
 	}
 	<-ctx.Done()
 	return s.Stop()

@@ -49,10 +49,25 @@ func (t teller) checks(checks []api.Check) {
 	}
 }
 
-func (t teller) closing(out, url string, once bool) {
+func (t teller) closing(out string) {
 	fmt.Fprintf(t.w, "\nWhat both releases left is in %s/github and %s/gitlab.\n", out, out)
-	if once {
-		return
-	}
-	fmt.Fprintf(t.w, "The servers stay up until Ctrl-C. Look at the releases: %s/\n", url)
+}
+
+// invite asks the reader to approve.
+func (t teller) invite(page string) {
+	fmt.Fprintf(t.w, `
+== Your turn %s ==
+
+ana changed the widget once more, eve tagged it, and the release job waits. Approve it:
+
+  1. Open %s
+  2. Sign in: the double of GitHub asks who you are. As ana you cannot approve; as cy you can.
+  3. Press Approve.
+
+The servers stay up until Ctrl-C.
+`, strings.Repeat("=", 57), page)
+}
+
+func (t teller) signed(bundle string) {
+	fmt.Fprintf(t.w, "\nSigned. The job collected %s, and openssl verifies it. Ctrl-C ends the demo.\n", bundle)
 }
