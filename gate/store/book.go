@@ -62,7 +62,7 @@ func source(a gate.Approval) string {
 // commentOf is where a statement was made; "" for one that was not made in a comment.
 func commentOf(a gate.Approval) string {
 	c := a.Source
-	if c.ID == 0 {
+	if a.Page || c.ID == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%s %d %t %d", c.Repository, c.Thread.Number, c.Thread.Issue, c.ID)

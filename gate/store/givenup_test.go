@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -106,5 +107,69 @@ func TestCommentsAreNotGivenUpTooEarly(t *testing.T) {
 		w.told(post(id, gate.PostThread, "once more"), post(id, gate.PostComment, "sticky"))
 		w.postDue(gate.PostThread)
 		w.postDue(gate.PostComment)
+	})
+}
+
+// What was given up gets all its tries again, and may end as anything may.
+func TestTellAgain(t *testing.T) {
+	onBoth(t, func(w *world) {
+		reply := post("", gate.PostReply, "reply")
+		reply.Thread.Number = 3
+		rec := w.signed("a", reply)
+		p := w.refusedOften(gate.PostReply, 50)
+		w.inState(rec.Request.ID, gate.StatePublished)
+		w.must(w.s.TellAgain(w.ctx, p.ID))
+		w.refused(gate.CodeTransition, w.s.TellAgain(w.ctx, p.ID)) // it is open now
+		w.givenUp()
+		w.refusedOften(gate.PostReply, 50)
+		w.givenUp(store.GivenUpPost{Post: p, Why: "CS-1602", Refusals: 50})
+		w.must(w.s.TellAgain(w.ctx, p.ID))
+		w.must(w.s.Posted(w.ctx, w.postDue(gate.PostReply), "1"))
+		w.nothingToPost()
+		w.inState(rec.Request.ID, gate.StatePublished)
+		w.refused(gate.CodeTransition, w.s.TellAgain(w.ctx, p.ID)) // it was told
+		for _, id := range []string{"", "nobody's", "\x00"} {
+			w.refused(gate.CodeRequestUnknown, w.s.TellAgain(w.ctx, id))
+		}
+	})
+}
+
+// An old state must not take the place of a newer one that was told, or will be.
+func TestTellAgainUndoesNothing(t *testing.T) {
+	onBoth(t, func(w *world) {
+		w.told(check("r", gate.PostPending))
+		old := w.refusedOften(gate.PostCheck, 50)
+		w.told(check("r", gate.PostFailure))
+		w.refused(gate.CodeTransition, w.s.TellAgain(w.ctx, old.ID))
+		newer := w.refusedOften(gate.PostCheck, 50)
+		w.must(w.s.TellAgain(w.ctx, old.ID)) // nothing newer was ever told
+		w.must(w.s.TellAgain(w.ctx, newer.ID))
+		if p := w.postDue(gate.PostCheck); p.ID != newer.ID {
+			w.Errorf("expected the newer one, got %s", p.State)
+		}
+		w.must(w.s.Posted(w.ctx, newer, "1"))
+		w.refused(gate.CodeTransition, w.s.TellAgain(w.ctx, old.ID))
+		w.nothingToPost()
+	})
+}
+
+// A comment without a thread comes back with what opens one, whichever is asked for.
+func TestTellAgainWithTheThread(t *testing.T) {
+	onBoth(t, func(w *world) {
+		for n, which := range []gate.PostTarget{gate.PostThread, gate.PostComment} {
+			sticky := post("", gate.PostComment, fmt.Sprint("sticky ", n))
+			thread := post("", gate.PostThread, fmt.Sprint("commit ", n))
+			rec := w.signed(string(which), sticky, thread)
+			w.refusedOften(gate.PostThread, 50)
+			w.inState(rec.Request.ID, gate.StatePublished)
+			w.must(w.s.TellAgain(w.ctx, map[gate.PostTarget]string{gate.PostThread: thread.ID, gate.PostComment: sticky.ID}[which]))
+			w.must(w.s.Posted(w.ctx, w.postDue(gate.PostThread), fmt.Sprint(n+7)))
+			p := w.postDue(gate.PostComment)
+			if p.ID != sticky.ID || p.Thread.Number != int64(n+7) {
+				w.Errorf("expected the comment in thread %d, got %s in %d", n+7, p.Key, p.Thread.Number)
+			}
+			w.must(w.s.Posted(w.ctx, p, "1"))
+			w.givenUp()
+		}
 	})
 }

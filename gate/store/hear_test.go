@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/ledger"
+	"github.com/countersign/countersign/gate/store"
 )
 
 // Each kind of statement is on record with a leaf that says what it is.
@@ -78,17 +80,60 @@ func again(a gate.Approval) gate.Approval {
 	return a
 }
 
-// What was said on the release page was said in no comment: each stands for itself.
-func TestStatementsWithoutAComment(t *testing.T) {
+// What was said on the release page was said in no comment: each stands for itself, as it
+// was said, and none speaks for another request or is taken for a comment.
+func TestStatementsOnThePage(t *testing.T) {
 	onBoth(t, func(w *world) {
-		rec := w.opened("a")
-		one, two := approval(rec, 0, gate.VerbHold), approval(rec, 0, gate.VerbHold)
-		w.must(w.s.Hear(w.ctx, gate.Heard{Approvals: []gate.Approval{one, two}}))
-		got, err := w.s.Approvals(w.ctx, rec.Request.ID)
-		w.must(err)
-		if !slices.EqualFunc(got, []gate.Approval{one, two}, func(a, b gate.Approval) bool { return a.ID == b.ID }) {
-			w.Errorf("expected both, got %v", got)
+		rec, other := w.opened("a"), w.opened("b")
+		page := func(rec gate.Record, verb gate.Verb) gate.Approval {
+			a := approval(rec, 0, verb)
+			a.Page, a.BodyHash, a.Source.Thread = true, gate.Digest{}, gate.Thread{}
+			a.TagObject, a.Reason = "tag", "it \x00 is <b>bad</b>"
+			return a
 		}
+		one, two, deny := page(rec, gate.VerbHold), page(rec, gate.VerbHold), page(rec, gate.VerbDeny)
+		elsewhere := page(other, gate.VerbHold)
+		odd := page(other, gate.VerbApprove)
+		odd.Source.ID = 5 // which no page names
+		comment := approval(other, 5, gate.VerbApprove)
+		w.must(w.s.Hear(w.ctx, gate.Heard{Approvals: []gate.Approval{one, two}, DueRequests: []string{rec.Request.ID}}))
+		w.must(w.s.Hear(w.ctx, gate.Heard{Approvals: []gate.Approval{deny, elsewhere, odd}}))
+		w.must(w.s.Hear(w.ctx, gate.Heard{Approvals: []gate.Approval{comment}}))
+		w.must(w.s.Hear(w.ctx, gate.Heard{Approvals: []gate.Approval{one, deny}})) // a commit whose outcome was unknown
+		for id, want := range map[string][]gate.Approval{
+			rec.Request.ID: {one, two, deny}, other.Request.ID: {elsewhere, odd, comment},
+		} {
+			got, err := w.s.Approvals(w.ctx, id)
+			w.must(err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				w.Error(diff)
+			}
+		}
+		w.leaves(ledger.RequestOpened, ledger.RequestOpened, ledger.Hold, ledger.Hold, ledger.Approval, ledger.Hold,
+			ledger.Approval, ledger.Approval)
+	})
+}
+
+// Two approvals from two browsers at once are two statements, and a judgement that saw
+// neither is not stored.
+func TestApprovalsFromTwoBrowsers(t *testing.T) {
+	onBoth(t, func(w *world) {
+		rec := w.claimed(w.opened("a").Request.ID, minute)
+		stores, ended := []*store.Store{w.s, w.open()}, make(chan error)
+		for n, s := range stores {
+			go func() {
+				said := approval(rec, 0, gate.VerbApprove)
+				said.Page, said.By = true, person(int64(n+2), "bo")
+				ended <- s.Hear(w.ctx, gate.Heard{Approvals: []gate.Approval{said}, DueRequests: []string{rec.Request.ID}})
+			}()
+		}
+		w.must(errors.Join(<-ended, <-ended))
+		if got, err := w.s.Approvals(w.ctx, rec.Request.ID); err != nil || len(got) != 2 {
+			w.Errorf("expected two, got %v, %v", got, err)
+		}
+		_, err := w.s.RecordDecision(w.ctx, judgement(rec, gate.StateGranted))
+		w.refused(gate.CodeTransition, err)
+		w.claimed(rec.Request.ID, minute)
 	})
 }
 

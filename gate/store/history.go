@@ -42,6 +42,9 @@ func (s *Store) History(ctx context.Context, request string) ([]gate.Happening, 
 func (s *Store) readHistory(ctx context.Context, request string) (history, error) {
 	q := s.read()
 	var h history
+	if !storable(request) {
+		return h, unknownRequest(request)
+	}
 	var err error
 	h.row, err = q.Request(ctx, request)
 	ok, err := found(err)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"database/sql"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"testing"
 	"time"
@@ -46,12 +47,17 @@ func TestOlderDatabaseIsBroughtUpToDate(t *testing.T) {
 
 func (w *world) firstSchema(db *sql.DB) {
 	w.Helper()
-	dialect := map[store.Engine]goose.Dialect{store.SQLite: goose.DialectSQLite3, store.Postgres: goose.DialectPostgres}[w.config.Engine]
-	p, err := goose.NewProvider(dialect, db, os.DirFS("migrations/"+string(w.config.Engine)))
+	p, err := goose.NewProvider(w.dialect(), db, w.migrations())
 	w.must(err)
 	_, err = p.UpTo(w.ctx, 1)
 	w.must(err)
 }
+
+func (w *world) dialect() goose.Dialect {
+	return map[store.Engine]goose.Dialect{store.SQLite: goose.DialectSQLite3, store.Postgres: goose.DialectPostgres}[w.config.Engine]
+}
+
+func (w *world) migrations() fs.FS { return os.DirFS("migrations/" + string(w.config.Engine)) }
 
 // leftBehind is one row of each kind that the later schema reads otherwise.
 func (w *world) leftBehind(db *sql.DB, r gate.Request, said gate.Approval) {

@@ -16,6 +16,9 @@ const pageSize = 100
 
 // Request finds one by id.
 func (s *Store) Request(ctx context.Context, id string) (gate.Record, error) {
+	if !storable(id) {
+		return gate.Record{}, unknownRequest(id)
+	}
 	q := s.read()
 	row, err := q.Request(ctx, id)
 	ok, err := found(err)
