@@ -1,0 +1,119 @@
+package runners_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/forges/forgetest"
+)
+
+// pipeline is a GitLab runner's surroundings.
+type pipeline struct {
+	*world
+
+	release string // folder of what was published
+	tree    string // the work tree of the pipeline, with the artifacts of its jobs
+}
+
+// publish stands in for whatever puts the files onto the release.
+const publish = "#!/bin/sh\ncp \"$@\" \"$RELEASE_FOLDER/\"\n"
+
+// pipelines are the manual's of one way to wait. gitlab-ci-local takes a component from the
+// work tree only by its file.
+func pipelines(t *testing.T, way string) func(url string) map[string][]byte {
+	return func(url string) map[string][]byte {
+		files := shown(t, "component.md", url, way)
+		const component = "component: $CI_SERVER_FQDN/OWNER/countersign/sign@1"
+		pipeline := string(files[".gitlab-ci.yml"])
+		if !strings.Contains(pipeline, component) {
+			t.Fatalf("docs/component.md, %s: expected it to include %s", way, component)
+		}
+		files[".gitlab-ci.yml"] = []byte(strings.ReplaceAll(pipeline, component, "local: /templates/sign.yml"))
+		template, err := os.ReadFile("../../component/templates/sign.yml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files["templates/sign.yml"], files["publish.sh"] = template, []byte(publish)
+		return files
+	}
+}
+
+func onGitLab(w *world, job forgetest.Job) *pipeline {
+	w.t.Helper()
+	p := &pipeline{world: w, release: filepath.Join(w.t.TempDir(), "release"), tree: w.clone(job.Spec.Ref)}
+	w.must(os.Mkdir(p.release, 0o700))
+	w.must(os.Chmod(filepath.Join(p.tree, "publish.sh"), 0o700)) //nolint:gosec // it is run
+	return p
+}
+
+// jobs runs jobs of the pipeline, with the ID token of the given job of the double's.
+func (p *pipeline) jobs(job forgetest.Job, names ...string) (string, error) {
+	p.t.Helper()
+	cache, err := os.UserCacheDir()
+	p.must(err)
+	args := append([]string{
+		"--force-shell-executor", "--variable", "RELEASE_FOLDER=" + p.release,
+	}, names...)
+	for _, kv := range p.team.World.JobEnv(job, p.URL) {
+		args = append(args, "--variable", kv)
+	}
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(cache, "countersign", "tools", "gitlab-ci-local-4.65.0", "node_modules", ".bin", "gitlab-ci-local"), args...)
+	cmd.Dir = p.tree
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.t.TempDir()}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	return out.String(), err
+}
+
+func TestComponentWaits(t *testing.T) {
+	t.Parallel()
+	w := begin(t, "gitlab", "", pipelines(t, "wait"))
+	job := w.tagged()
+	p := onGitLab(w, job)
+	asked := make(chan error, 1)
+	go func() { asked <- w.approve(t.Context()) }()
+	out, err := p.jobs(job)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.must(<-asked)
+	p.verified(p.release, "widget", "notes.txt")
+}
+
+// The pipeline stops at a manual job, which collects once it is played.
+func TestComponentIsResumed(t *testing.T) {
+	t.Parallel()
+	w := begin(t, "gitlab", "", pipelines(t, "resume"))
+	job := w.tagged()
+	p := onGitLab(w, job)
+	out, err := p.jobs(job, "build", "release")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	w.must(w.approve(ctx))
+	collect := w.team.World.StartJob(w.team.Repo, forgetest.JobSpec{
+		Ref: job.Spec.Ref, Workflow: "countersign-collect", Actor: w.team.People["eve"],
+	})
+	for ctx.Err() == nil {
+		if out, err = p.jobs(collect, "countersign-collect"); err == nil || !strings.Contains(out, "is not signed yet") {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err = p.jobs(collect, "publish"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	p.verified(p.release, "widget", "notes.txt")
+}
