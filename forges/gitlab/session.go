@@ -107,7 +107,7 @@ func (s *session) do(ctx context.Context, method, path string, with url.Values, 
 	switch {
 	case method == http.MethodGet && with != nil:
 		opt = query{Values: params(with)}
-	case method != http.MethodGet:
+	case method != http.MethodGet && method != http.MethodDelete:
 		body := map[string]string{}
 		for name := range with {
 			body[name] = with.Get(name)

@@ -125,5 +125,11 @@ func pipelineJobs(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list(pl.jobs, c.jobRow), nil
+	var found []*job
+	for i, j := range pl.jobs {
+		if c.param("include_retried") == "true" || !retried(pl.jobs[i+1:], j.name) {
+			found = append(found, j)
+		}
+	}
+	return list(found, c.jobRow), nil
 }

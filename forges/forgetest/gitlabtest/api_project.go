@@ -2,6 +2,7 @@ package gitlabtest
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -78,10 +79,11 @@ func showProject(c *call) (any, error) {
 
 // listProjects lists what the caller can see; membership=true, what it belongs to.
 func listProjects(c *call) (any, error) {
+	least, _ := strconv.Atoi(c.param("min_access_level")) // absent: none
 	var found []*project
 	for _, p := range c.projects {
-		mine := p.level(c.me, c.opts.Now()) >= levelGuest
-		if !mine && (p.visibility == "private" || c.param("membership") == "true") {
+		mine := p.level(c.me, c.opts.Now()) >= max(levelGuest, least)
+		if !mine && (p.visibility == "private" || c.param("membership") == "true" || least > 0) {
 			continue
 		}
 		if search := c.param("search"); search == "" || strings.Contains(p.path, search) {

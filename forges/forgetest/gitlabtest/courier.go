@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +21,25 @@ import (
 // hook is one webhook: the catch-all of DeliverTo, or one made through the API.
 type hook struct {
 	id       int64
-	project  *project // nil: every project
+	project  *project // nil: a group's, or every project's
+	group    *group
 	url      string
 	token    string
+	signing  bool            // the token is a signing token
 	events   map[string]bool // nil: all; by the API's names, "push_events" and so on
+	ssl      bool
+	filter   string
+	template string
 	created  time.Time
 	failures int // in a row
+	log      []hookEvent
+}
+
+// hookEvent is what became of one delivery.
+type hookEvent struct {
+	id      int64
+	trigger string
+	status  int // 0: no answer
 }
 
 // delivery is one event for one hook, kept after it was sent.
@@ -138,10 +152,13 @@ func (c *courier) send(ctx context.Context, d *delivery) {
 	if url == "" || (c.opts.DisableFailingHooks && failures >= maxHookFailures) {
 		return
 	}
-	ok := false
+	ok, status := false, 0
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		d.hook.log = append(d.hook.log, hookEvent{
+			id: int64(len(d.hook.log) + 1), status: status, trigger: strings.ReplaceAll(strings.ToLower(d.event), " ", "_") + "s",
+		})
 		d.hook.failures++
 		if ok {
 			d.hook.failures = 0
@@ -165,6 +182,7 @@ func (c *courier) send(ctx context.Context, d *delivery) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20))
+	status = res.StatusCode
 	ok = res.StatusCode < 400 // source: response.success? || response.redirection?
 }
 
@@ -233,23 +251,33 @@ func (s *Server) allHooks() []*hook {
 	for _, p := range s.projects {
 		out = append(out, p.hooks...)
 	}
+	for _, g := range s.groups {
+		out = append(out, g.hooks...)
+	}
 	return out
 }
 
-// send queues an event for every hook of p that wants it.
+// send queues an event for every hook of p, and of the groups around it, that wants it.
 func (s *Server) send(p *project, event, want string, payload obj) {
+	hooks := slices.Clone(p.hooks)
+	for at := p.group.path; at != "." && at != "/"; at = path.Dir(at) {
+		if g := s.groups[at]; g != nil {
+			hooks = append(hooks, g.hooks...)
+		}
+	}
+	if s.catchAll != nil && s.catchAll.url != "" {
+		hooks = append([]*hook{s.catchAll}, hooks...)
+	}
+	s.deliver(slices.DeleteFunc(hooks, func(h *hook) bool { return h.events != nil && !h.events[want] }), event, payload)
+}
+
+func (s *Server) deliver(hooks []*hook, event string, payload obj) {
 	body, err := json.Marshal(payload)
 	if err != nil {
 		panic(fmt.Sprintf("encode a %s: %v", event, err))
 	}
 	eventUUID := newUUID()
-	hooks := p.hooks
-	if s.catchAll != nil && s.catchAll.url != "" {
-		hooks = append([]*hook{s.catchAll}, hooks...)
-	}
 	for _, h := range hooks {
-		if h.events == nil || h.events[want] {
-			s.courier.enqueue(&delivery{hook: h, event: event, body: body, key: newUUID(), eventUUID: eventUUID})
-		}
+		s.courier.enqueue(&delivery{hook: h, event: event, body: body, key: newUUID(), eventUUID: eventUUID})
 	}
 }

@@ -35,6 +35,7 @@ type job struct {
 	finished        time.Time
 	protectedAtTime bool
 	optional        bool // allow_failure
+	manual          bool // when: manual
 }
 
 const runnerID = 12270837 // library data: testdata/webhooks/job.json

@@ -55,6 +55,15 @@ type Options struct {
 	// webhooks, auto-disabled webhooks). Off by default, because an outage in a
 	// test would otherwise end with silence; EnableHooks turns them on again.
 	DisableFailingHooks bool
+	// WithoutSigningTokens ignores signing_token, as where the feature flag
+	// webhook_signing_token is off.
+	WithoutSigningTokens bool
+	// WithoutHookEvents has no list of a hook's deliveries, as GitLab before 17.3.
+	WithoutHookEvents bool
+	// LocalHooksForbidden refuses hooks to this machine, as GitLab does unless its
+	// administrator allows requests to the local network (docs: filter outbound requests).
+	// Off, because tests listen there.
+	LocalHooksForbidden bool
 	// ManualMergeUnnoticed leaves a merge request open when its head arrives on
 	// the target branch by a push. GitLab closes it as merged
 	// (source: app/services/merge_requests/refresh_service.rb).

@@ -28,6 +28,7 @@ type group struct {
 	// members are direct ones; the gate sees the group where seen.
 	members map[int64]*member
 	seen    bool
+	hooks   []*hook
 }
 
 type project struct {

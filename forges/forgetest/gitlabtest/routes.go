@@ -20,6 +20,10 @@ func (s *Server) routes() http.Handler {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /api/v4"+path, s.instance(h))
 	}
+	for pattern, h := range hookEndpoints() {
+		method, path, _ := strings.Cut(pattern, " ")
+		mux.HandleFunc(method+" /api/v4/groups/{group}"+path, s.instance(h))
+	}
 	for _, routes := range []map[string]route{s.repositoryRoutes(), s.projectRoutes(), s.changeRoutes(), s.hookRoutes()} {
 		for pattern, r := range routes {
 			method, path, _ := strings.Cut(pattern, " ")
@@ -66,6 +70,7 @@ func (s *Server) instanceRoutes() map[string]endpoint {
 		"GET /users/{user}":                      showUser,
 		"GET /projects":                          listProjects,
 		"GET /projects/{id}":                     showProject,
+		"GET /groups":                            listGroups,
 		"GET /groups/{group}":                    showGroup,
 		"GET /groups/{group}/members/all":        listGroupMembers,
 		"GET /groups/{group}/members/all/{user}": showGroupMember,
@@ -109,6 +114,8 @@ func (s *Server) projectRoutes() map[string]route {
 		"GET /pipelines/{pipeline}":           {levelReporter, showPipeline},
 		"GET /pipelines/{pipeline}/variables": {levelMaintainer, pipelineVariables},
 		"GET /pipelines/{pipeline}/jobs":      {levelReporter, pipelineJobs},
+		"POST /jobs/{job}/play":               {levelReporter, playJob},
+		"GET /ci/lint":                        {levelReporter, lintCI},
 		"GET /approvals":                      {levelReporter, projectApprovals},
 		"GET /protected_environments":         {levelMaintainer, listProtectedEnvironments},
 		"GET /approval_rules":                 {levelReporter, projectApprovalRules},
@@ -146,11 +153,22 @@ func (s *Server) changeRoutes() map[string]route {
 }
 
 func (s *Server) hookRoutes() map[string]route {
-	return map[string]route{
-		"GET /hooks":           {levelMaintainer, listHooks},
-		"POST /hooks":          {levelMaintainer, createHook},
-		"GET /hooks/{hook}":    {levelMaintainer, showHook},
-		"PUT /hooks/{hook}":    {levelMaintainer, updateHook},
-		"DELETE /hooks/{hook}": {levelMaintainer, deleteHook},
+	routes := map[string]route{}
+	for pattern, h := range hookEndpoints() {
+		routes[pattern] = route{levelMaintainer, h}
+	}
+	return routes
+}
+
+// hookEndpoints are the same below a project and below a group.
+func hookEndpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"GET /hooks":                        listHooks,
+		"POST /hooks":                       createHook,
+		"GET /hooks/{hook}":                 showHook,
+		"PUT /hooks/{hook}":                 updateHook,
+		"DELETE /hooks/{hook}":              deleteHook,
+		"GET /hooks/{hook}/events":          listHookEvents,
+		"POST /hooks/{hook}/test/{trigger}": testHook,
 	}
 }

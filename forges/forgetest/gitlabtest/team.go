@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,15 +107,54 @@ func (s *Server) groupMembers(g *group) []*member {
 	return out
 }
 
+// SetGroupLevel gives p one of GitLab's access levels in a group named by its full path.
+func (s *Server) SetGroupLevel(name string, p forgetest.Person, level int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, a := s.team(name), s.account(p)
+	if g.members == nil {
+		g.members = map[int64]*member{}
+	}
+	g.members[a.id] = &member{account: a, level: level, created: s.tick(), state: "active"}
+}
+
+// groupLevel is what a may do in a group.
+func (s *Server) groupLevel(g *group, a *account) int {
+	for _, m := range s.groupMembers(g) {
+		if m.account == a && m.state == "active" {
+			return m.level
+		}
+	}
+	return levelNone
+}
+
+// listGroups lists the groups in which the caller has at least min_access_level (API docs:
+// groups, list groups).
+func listGroups(c *call) (any, error) {
+	least, _ := strconv.Atoi(c.param("min_access_level"))
+	var found []*group
+	for _, g := range c.groups {
+		if g.owner == nil && g.seen && c.groupLevel(g, c.me) >= max(least, levelGuest) {
+			found = append(found, g)
+		}
+	}
+	slices.SortFunc(found, func(a, b *group) int { return int(a.id - b.id) })
+	return list(found, c.groupRow), nil
+}
+
 func showGroup(c *call) (any, error) {
 	g, err := c.groupInPath()
 	if err != nil {
 		return nil, err
 	}
+	return c.groupRow(g), nil
+}
+
+func (s *Server) groupRow(g *group) obj {
 	return obj{
 		"id": g.id, "name": last(g.path), "path": last(g.path), "full_path": g.path, "full_name": g.path,
-		"visibility": "private", "web_url": c.base + "/groups/" + g.path, "parent_id": nil,
-	}, nil
+		"visibility": "private", "web_url": s.base + "/groups/" + g.path, "parent_id": nil,
+	}
 }
 
 func listGroupMembers(c *call) (any, error) {
