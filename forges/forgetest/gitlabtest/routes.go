@@ -116,6 +116,7 @@ func (s *Server) projectRoutes() map[string]route {
 		"GET /pipelines/{pipeline}/jobs":      {levelReporter, pipelineJobs},
 		"POST /jobs/{job}/play":               {levelReporter, playJob},
 		"GET /ci/lint":                        {levelReporter, lintCI},
+		"GET /environments":                   {levelReporter, listEnvironments},
 		"GET /approvals":                      {levelReporter, projectApprovals},
 		"GET /protected_environments":         {levelMaintainer, listProtectedEnvironments},
 		"GET /approval_rules":                 {levelReporter, projectApprovalRules},
