@@ -25,7 +25,8 @@ import (
 // and its line in [server.routes], through s.page. Who looks is visitorOf(r.Context()); what
 // of a private repository they may see says s.mayRead, and s.mustAdministrator keeps the
 // others out. Forms are POSTs that end in http.Redirect with StatusSeeOther; s.sessions.Tell
-// leaves a sentence for the page that follows.
+// leaves a sentence for the page that follows. What several pages show alike is a template of
+// pages/shared.
 
 //go:embed pages
 var files embed.FS
@@ -49,7 +50,7 @@ func (s *server) allPages() map[string]frame.Page {
 	}
 	out := map[string]frame.Page{}
 	for _, name := range names {
-		out[strings.TrimSuffix(path.Base(name), ".html")] = frame.Parse(files, name, s.helpers())
+		out[strings.TrimSuffix(path.Base(name), ".html")] = frame.Parse(files, name, s.helpers(), "pages/shared/*.html")
 	}
 	return out
 }
@@ -62,6 +63,7 @@ func (s *server) helpers() template.FuncMap {
 		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "denyWith": voice.Deny, "verifyWith": voice.Verify,
 		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
 		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
+		"toneOfLevel": toneOfLevel, "spent": spent, "signedFiles": signedFiles,
 		"uncovered": uncovered, "covered": covered,
 	}
 }

@@ -2,9 +2,12 @@ package web
 
 import (
 	"context"
+	"time"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/gate/policy"
+	"github.com/countersign/countersign/gate/release"
 )
 
 // SignIn is how people prove to a forge who they are: OAuth 2.0's authorization code
@@ -59,4 +62,37 @@ type Workshop interface {
 type Doctor interface {
 	Examine(ctx context.Context) []api.Finding
 	ExamineRepository(ctx context.Context, r gate.RepositoryID) []api.Finding
+}
+
+// Policies is what the repositories' pages do with policies.
+type Policies interface {
+	// Candidate reads the policy file that Adopt would put in force now.
+	Candidate(ctx context.Context, r gate.RepositoryID) (release.Candidate, error)
+	// Adopt puts it in force on an administrator's word.
+	Adopt(ctx context.Context, o release.Adoption) (gate.Adoption, error)
+	// Explain says what each stream of an adopted policy comes to, and who says so.
+	Explain(a gate.Adoption) ([]policy.Explained, error)
+}
+
+// Proposals are the newer versions of policies that are not in force.
+type Proposals interface {
+	// Proposal is that of a repository; ok is false where there is none.
+	Proposal(ctx context.Context, r gate.RepositoryID) (p gate.Proposal, ok bool, err error)
+}
+
+// Untold is a post that the forge refused until it was given up.
+type Untold struct {
+	Post     gate.Post
+	Why      string // the last refusal's reason
+	Refusals int    // 0 for what was given up with another post
+	At       time.Time
+}
+
+// Outbox is what operators see and do about posts.
+type Outbox interface {
+	// Untold lists the posts that were given up, the latest first.
+	Untold(ctx context.Context, limit int) ([]Untold, error)
+	// TellAgain makes one due again. Errors: CodeRequestUnknown of kind NotFound where no such
+	// post was given up.
+	TellAgain(ctx context.Context, post string) error
 }

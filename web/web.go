@@ -81,6 +81,13 @@ type Config struct {
 	// Administrators may see and do everything that is the server's.
 	Administrators []gate.AccountID
 	Board          Board
+	Workshop       Workshop
+	Outbox         Outbox
+	Policies       Policies
+	Proposals      Proposals
+	Doctor         Doctor
+	// Bindings say who may use which key.
+	Bindings release.Keyring
 	// Wake returns a channel that closes when something was stored.
 	Wake func() <-chan struct{}
 	Log  *slog.Logger
@@ -95,6 +102,7 @@ type server struct {
 	crossOrigin *http.CrossOriginProtection
 	readers     *readers
 	streams     *streams
+	examined    *examinations
 	manual      func() (map[string]manual.Page, error)
 }
 
@@ -105,7 +113,7 @@ const compression = 5
 func Handler(c Config) http.Handler {
 	s := &server{
 		Config: c, crossOrigin: http.NewCrossOriginProtection(), readers: newReaders(c.Now), streams: newStreams(),
-		manual:   sync.OnceValues(readManual),
+		manual: sync.OnceValues(readManual), examined: newExaminations(c.Now),
 		sessions: session.New(c.Sessions, c.Server.Scheme == "https", c.Now),
 	}
 	if err := s.crossOrigin.AddTrustedOrigin(c.Server.Scheme + "://" + c.Server.Host); err != nil {
@@ -140,6 +148,18 @@ func (s *server) routes(r chi.Router) {
 
 	r.Get("/", s.page(s.inboxPage))
 	r.Get("/releases/{id}", s.page(s.releasePage))
+	r.Get("/repositories", s.page(s.repositoriesPage))
+	r.Get("/repositories/find", s.page(s.findRepository))
+	r.Get("/repositories/{forge}/{id}", s.page(s.repositoryPage))
+	r.Get("/repositories/{forge}/{id}/readiness", s.page(s.readinessPage))
+	r.Get("/repositories/{forge}/{id}/policy", s.page(s.policyPage))
+	r.Post("/repositories/{forge}/{id}/policy", s.page(s.adopt))
+	r.Get("/keys", s.page(s.keysPage))
+	r.Get("/keys/{lineage}", s.page(s.keyPage))
+	r.Get("/operations", s.page(s.operationsPage))
+	r.Get("/operations/doctor", s.page(s.doctorPage))
+	r.Post("/operations/deliveries/{seq}/again", s.page(s.workAgain))
+	r.Post("/operations/posts/{id}/again", s.page(s.tellAgain))
 	r.Get("/errors/{code}", s.page(s.codePage))
 	r.Get("/docs", s.page(s.manualIndex))
 	r.Get("/docs/", s.page(s.manualIndex))

@@ -74,11 +74,12 @@ type Page struct{ t *template.Template }
 
 // Parse makes a page of the template file name in pages. The file defines "body", which is
 // executed with the whole [View]; what else it defines is its own. Beside its funcs it has
-// those of [Funcs]. It panics where the templates do not parse: they are compiled in.
-func Parse(pages fs.FS, name string, funcs template.FuncMap) Page {
+// those of [Funcs]. It panics where the templates do not parse: they are compiled in. shared
+// are patterns of files in pages whose templates several pages use.
+func Parse(pages fs.FS, name string, funcs template.FuncMap, shared ...string) Page {
 	t := template.New(name).Funcs(Funcs()).Funcs(funcs)
 	t = template.Must(t.ParseFS(files, "frame.html"))
-	return Page{t: template.Must(t.ParseFS(pages, name))}
+	return Page{t: template.Must(t.ParseFS(pages, append(shared, name)...))}
 }
 
 // Show writes the whole document.

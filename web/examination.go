@@ -1,0 +1,202 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/web/frame"
+)
+
+// How the doctor is asked.
+const (
+	examineWithin = 60 * time.Second // one examination
+	examineFresh  = 30 * time.Second // how long one serves whoever asks again
+	examinedKept  = 1000
+)
+
+// examination is what the doctor found, and when.
+type examination struct {
+	At    time.Time
+	Areas []examinedArea
+	Pass  int
+	Warn  int
+	Fail  int
+}
+
+// examinedArea are the findings of one area, the failures first.
+type examinedArea struct {
+	Name     string
+	Findings []api.Finding
+}
+
+// examinations remembers what the doctor found of the server (the zero RepositoryID) and of
+// repositories, and examines each once at a time.
+type examinations struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	kept map[gate.RepositoryID]*examined
+}
+
+type examined struct {
+	one sync.Mutex // held while examining
+	was *examination
+}
+
+func newExaminations(now func() time.Time) *examinations {
+	return &examinations{now: now, kept: map[gate.RepositoryID]*examined{}}
+}
+
+// of is the entry of a repository. Where too much is remembered, all of it is forgotten.
+func (e *examinations) of(r gate.RepositoryID) *examined {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x, ok := e.kept[r]
+	if !ok {
+		if len(e.kept) >= examinedKept {
+			clear(e.kept)
+		}
+		x = &examined{}
+		e.kept[r] = x
+	}
+	return x
+}
+
+// last is what was found last, if that is of use still; else nil.
+func (e *examinations) last(r gate.RepositoryID) *examination {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x, ok := e.kept[r]
+	if !ok || x.was == nil || e.now().Sub(x.was.At) > time.Hour {
+		return nil
+	}
+	return x.was
+}
+
+// examine asks the doctor, unless somebody just did.
+func (e *examinations) examine(r gate.RepositoryID, ask func() []api.Finding) *examination {
+	x := e.of(r)
+	x.one.Lock()
+	defer x.one.Unlock()
+	if was := e.last(r); was != nil && e.now().Sub(was.At) < examineFresh {
+		return was
+	}
+	found := grouped(ask())
+	found.At = e.now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x.was = found
+	return found
+}
+
+// grouped sorts findings: areas with failures first, then with warnings; in each likewise.
+func grouped(all []api.Finding) *examination {
+	out := &examination{}
+	rank := func(l api.FindingLevel) int {
+		return slices.Index([]api.FindingLevel{api.FindingFailure, api.FindingWarning, api.FindingPass}, l)
+	}
+	for _, f := range all {
+		i := slices.IndexFunc(out.Areas, func(a examinedArea) bool { return a.Name == f.Area })
+		if i < 0 {
+			i = len(out.Areas)
+			out.Areas = append(out.Areas, examinedArea{Name: f.Area})
+		}
+		out.Areas[i].Findings = append(out.Areas[i].Findings, f)
+		switch f.Level {
+		case api.FindingPass:
+			out.Pass++
+		case api.FindingWarning:
+			out.Warn++
+		case api.FindingFailure:
+			out.Fail++
+		}
+	}
+	for _, a := range out.Areas {
+		slices.SortStableFunc(a.Findings, func(x, y api.Finding) int { return rank(x.Level) - rank(y.Level) })
+	}
+	slices.SortStableFunc(out.Areas, func(x, y examinedArea) int {
+		return rank(x.Findings[0].Level) - rank(y.Findings[0].Level)
+	})
+	return out
+}
+
+// toneOfLevel is the mark of a finding.
+func toneOfLevel(l api.FindingLevel) tone {
+	switch l {
+	case api.FindingPass:
+		return tone{"good", "✓"}
+	case api.FindingWarning:
+		return tone{"wait", "!"}
+	case api.FindingFailure:
+	}
+	return tone{"bad", "✕"}
+}
+
+// doctorBody is what the doctor's pages show.
+type doctorBody struct {
+	Findings *examination
+
+	// Name and Path are the repository's; "" for the server.
+	Name, Path string
+	// Repositories are those that can be examined too.
+	Repositories []repositoryRow
+}
+
+// doctorPage examines the server, for its administrators.
+func (s *server) doctorPage(w http.ResponseWriter, r *http.Request) error {
+	v := visitorOf(r.Context())
+	if err := s.mustAdministrator(v); err != nil {
+		return err
+	}
+	all, err := s.Board.Enrolled(r.Context(), enrolledShown)
+	if err != nil {
+		return err
+	}
+	var body doctorBody
+	if body.Repositories, err = s.repositoryRows(r.Context(), v, all); err != nil {
+		return err
+	}
+	body.Findings = s.examined.examine(gate.RepositoryID{}, func() []api.Finding {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), examineWithin)
+		defer cancel()
+		return s.Doctor.Examine(ctx)
+	})
+	return s.render(w, r, http.StatusOK, "doctor", page{Title: "Doctor", Area: frame.Operations, Body: body})
+}
+
+// readinessPage examines a repository. That reads much of the forge, so that it is for
+// those who may write there, and for administrators.
+func (s *server) readinessPage(w http.ResponseWriter, r *http.Request) error {
+	id, err := s.repositoryOf(r)
+	if err != nil {
+		return err
+	}
+	v := visitorOf(r.Context())
+	if err := mustSignIn(v); err != nil {
+		return err
+	}
+	seen, err := s.seenRepository(r.Context(), v, id)
+	if err != nil {
+		return err
+	}
+	if !v.Administrator {
+		if role, _ := s.role(r.Context(), v, id); role < gate.RoleWrite {
+			return &gate.Error{
+				Kind: gate.Refused, Code: gate.CodeNotEligible, Text: "examining a repository is for those who may write to it",
+				Expected: "write or more at the forge", Got: role.String(), Fix: "ask one of its maintainers to look here",
+			}
+		}
+	}
+	body := doctorBody{Name: seen.name(), Path: repositoryPath(id)}
+	body.Findings = s.examined.examine(id, func() []api.Finding {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), examineWithin)
+		defer cancel()
+		return s.Doctor.ExamineRepository(ctx, id)
+	})
+	return s.render(w, r, http.StatusOK, "doctor", page{Title: "Readiness of " + body.Name, Area: frame.Repositories, Body: body})
+}

@@ -1,0 +1,154 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/web/frame"
+)
+
+// enrolledShown is how many repositories are listed.
+const enrolledShown = 100
+
+// repositoriesBody is the list of the repositories with a policy in force.
+type repositoriesBody struct {
+	Rows []repositoryRow
+	// More is true where there are others that were asked for longer ago.
+	More bool
+	// Forges are where an administrator may put a first policy in force.
+	Forges []string
+}
+
+type repositoryRow struct {
+	gate.Enrolled
+
+	Path string
+	// Latest is the newest release; nil where there is none.
+	Latest *markOf
+}
+
+// markOf is a release in a strip: a colour, a shape and words.
+type markOf struct {
+	tone
+
+	ID, Ref, Headline string
+}
+
+func (s *server) markOf(rec gate.Record) markOf {
+	v := s.view(rec)
+	return markOf{tone: toneOfState(v.State), ID: v.ID, Ref: gate.ShortRef(v.Ref), Headline: v.Headline}
+}
+
+// repositoryPath is where a repository's page is.
+func repositoryPath(r gate.RepositoryID) string {
+	return "/repositories/" + string(r.Forge) + "/" + strconv.FormatInt(r.ID, 10)
+}
+
+// repositoriesPage lists the repositories that the visitor may see, those asked for last
+// first.
+func (s *server) repositoriesPage(w http.ResponseWriter, r *http.Request) error {
+	v := visitorOf(r.Context())
+	all, err := s.Board.Enrolled(r.Context(), enrolledShown+1)
+	if err != nil {
+		return err
+	}
+	var body repositoriesBody
+	if len(all) > enrolledShown {
+		all, body.More = all[:enrolledShown], true
+	}
+	if body.Rows, err = s.repositoryRows(r.Context(), v, all); err != nil {
+		return err
+	}
+	if v.Administrator {
+		for _, f := range s.Forges {
+			body.Forges = append(body.Forges, f.Name)
+		}
+	}
+	return s.render(w, r, http.StatusOK, "repositories", page{Title: "Repositories", Area: frame.Repositories, Body: body})
+}
+
+// repositoryRows are the rows of those that the visitor may see. A repository is hidden
+// from others as soon as anything says that it is private: its adoption, or its newest
+// release.
+func (s *server) repositoryRows(ctx context.Context, v visitor, all []gate.Enrolled) ([]repositoryRow, error) {
+	private := map[gate.RepositoryID]bool{}
+	latest := map[gate.RepositoryID]gate.Record{}
+	for _, e := range all {
+		id := e.Adoption.Repository
+		newest, err := s.Board.List(ctx, gate.ListQuery{Repository: id, Limit: 1})
+		if err != nil {
+			return nil, fmt.Errorf("find the newest release of %s: %w", id, err)
+		}
+		private[id] = hidden(e.Adoption, newest)
+		if len(newest) > 0 {
+			latest[id] = newest[0]
+		}
+	}
+	may := s.mayReadAll(ctx, v, private)
+	var out []repositoryRow
+	for _, e := range all {
+		id := e.Adoption.Repository
+		if !may[id] {
+			continue
+		}
+		row := repositoryRow{Enrolled: e, Path: repositoryPath(id)}
+		if rec, ok := latest[id]; ok {
+			mark := s.markOf(rec)
+			row.Latest = &mark
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// hidden reports whether a repository is to be shown only to those who may read it.
+func hidden(a gate.Adoption, newest []gate.Record) bool {
+	return !a.Public || slices.ContainsFunc(newest, func(rec gate.Record) bool { return rec.Request.Private })
+}
+
+// findRepository leads an administrator from a form to a repository's policy.
+func (s *server) findRepository(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mustAdministrator(visitorOf(r.Context())); err != nil {
+		return err
+	}
+	id, err := s.knownRepository(r.URL.Query().Get("forge"), strings.TrimSpace(r.URL.Query().Get("id")))
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, repositoryPath(id)+"/policy", http.StatusSeeOther)
+	return nil
+}
+
+// repositoryOf reads the repository off the path.
+func (s *server) repositoryOf(r *http.Request) (gate.RepositoryID, error) {
+	return s.knownRepository(chi.URLParam(r, "forge"), chi.URLParam(r, "id"))
+}
+
+func (s *server) knownRepository(forge, id string) (gate.RepositoryID, error) {
+	known := false
+	for _, f := range s.Forges {
+		known = known || f.Name == forge
+	}
+	n, err := strconv.ParseInt(id, 10, 64)
+	if !known || err != nil || n <= 0 || strconv.FormatInt(n, 10) != id {
+		return gate.RepositoryID{}, noRepository()
+	}
+	return gate.RepositoryID{Forge: gate.ForgeID(forge), ID: n}, nil
+}
+
+// noRepository is what there is to see of a repository that is not there, and of one that
+// somebody may not see: the same, to the letter.
+func noRepository() error {
+	return &gate.Error{
+		Kind: gate.NotFound, Code: gate.CodeRepositoryUnknown, Text: "there is no such repository to show",
+		Expected: "the name of a configured forge and the number of a repository with a policy in force, which you may read",
+		Fix:      "sign in with an account of that forge that may read it, or start at Repositories",
+	}
+}
