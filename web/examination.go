@@ -153,6 +153,9 @@ func (s *server) doctorPage(w http.ResponseWriter, r *http.Request) error {
 	if err := s.mustAdministrator(v); err != nil {
 		return err
 	}
+	if s.Doctor == nil {
+		return nowhere(w, r)
+	}
 	all, err := s.Board.Enrolled(r.Context(), enrolledShown)
 	if err != nil {
 		return err
@@ -183,6 +186,9 @@ func (s *server) readinessPage(w http.ResponseWriter, r *http.Request) error {
 	seen, err := s.seenRepository(r.Context(), v, id)
 	if err != nil {
 		return err
+	}
+	if s.Doctor == nil {
+		return nowhere(w, r)
 	}
 	if !v.Administrator {
 		if role, _ := s.role(r.Context(), v, id); role < gate.RoleWrite {

@@ -69,10 +69,11 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 	if err != nil {
 		return nil, err
 	}
-	d.public = web.Handler(people(web.Config{
+	surface := web.Config{
 		Server: c.Server.URL, Releases: d.gate, Shelf: d.shelf, Verifier: verifier(c), Hooks: hooks,
 		Forges: listed(c), Keys: shown, Clients: offered, Wake: d.shelf.Wake, Log: log, Now: time.Now,
-	}, c, all, d.shelf))
+	}
+	d.public = web.Handler(rooms(people(surface, c, all, d.shelf), d.gate, keys, d.shelf))
 	d.secrets = newRotation(c, all, signer, log)
 	return d, nil
 }
