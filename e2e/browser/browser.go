@@ -8,7 +8,6 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
@@ -64,8 +63,7 @@ func (v View) String() string {
 }
 
 // Tab opens a tab with cookies of its own: another person's browser. The returned function
-// closes it. A tab looks past the pages' CSP, for axe to be put into them; whether the CSP
-// holds is tested without a browser.
+// closes it.
 func Tab(browser context.Context, v View) (context.Context, context.CancelFunc, error) {
 	person, window, err := open(cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser))
 	if err != nil {
@@ -76,10 +74,6 @@ func Tab(browser context.Context, v View) (context.Context, context.CancelFunc, 
 		leave()
 		// The browser may be gone already: so is the person then.
 		_ = target.DisposeBrowserContext(person).Do(cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser))
-	}
-	if err := chromedp.Run(tab, page.SetBypassCSP(true)); err != nil {
-		closeTab()
-		return nil, nil, fmt.Errorf("open a tab: %w", err)
 	}
 	if err := Look(tab, v); err != nil {
 		closeTab()

@@ -23,7 +23,8 @@ type Town struct {
 	Teams map[string]*stage.Team // by forge
 }
 
-// Found sets a town up: token, key, policies in force on both forges, daemon running. bin
+// Found sets a town up: token, key, policies in force on both forges, daemon running. eve
+// administers the server on either forge. bin
 // holds countersignd and countersign; dir is scratch; the daemon's log goes to log.
 func Found(ctx context.Context, bin, dir string, log io.Writer) (*Town, error) {
 	s, err := stage.New(ctx, stage.Options{Dir: dir, Bin: bin, Log: log})
@@ -48,6 +49,7 @@ func (t *Town) found(ctx context.Context) error {
 		team := stage.Gather(w)
 		t.Teams[name] = team
 		owners = append(owners, team.Owner())
+		t.Administrators = append(t.Administrators, fmt.Sprintf("%s:%d", name, team.People["eve"].ID))
 	}
 	if err := t.Configure(key, owners...); err != nil {
 		return err
@@ -102,6 +104,13 @@ func (t *Town) client(ctx context.Context, a *Asked, args ...string) error {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	var over struct {
+		Release *api.Release `json:"release"`
+	}
+	if err != nil && json.Unmarshal(out, &over) == nil && over.Release != nil {
+		a.Release = *over.Release // it ended: the client says so with its exit code
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("countersign %s: %w\n%s%s", strings.Join(args, " "), err, out, stderr.String())
 	}

@@ -47,6 +47,8 @@ type Stage struct {
 	GitLab *gitlabtest.Server
 	Token  hsmtest.Token
 	Worlds map[string]forgetest.World
+	// Administrators are the server's ("forge:number").
+	Administrators []string
 	// Module is the daemon's PKCS#11 module, and Env goes into its environment: a test
 	// may put a misbehaving module in front of SoftHSM's.
 	Module string
@@ -135,6 +137,12 @@ var configFile = template.Must(template.New("config").Parse(`server:
   url: {{.URL}}
   listen: {{.Listen}}
   health_listen: {{.HealthListen}}
+{{- with .Administrators}}
+administrators:
+{{- range .}}
+  - "{{.}}"
+{{- end}}
+{{- end}}
 database:
 {{- if .Postgres}}
   engine: postgres

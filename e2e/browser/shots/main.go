@@ -1,0 +1,120 @@
+// Command shots takes the manual's pictures of all pages, from a staged world.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/countersign/countersign/e2e/browser"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	f := flag.NewFlagSet("shots", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	bin := f.String("bin", "bin", "folder of countersignd and countersign")
+	out := f.String("out", "docs/screenshots", "folder for the pictures")
+	if err := f.Parse(args); err != nil || f.NArg() > 0 {
+		fmt.Fprintln(stderr, "shots: expected flags alone; see --help")
+		return 2
+	}
+	if err := shoot(ctx, *bin, *out, stderr); err != nil {
+		fmt.Fprintln(stderr, "shots:", err)
+		return 1
+	}
+	return 0
+}
+
+// shoot sets a town up, lets things happen in it, and takes the pictures.
+func shoot(ctx context.Context, bin, out string, stderr io.Writer) error {
+	bin, err := filepath.Abs(bin)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "countersign-shots")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	log, err := os.Create(filepath.Join(dir, "daemon.log"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	town, err := browser.Found(ctx, bin, filepath.Join(dir, "stage"), log)
+	if err != nil {
+		return err
+	}
+	defer town.Close()
+	fmt.Fprintln(stderr, "shots: releasing on both forges")
+	h, err := town.Populate(ctx)
+	if err != nil {
+		return err
+	}
+	town.ProposePolicy("github")
+	chromium, end, err := browser.Start(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	for _, p := range browser.Pages(town, h) {
+		if err := take(chromium, town, p, out, stderr); err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// take takes the pictures of one page.
+func take(chromium context.Context, town *browser.Town, p browser.Page, out string, stderr io.Writer) error {
+	views := []browser.View{{Width: 1280}}
+	if p.Main {
+		views = append(views, browser.View{Width: 1280, Dark: true}, browser.View{Width: 390})
+	}
+	tab, closeTab, err := browser.Tab(chromium, views[0])
+	if err != nil {
+		return err
+	}
+	defer closeTab()
+	if p.Who != "" {
+		if err := town.SignIn(tab, "github", p.Who); err != nil {
+			return err
+		}
+	}
+	for _, v := range views {
+		if err := browser.Look(tab, v); err != nil {
+			return err
+		}
+		status, err := browser.Open(tab, town.URL+p.Path)
+		if err != nil {
+			return err
+		}
+		if status != p.Status {
+			return fmt.Errorf("%s answered %d, expected %d", p.Path, status, p.Status)
+		}
+		png, err := browser.Screenshot(tab)
+		if err != nil {
+			return err
+		}
+		name := p.Name + "-" + v.String() + ".png"
+		if err := os.WriteFile(filepath.Join(out, name), png, 0o644); err != nil { //nolint:gosec // for everybody to see
+			return err
+		}
+		fmt.Fprintln(stderr, "shots:", name, len(png)/1024, "KiB")
+	}
+	return nil
+}
