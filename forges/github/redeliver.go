@@ -20,6 +20,7 @@ type deliveryJSON struct {
 	GUID        string    `json:"guid"`
 	DeliveredAt time.Time `json:"delivered_at"`
 	StatusCode  int       `json:"status_code"` // 0 where no answer came
+	Event       string    `json:"event"`
 }
 
 func (d deliveryJSON) arrived() bool { return d.StatusCode >= 200 && d.StatusCode <= 299 }

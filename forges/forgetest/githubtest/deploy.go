@@ -43,10 +43,13 @@ type Deployment struct {
 	Reports []string
 }
 
-// environment is one that the App guards.
+// environment is one that jobs can name; guarded where the App is a custom deployment
+// protection rule of it.
 type environment struct {
-	id   int64
-	name string
+	id, rule int64
+	name     string
+	guarded  bool
+	made     time.Time
 }
 
 // deployment is a job's wait for a guarded environment.
@@ -62,19 +65,41 @@ type deployment struct {
 func (s *Server) GuardEnvironment(repo forgetest.Repository, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.repository(repo)
-	if r.guards(name) == nil {
-		r.environments = append(r.environments, &environment{id: s.next("environment"), name: name})
-	}
+	s.environment(s.repository(repo), name).guarded = true
 }
 
-// guards finds a guarded environment. Names are not case sensitive (docs, "Managing
+// AddEnvironment makes an environment that nobody guards.
+func (s *Server) AddEnvironment(repo forgetest.Repository, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.environment(s.repository(repo), name)
+}
+
+// environment finds an environment or makes it.
+func (s *Server) environment(r *repository, name string) *environment {
+	if e := r.environmentOf(name); e != nil {
+		return e
+	}
+	e := &environment{id: s.next("environment"), rule: s.next("protection"), name: name, made: s.now()}
+	r.environments = append(r.environments, e)
+	return e
+}
+
+// environmentOf finds an environment. Names are not case sensitive (docs, "Managing
 // environments for deployment").
-func (r *repository) guards(name string) *environment {
+func (r *repository) environmentOf(name string) *environment {
 	for _, e := range r.environments {
 		if strings.EqualFold(e.name, name) {
 			return e
 		}
+	}
+	return nil
+}
+
+// guards finds a guarded environment.
+func (r *repository) guards(name string) *environment {
+	if e := r.environmentOf(name); e != nil && e.guarded {
+		return e
 	}
 	return nil
 }

@@ -8,6 +8,10 @@ import (
 func deployRoutes() []route {
 	const run = "/repos/{owner}/{repo}/actions/runs/{run_id}"
 	return []route{
+		{method: "GET", path: "/repos/{owner}/{repo}/environments", needs: "actions:read", handle: listEnvironments},
+		{method: "GET", path: "/repos/{owner}/{repo}/environments/{environment_name}", needs: "actions:read", handle: getEnvironment},
+		{method: "GET", path: "/repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules", needs: "actions:read", handle: listProtectionRules},
+		{method: "GET", path: "/repos/{owner}/{repo}/immutable-releases", needs: "administration:read", handle: getImmutable},
 		{method: "GET", path: run + "/pending_deployments", needs: "actions:read", handle: pendingDeployments},
 		{method: "POST", path: run + "/deployment_protection_rule", needs: "deployments:write", handle: reviewDeployment},
 	}

@@ -17,7 +17,17 @@ func (x *scenario) deployRows() []endpointRow {
 	x.GuardEnvironment(x.repo, "release")
 	waiting := x.AddDeployJob(x.job, "release")
 	run := fmt.Sprintf("/repos/acme/widget/actions/runs/%d", waiting.RunID)
+	x.AddEnvironment(x.repo, "staging")
+	x.SetImmutableReleases(x.repo, true)
+	const repo = "GET /repos/acme/widget"
 	return []endpointRow{
+		{request: repo + "/environments"},
+		{request: repo + "/environments/Release"},
+		{request: repo + "/environments/nowhere", want: 404},
+		{request: repo + "/environments/release/deployment_protection_rules"},
+		{request: repo + "/environments/staging/deployment_protection_rules"},
+		{request: repo + "/environments/nowhere/deployment_protection_rules", want: 404},
+		{request: repo + "/immutable-releases"},
 		{request: "GET " + run + "/pending_deployments"},
 		{request: "POST " + run + "/deployment_protection_rule", body: `{"environment_name":"release","comment":"waiting"}`, want: 204},
 		{request: "POST " + run + "/deployment_protection_rule", body: `{"environment_name":"release","state":"approved","comment":"fine"}`, want: 204},

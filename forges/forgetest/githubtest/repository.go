@@ -16,28 +16,29 @@ type network struct {
 }
 
 type repository struct {
-	id, owner   int64
-	name        string
-	visibility  string
-	branch      string // the default branch
-	net         *network
-	parent      *repository
-	created     time.Time
-	refs        map[string]string // full ref to a commit or tag object
-	roles       map[int64]grant
-	protections map[string]*protection // by branch name or pattern
-	rulesets    []*ruleset
-	lastThread  int64
-	threads     map[int64]*thread
-	comments    map[int64]*comment
-	statuses    []*status
-	checks      []*checkRun
-	activity    []*activity
-	runs        map[int64]*run
-	jobs        map[int64]*job
-	runNumber   int64
-	// environments are those that the App guards.
+	id, owner    int64
+	name         string
+	visibility   string
+	branch       string // the default branch
+	net          *network
+	parent       *repository
+	created      time.Time
+	refs         map[string]string // full ref to a commit or tag object
+	roles        map[int64]grant
+	protections  map[string]*protection // by branch name or pattern
+	rulesets     []*ruleset
+	lastThread   int64
+	threads      map[int64]*thread
+	comments     map[int64]*comment
+	statuses     []*status
+	checks       []*checkRun
+	activity     []*activity
+	runs         map[int64]*run
+	jobs         map[int64]*job
+	runNumber    int64
 	environments []*environment
+	// immutable is whether published releases stay as they are.
+	immutable bool
 }
 
 // AddRepository makes a private repository with one root commit on main, and
