@@ -244,7 +244,7 @@ func copies() []string {
 				version, decision, signing, due_at, created_at, updated_at, signed_at, key_lineage)
 			SELECT NEW, forge, REPO, stream, commit_sha, CAST(i AS TEXT), CAST(i AS TEXT), 1, replace(document, OLD, NEW),
 				CASE WHEN OPEN THEN 'waiting' ELSE state END, CASE WHEN OPEN THEN 0 ELSE 1 END, version, replace(decision, OLD, NEW),
-				signing, 0, created_at - (100000 - i) * 60000000, updated_at, CASE WHEN OPEN THEN 0 ELSE signed_at - 100000 + i END, key_lineage
+				signing, 0, created_at - (100000 - i) * CAST(60000000 AS BIGINT), updated_at, CASE WHEN OPEN THEN 0 ELSE signed_at - 100000 + i END, key_lineage
 			FROM requests CROSS JOIN n WHERE id = OLD`,
 		`INSERT INTO actors (request_id, position, forge, account_id, login, human)
 			SELECT NEW, position, forge, account_id, login, human FROM actors CROSS JOIN n WHERE request_id = OLD`,

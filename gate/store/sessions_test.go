@@ -131,7 +131,7 @@ func TestSessionManager(t *testing.T) {
 			}
 			out := httptest.NewRecorder()
 			page.ServeHTTP(out, r)
-			cookies := out.Result().Cookies() //nolint:bodyclose // a recorder's
+			cookies := out.Result().Cookies()
 			if len(cookies) != 1 {
 				w.Fatalf("expected a cookie, got %v", cookies)
 			}

@@ -18,31 +18,39 @@ func (s *Store) TellAgain(ctx context.Context, postID string) error {
 		if err != nil {
 			return err
 		}
-		back := []db.Post{row}
-		if row.Threadless == 1 || row.Target == string(gate.PostThread) {
-			if back, err = u.withThread(ctx, row); err != nil {
-				return err
-			}
+		back, err := u.withThread(ctx, row)
+		if err != nil {
+			return err
 		}
 		for _, p := range back {
-			stale, err := u.overtaken(ctx, p)
+			again, err := u.reopenPost(ctx, p)
 			if err != nil {
 				return err
 			}
-			if stale {
-				if p.ID == row.ID {
-					return transition("what post "+row.ID+" says", "the newest of its kind", "a newer one, which was told or will be")
-				}
-				continue
+			if !again && p.ID == row.ID {
+				return transition("what post "+row.ID+" says", "the newest of its kind", "a newer one, which was told or will be")
 			}
-			if err := u.q.ReopenPost(ctx, db.ReopenPostParams{DueAt: u.at, ID: p.ID}); err != nil {
-				return fmt.Errorf("open post %s again: %w", p.ID, err)
-			}
-			u.arrive(repositoryTenant(queuePost, p.Forge, p.RepositoryID))
 		}
 		u.news = true
 		return nil
 	})
+}
+
+// reopenPost is false for a post whose key has said something newer, which it must not undo.
+func (u *unit) reopenPost(ctx context.Context, p db.Post) (bool, error) {
+	if p.LatestOnly == 1 {
+		n, err := u.q.NewerPosts(ctx, db.NewerPostsParams{
+			Forge: p.Forge, RepositoryID: p.RepositoryID, Target: p.Target, PostKey: p.PostKey, Seq: p.Seq,
+		})
+		if err != nil || n > 0 {
+			return false, err
+		}
+	}
+	if err := u.q.ReopenPost(ctx, db.ReopenPostParams{DueAt: u.at, ID: p.ID}); err != nil {
+		return false, fmt.Errorf("open post %s again: %w", p.ID, err)
+	}
+	u.arrive(repositoryTenant(queuePost, p.Forge, p.RepositoryID))
+	return true, nil
 }
 
 // givenUp locks the post's request and then the post, as everything that ends posts does.
@@ -78,7 +86,8 @@ func (u *unit) withThread(ctx context.Context, row db.Post) ([]db.Post, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ok || r.ThreadNumber != 0 {
+	threaded := row.Threadless == 1 || row.Target == string(gate.PostThread)
+	if !threaded || !ok || r.ThreadNumber != 0 {
 		return []db.Post{row}, nil
 	}
 	all, err := u.q.GivenUpForThread(ctx, row.RequestID)
@@ -86,18 +95,4 @@ func (u *unit) withThread(ctx context.Context, row db.Post) ([]db.Post, error) {
 		return nil, fmt.Errorf("list the posts of request %s that were given up: %w", row.RequestID, err)
 	}
 	return all, nil
-}
-
-// overtaken reports whether a post's key has said something newer, which it must not undo.
-func (u *unit) overtaken(ctx context.Context, p db.Post) (bool, error) {
-	if p.LatestOnly == 0 {
-		return false, nil
-	}
-	n, err := u.q.NewerPosts(ctx, db.NewerPostsParams{
-		Forge: p.Forge, RepositoryID: p.RepositoryID, Target: p.Target, PostKey: p.PostKey, Seq: p.Seq,
-	})
-	if err != nil {
-		return false, fmt.Errorf("look for posts after %s: %w", p.ID, err)
-	}
-	return n > 0, nil
 }
