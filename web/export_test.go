@@ -1,7 +1,6 @@
 package web
 
 import (
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -16,22 +15,12 @@ func Models() map[string]any {
 		"inbox": &inboxBody{}, "release": &releaseBody{}, "signin": &struct{}{},
 		"problem": &problemBody{}, "code": &gate.CodeInfo{},
 		"docs": &[]manualPart{}, "doc": &manual.Page{},
+		"repositories": &repositoriesBody{}, "repository": &repositoryBody{}, "adoption": &adoptionBody{},
+		"keys": &keysBody{}, "key": &keyBody{}, "operations": &operationsBody{}, "doctor": &doctorBody{},
 	}
 }
 
-// Show renders one page around what its model points to.
-func Show(name string, v frame.View) (string, error) {
-	s := &server{Config: Config{Now: func() time.Time { return time.Unix(1772452800, 0) }}}
-	var b strings.Builder
-	err := s.allPages()[name].Show(&b, v)
-	return b.String(), err
-}
-
-// PageNames are all templates.
-func PageNames() []string {
-	var out []string
-	for name := range (&server{}).allPages() {
-		out = append(out, name)
-	}
-	return out
+// AllPages are all templates, ready to be shown.
+func AllPages() map[string]frame.Page {
+	return (&server{Config: Config{Now: func() time.Time { return time.Unix(1772452800, 0) }}}).allPages()
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"html/template"
+	"maps"
 	"net/url"
 	"reflect"
 	"slices"
@@ -21,7 +22,7 @@ import (
 // Every page has a model to be filled with hostile text.
 func TestEveryPageHasAModel(t *testing.T) {
 	models := web.Models()
-	for _, name := range web.PageNames() {
+	for name := range web.AllPages() {
 		if models[name] == nil {
 			t.Errorf("pages/%s.html has none: give it one in Models of web/export_test.go", name)
 		}
@@ -31,9 +32,8 @@ func TestEveryPageHasAModel(t *testing.T) {
 // Whatever text stands in whatever field, a page has the elements and attributes that it has
 // for harmless text in the same places, and leads nowhere but by http and https.
 func TestHostileTextIsText(t *testing.T) {
-	names := web.PageNames()
-	slices.Sort(names)
-	for _, name := range names {
+	pages := web.AllPages()
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				shape := filler{
@@ -41,9 +41,9 @@ func TestHostileTextIsText(t *testing.T) {
 					state: rapid.SampledFrom(states()).Draw(t, "state"), outcome: gate.Outcome(rapid.IntRange(0, 2).Draw(t, "outcome")),
 					text: "harmless",
 				}
-				harmless := bones(t, name, shape)
+				harmless := bones(t, name, pages[name], shape)
 				shape.text = hostile().Draw(t, "text")
-				same(t, harmless, bones(t, name, shape))
+				same(t, harmless, bones(t, name, pages[name], shape))
 			})
 		})
 	}
@@ -51,24 +51,25 @@ func TestHostileTextIsText(t *testing.T) {
 
 // The same for addresses that a page may link to.
 func TestHostileAddresses(t *testing.T) {
-	for _, name := range web.PageNames() {
+	pages := web.AllPages()
+	for name := range pages {
 		shape := filler{many: 2, yes: true, state: gate.StateWaiting, outcome: gate.Waiting, text: "https://forge.example/a"}
-		harmless := bones(t, name, shape)
+		harmless := bones(t, name, pages[name], shape)
 		for _, text := range []string{
 			`https://forge.example/"><script>alert(1)</script>`, `https://forge.example/' onclick='alert(1)`, "https://forge.example/\u202e",
 			`http://forge.example/?a=<b>&quot;`,
 		} {
 			shape.text = text
-			same(t, harmless, bones(t, name, shape))
+			same(t, harmless, bones(t, name, pages[name], shape))
 		}
 		shape.text = "harmless"
-		harmless = bones(t, name, shape)
+		harmless = bones(t, name, pages[name], shape)
 		for _, text := range []string{
 			"javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "java\tscript:alert(1)", "data:text/html,<script>alert(1)</script>",
 			"vbscript:x", "//evil.example/", `\\evil.example`, "https:evil.example", "https://user:pw@evil.example/", "file:///etc/passwd", "https://forge.example/\u0000", "blob:https://x/y",
 		} {
 			shape.text = text
-			same(t, harmless, bones(t, name, shape))
+			same(t, harmless, bones(t, name, pages[name], shape))
 		}
 	}
 }
@@ -132,7 +133,11 @@ func (f filler) fill(v reflect.Value, depth int) {
 		f.fill(v.Elem(), depth+1)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			field := v.Type().Field(i)
+			switch {
+			case slices.Contains([]string{"Path", "Older"}, field.Name) && field.Type.Kind() == reflect.String:
+				v.Field(i).SetString("/own") // by these names handlers give paths that they made
+			case field.IsExported():
 				f.fill(v.Field(i), depth+1)
 			}
 		}
@@ -153,20 +158,20 @@ func (f filler) fill(v reflect.Value, depth int) {
 }
 
 // bones renders a page whose model and frame are filled.
-func bones(t interface{ Fatalf(string, ...any) }, name string, f filler) []string {
+func bones(t interface{ Fatalf(string, ...any) }, name string, p frame.Page, f filler) []string {
 	model := reflect.ValueOf(web.Models()[name])
 	f.fill(model, 0)
 	var v frame.View
 	f.fill(reflect.ValueOf(&v), 0)
-	v.Body, v.Area = model.Elem().Interface(), frame.Keys
+	v.Body, v.Area, v.Self = model.Elem().Interface(), frame.Keys, "/own"
 	if !f.yes {
 		v.Person, v.Live = nil, ""
 	}
-	page, err := web.Show(name, v)
-	if err != nil {
+	var page strings.Builder
+	if err := p.Show(&page, v); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	root, err := html.Parse(strings.NewReader(page))
+	root, err := html.Parse(strings.NewReader(page.String()))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
