@@ -18,8 +18,9 @@ type Part struct {
 // that no part names come last.
 func Contents() []Part {
 	return []Part{
-		{Title: "Releasing", Pages: []string{"approving", "policy"}},
-		{Title: "Running the server", Pages: []string{"probe", "security"}},
-		{Title: "Reference", Pages: []string{"api", "errors"}},
+		{Title: "Start", Pages: []string{"quickstart-github", "quickstart-gitlab"}},
+		{Title: "Releasing", Pages: []string{"approving", "policy", "action", "component", "recipes"}},
+		{Title: "Running the server", Pages: []string{"operating", "probe", "security"}},
+		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors"}},
 	}
 }

@@ -42,7 +42,7 @@ func golden(t *testing.T, path, want string) {
 
 func TestErrorsPage(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Error codes\n\nGenerated from `gate.Codes()`: `go test ./web -run TestErrorsPage -update`.\n\n" +
+	b.WriteString("# Error codes\n\n" +
 		"Every error of the server, and of the client where it passes one on, carries one of\n" +
 		"these codes. They are stable and never reused. A running server explains them under\n`/errors/CS-nnnn`.\n")
 	areas := map[int]string{
@@ -61,6 +61,7 @@ func TestErrorsPage(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n**Next:** %s\n", c.Code, c.Meaning, c.Next)
 	}
+	b.WriteString("\n---\n\nGenerated from `gate.Codes()`: `go test ./web -run TestErrorsPage -update`.\n")
 	golden(t, "../docs/errors.md", b.String())
 }
 

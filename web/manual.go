@@ -45,7 +45,7 @@ func (s *server) manualIndex(w http.ResponseWriter, r *http.Request) error {
 	}
 	var rest []manual.Page
 	for name, p := range pages {
-		if !listed[name] {
+		if !listed[name] && name != "index" { // which this page is
 			rest = append(rest, p)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // it stands in the page.
 func Commands(root *cobra.Command, intro, made string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\nGenerated from the program's own help: `%s`.\n\n%s\n", root.Name(), made, strings.TrimSpace(intro))
+	fmt.Fprintf(&b, "# %s\n\n%s\n", root.Name(), strings.TrimSpace(intro))
 	fmt.Fprintf(&b, "\n| Command | What it does |\n|---|---|\n")
 	all := runnable(root)
 	for _, c := range all {
@@ -27,6 +27,7 @@ func Commands(root *cobra.Command, intro, made string) string {
 	for _, c := range all {
 		command(&b, c)
 	}
+	fmt.Fprintf(&b, "\n---\n\nGenerated from the program's own help: `%s`.\n", made)
 	return b.String()
 }
 

@@ -14,8 +14,6 @@ const page = "../../docs/policy.md"
 
 const intro = `# The policy file
 
-Generated from the fields of package ` + "`gate/policy`: `go test ./gate/policy -run TestPage -update`." + `
-
 A repository says in ` + "`.countersign.yaml`" + `, at the root of its default branch, what may be
 released and whose approval that takes. The file is the same on GitHub and GitLab. The
 smallest one that works:
@@ -182,6 +180,7 @@ not look like one in force:
 func TestPage(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, intro, policy.Minimal(gate.GitHub), policy.Minimal(gate.GitLab), everything)
+	b.WriteString(overview(policy.Fields()))
 	for _, f := range policy.Fields() {
 		fmt.Fprintf(&b, "\n### `%s`\n\n", f.Path)
 		about := []string{strings.ToUpper(f.Type[:1]) + f.Type[1:]}
@@ -209,8 +208,7 @@ func TestPage(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "- `%s`: %s\n", f.Path, f.Doc)
 	}
-	b.WriteString("\nNor does this version adopt a new version of the file by an approval in its pull or merge\n" +
-		"request, or replay past releases against it.\n")
+	b.WriteString("\n---\n\nGenerated from the fields of package `gate/policy`: `go test ./gate/policy -run TestPage -update`.\n")
 	if *update {
 		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -223,4 +221,19 @@ func TestPage(t *testing.T) {
 	if string(got) != b.String() {
 		t.Error("docs/policy.md is stale; run: go test ./gate/policy -run TestPage -update")
 	}
+}
+
+// overview lists all fields, each with its default and the first sentence about it.
+func overview(fields []policy.Field) string {
+	var b strings.Builder
+	b.WriteString("\n| Field | Default | What it says |\n|---|---|---|\n")
+	for _, f := range fields {
+		about, _, _ := strings.Cut(f.Doc, ". ")
+		standard := f.Default
+		if f.Required {
+			standard = "must stand"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Path, strings.ReplaceAll(standard, "*", `\*`), strings.TrimSuffix(about, "."))
+	}
+	return b.String()
 }
