@@ -74,6 +74,15 @@ func (c *console) pending(r api.Release) {
 	}
 }
 
+// audited says that there are no signatures, and why the job goes on without.
+func (c *console) audited(r api.Release) {
+	text := "nothing is signed: " + plain(r.Standing)
+	if c.actions {
+		text = annotated("notice", spot{}, "countersign", text+"\n"+plain(r.URL))
+	}
+	c.line("%s", text)
+}
+
 // skipped says why a fork's job ends well and without signatures.
 func (c *console) skipped(why string) {
 	const text = "nothing is signed: this is a fork, and the gate is not installed on it"

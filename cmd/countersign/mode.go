@@ -42,7 +42,8 @@ func (a *app) checkMode() error {
 }
 
 // await has the job wait as its mode says. Pending is true where it is not to wait and the
-// release is not signed yet.
+// release is not signed yet, or never will be because nothing is in an audit: a workflow that
+// is being tried out goes on as it did before.
 func (a *app) await(ctx context.Context, s *session, r api.Release, m mode) (_ api.Release, pending bool, err error) {
 	if settled(r.State) {
 		return r, false, nil
@@ -60,6 +61,10 @@ func (a *app) await(ctx context.Context, s *session, r api.Release, m mode) (_ a
 		a.mayBeHeld(ctx, s, r)
 	}
 	r, err = s.wait(ctx, r, a.flags.waitTimeout, a.flags.poll, a.console)
+	if err == nil && audited(r) {
+		a.console.audited(r)
+		return r, true, nil
+	}
 	return r, false, err
 }
 

@@ -43,8 +43,8 @@ func outputs(of account) []output {
 	}
 }
 
-// status is the outcome in one word: pending, signed, skipped, failed, or how the request
-// ended.
+// status is the outcome in one word: pending, signed, audit, skipped, failed, or how the
+// request ended.
 func (a account) status() string {
 	switch {
 	case a.skipped:
@@ -55,6 +55,8 @@ func (a account) status() string {
 		return "signed"
 	case a.release.State.Ended():
 		return string(a.release.State)
+	case audited(*a.release):
+		return "audit"
 	}
 	return "pending"
 }

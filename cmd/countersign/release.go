@@ -129,7 +129,7 @@ func (s *session) about(method, id string, more ...string) call {
 func (s *session) wait(ctx context.Context, r api.Release, limit, poll time.Duration, told watcher) (api.Release, error) {
 	end := s.now().Add(limit)
 	for current := r; ; {
-		if settled(current.State) {
+		if settled(current.State) || audited(current) {
 			return current, nil
 		}
 		began := s.now()
@@ -142,7 +142,7 @@ func (s *session) wait(ctx context.Context, r api.Release, limit, poll time.Dura
 		if err != nil {
 			return current, err
 		}
-		if told.changed(next); settled(next.State) {
+		if told.changed(next); settled(next.State) || audited(next) {
 			return next, nil
 		}
 		current = next
@@ -160,6 +160,10 @@ type watcher interface {
 
 // settled reports whether waiting longer changes nothing.
 func settled(s gate.State) bool { return s == gate.StateSigned || s.Ended() }
+
+// audited reports whether nothing will be signed, whoever approves: the server, or the
+// policy, only judges and reports.
+func audited(r api.Release) bool { return r.Audit && !settled(r.State) }
 
 func timedOut(r api.Release, limit time.Duration) *failure {
 	f := failed(ExitTimeout, fmt.Sprintf("release %s is still %s after %s", gate.ShortRef(r.Ref), r.State, limit), "", "",
