@@ -134,12 +134,6 @@ func TestCommands(t *testing.T) {
 				}
 			}
 		}
-		for _, m := range regexp.MustCompile("`(countersignd? [a-z][a-z ]*)").FindAllStringSubmatch(text, -1) {
-			program, rest, _ := strings.Cut(m[1], " ")
-			if _, _, ok := longest(commands, program, rest); !ok && !group(commands, program+" "+rest) {
-				t.Errorf("%s: there is no command %q", from, m[1])
-			}
-		}
 	}
 }
 
@@ -166,16 +160,6 @@ func longest(commands map[string][]string, program, words string) (name, rest st
 		}
 	}
 	return "", "", false
-}
-
-// group reports whether words name what only holds commands: "countersignd keys".
-func group(commands map[string][]string, words string) bool {
-	for name := range commands {
-		if strings.HasPrefix(name, strings.TrimSpace(words)+" ") {
-			return true
-		}
-	}
-	return false
 }
 
 // The table of contents lists every page, with what it is about.
