@@ -1,19 +1,33 @@
 #!/usr/bin/env bash
-# Builds or installs the CI runners that tests run workflows with, into the user's cache:
-# nektos/act for GitHub Actions, gitlab-ci-local for GitLab CI. Safe to run again: does
-# nothing where they are there.
+# Builds or installs the CI runners that tests run workflows with, and what the manual's
+# recipes use, into the user's cache: nektos/act for GitHub Actions, gitlab-ci-local for
+# GitLab CI, oras, cosign. Safe to run again: does nothing where they are there.
 set -euo pipefail
 
 act=v0.2.89
 gitlab=4.65.0
+oras=v1.3.2
+cosign=v3.1.3
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/countersign/tools"
 
-folder=$cache/act-$act
-if [ ! -x "$folder/act" ]; then
-  echo "fetch-runners: building act $act (once; takes a few minutes)"
+# build NAME VERSION PACKAGE
+build() {
+  local folder=$cache/$1-$2
+  [ ! -x "$folder/$1" ] || return 0
+  echo "fetch-runners: building $1 $2 (once; takes a few minutes)"
   mkdir -p "$folder"
-  CGO_ENABLED=0 GOFLAGS= GOBIN="$folder" go install "github.com/nektos/act@$act"
+  CGO_ENABLED=0 GOFLAGS= GOBIN="$folder" go install "$3@$2"
+}
+build act "$act" github.com/nektos/act
+build oras "$oras" oras.land/oras/cmd/oras
+
+# scripts/interop/run looks in the same folder.
+have=$(go env GOPATH)/bin/cosign folder=$cache/cosign-$cosign
+if [ ! -x "$folder/cosign" ] && [ -x "$have" ] && "$have" version 2>&1 | grep -q "GitVersion:[[:space:]]*$cosign\$"; then
+  mkdir -p "$folder"
+  ln -s "$have" "$folder/cosign"
 fi
+build cosign "$cosign" github.com/sigstore/cosign/v3/cmd/cosign
 
 folder=$cache/gitlab-ci-local-$gitlab
 if [ ! -x "$folder/node_modules/.bin/gitlab-ci-local" ]; then
