@@ -25,7 +25,7 @@ func connect(t testing.TB, s *githubtest.Server) *github.Forge {
 func quick(t testing.TB, s *githubtest.Server) *http.Client {
 	t.Helper()
 	client, err := forges.NewClient(forges.Options{
-		Bases: []string{s.APIURL(), s.GraphQLURL()}, Pause: time.Millisecond, MaxPause: 20 * time.Millisecond, Now: time.Now,
+		Bases: github.Bases(settings(s)), Pause: time.Millisecond, MaxPause: 20 * time.Millisecond, Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -33,12 +33,19 @@ func quick(t testing.TB, s *githubtest.Server) *http.Client {
 	return client
 }
 
+// settings are those of a double's App, with its OAuth client.
+func settings(s *githubtest.Server) github.Config {
+	return github.Config{
+		Forge: adaptertest.ForgeID, URL: s.URL(), APIURL: s.APIURL(), AppID: s.AppID(), PrivateKey: s.AppPrivateKey(),
+		WebhookSecret: []byte(secret), ClientID: s.ClientID(), ClientSecret: []byte(s.ClientSecret()), Now: time.Now,
+	}
+}
+
 func connectWith(t testing.TB, s *githubtest.Server, client *http.Client) *github.Forge {
 	t.Helper()
-	f, err := github.New(github.Config{
-		Forge: adaptertest.ForgeID, URL: s.URL(), APIURL: s.APIURL(), AppID: s.AppID(), PrivateKey: s.AppPrivateKey(),
-		WebhookSecret: []byte(secret), Client: client, Now: time.Now,
-	})
+	cfg := settings(s)
+	cfg.Client = client
+	f, err := github.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,12 +56,11 @@ func connectWith(t testing.TB, s *githubtest.Server, client *http.Client) *githu
 // Enterprise Server's by its URL.
 func hosted(t testing.TB, s *githubtest.Server) *github.Forge {
 	t.Helper()
-	client := quick(t, s)
-	client.Transport = elsewhere{client.Transport}
-	f, err := github.New(github.Config{
-		Forge: adaptertest.ForgeID, URL: s.URL(), APIURL: s.URL() + "/hosted", AppID: s.AppID(), PrivateKey: s.AppPrivateKey(),
-		WebhookSecret: []byte(secret), Client: client, Now: time.Now,
-	})
+	cfg := settings(s)
+	cfg.Client = quick(t, s)
+	cfg.Client.Transport = elsewhere{cfg.Client.Transport}
+	cfg.APIURL = s.URL() + "/hosted"
+	f, err := github.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +84,7 @@ func (e elsewhere) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func TestContractHosted(t *testing.T) {
 	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
-		s := githubtest.New(githubtest.Options{Key: sharedKey()})
+		s := githubtest.New(githubtest.Options{Key: sharedKey(), Callbacks: []string{adaptertest.Callback}})
 		t.Cleanup(s.Close)
 		return s, hosted(t, s)
 	})
@@ -86,7 +92,7 @@ func TestContractHosted(t *testing.T) {
 
 func TestContract(t *testing.T) {
 	adaptertest.Run(t, func(t *testing.T) (forgetest.World, adaptertest.Forge) {
-		s := githubtest.New(githubtest.Options{Key: sharedKey()})
+		s := githubtest.New(githubtest.Options{Key: sharedKey(), Callbacks: []string{adaptertest.Callback}})
 		t.Cleanup(s.Close)
 		githubschema.Validate(t, s)
 		return s, connect(t, s)

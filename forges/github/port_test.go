@@ -3,6 +3,7 @@ package github_test
 import (
 	"github.com/countersign/countersign/forges/github"
 	"github.com/countersign/countersign/gate/release"
+	"github.com/countersign/countersign/web"
 )
 
 var (
@@ -10,4 +11,6 @@ var (
 	_ release.Interpreter = (*github.Forge)(nil)
 	_ release.Watcher     = (*github.Forge)(nil)
 	_ release.Courier     = (*github.Forge)(nil)
+	_ web.SignIn          = (*github.Forge)(nil)
+	_ web.Rights          = (*github.Forge)(nil)
 )

@@ -33,6 +33,14 @@ func TestRights(t *testing.T) {
 	if f := right(w.bo); f.IsKnown() {
 		t.Errorf("bo: got %+v, want no right", f)
 	}
+	t.Run("a suspended account has none", func(t *testing.T) {
+		eve := w.AddPerson("eve")
+		w.SetRole(w.repo, eve, forgetest.RoleAdmin)
+		w.SuspendPerson(eve)
+		if m := known(t, "eve", right(eve)); m.Role != gate.RoleNone || m.Active {
+			t.Errorf("eve: got %+v, want no right", m)
+		}
+	})
 	t.Run("a login that was given to another gives it no right (attack 48)", func(t *testing.T) {
 		w.RenamePerson(w.cy, "cy-of-old")
 		mallory := w.AddPerson("cy")

@@ -17,7 +17,6 @@ import (
 
 	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/forges/forgetest"
-	"github.com/countersign/countersign/forges/forgetest/adaptertest"
 	"github.com/countersign/countersign/forges/forgetest/githubtest"
 	"github.com/countersign/countersign/forges/github"
 	"github.com/countersign/countersign/gate"
@@ -44,15 +43,13 @@ func newDoor(t *testing.T, o githubtest.Options) *door {
 	o.Callbacks = []string{callback, callback + "/other"}
 	d := &door{team: newTeam(t, o)}
 	d.forge = d.open(func(*github.Config) {})
+	d.team.forge = d.open(func(c *github.Config) { c.ClientID, c.ClientSecret = "", nil })
 	return d
 }
 
 func (d *door) open(change func(*github.Config)) *github.Forge {
 	d.t.Helper()
-	cfg := github.Config{
-		Forge: adaptertest.ForgeID, URL: d.URL(), APIURL: d.APIURL(), AppID: d.AppID(), PrivateKey: d.AppPrivateKey(),
-		WebhookSecret: []byte(secret), ClientID: d.ClientID(), ClientSecret: []byte(d.ClientSecret()), Now: time.Now,
-	}
+	cfg := settings(d.Server)
 	change(&cfg)
 	client, err := forges.NewClient(forges.Options{
 		Bases: github.Bases(cfg), Pause: time.Millisecond, MaxPause: 20 * time.Millisecond, Timeout: time.Second, Now: cfg.Now,

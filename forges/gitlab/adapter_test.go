@@ -41,7 +41,7 @@ func start(o gitlabtest.Options) adaptertest.Start {
 		}
 		f, err := gitlab.New(gitlab.Config{
 			Forge: adaptertest.ForgeID, URL: w.URL(), Token: w.BotToken(), WebhookSecret: []byte(secret),
-			Client: client, Now: time.Now,
+			ClientID: w.ClientID(), ClientSecret: w.ClientSecret(), Client: client, Now: time.Now,
 		})
 		if err != nil {
 			t.Fatal(err)

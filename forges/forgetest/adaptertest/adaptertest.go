@@ -27,7 +27,9 @@ type Forge interface {
 
 // Start makes a fresh world and an adapter on it, named [ForgeID]. It arranges for
 // the world to be closed when the test ends. The world is also one with teams, CI and
-// assignees ([forgetest.Teams] and its neighbours), the adapter also a release.Watcher.
+// assignees ([forgetest.Teams] and its neighbours), and sends whoever signs in back to
+// [Callback]; the adapter is also a release.Watcher, a web.Rights, and a web.SignIn with
+// the world's OAuth client.
 type Start func(t *testing.T) (forgetest.World, Forge)
 
 // Run holds an adapter to the contract, each row in a world of its own.
@@ -54,6 +56,8 @@ func Run(t *testing.T, start Start) {
 		{"answerable", answerableRows()},
 		{"machines", machineRows()},
 		{"proposals", proposalRows()},
+		{"sign-in", signInRows()},
+		{"rights", rightRows()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, r := range group.rows {
