@@ -22,7 +22,7 @@ const (
 	streamPause = 300 * time.Millisecond
 	streamPoll  = 5 * time.Second
 	// How many streams are open at once: in all, of all that are signed out together, and
-	// of one person. A browser keeps six connections to a server where it speaks HTTP/1.1,
+	// of one session. A browser keeps six connections to a server where it speaks HTTP/1.1,
 	// and needs some for pages.
 	streamsAll, streamsAnybody, streamsEach = 2000, 1000, 4
 )
@@ -31,17 +31,17 @@ const (
 type streams struct {
 	mu   sync.Mutex
 	all  int
-	each map[gate.AccountID]int // the zero AccountID for everybody signed out
+	each map[string]int // by session; "" for everybody signed out
 }
 
-func newStreams() *streams { return &streams{each: map[gate.AccountID]int{}} }
+func newStreams() *streams { return &streams{each: map[string]int{}} }
 
 // enter takes a place, if there is one.
-func (s *streams) enter(who gate.AccountID) bool {
+func (s *streams) enter(who string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limit := streamsEach
-	if who == (gate.AccountID{}) {
+	if who == "" {
 		limit = streamsAnybody
 	}
 	if s.all >= streamsAll || s.each[who] >= limit {
@@ -52,7 +52,7 @@ func (s *streams) enter(who gate.AccountID) bool {
 	return true
 }
 
-func (s *streams) leave(who gate.AccountID) {
+func (s *streams) leave(who string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all--
@@ -75,13 +75,14 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !s.streams.enter(v.Account.ID) {
+	browser := s.sessions.Key(r.Context())
+	if !s.streams.enter(browser) {
 		return &gate.Error{
 			Kind: gate.Unavailable, Code: gate.CodeStreams, Text: "too many pages are followed live at once",
 			Fix: "close some; pages that are not followed live show the newest when they are loaded again",
 		}
 	}
-	defer s.streams.leave(v.Account.ID)
+	defer s.streams.leave(browser)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back
 	out := stream{w: w, to: http.NewResponseController(w), now: s.Now}

@@ -130,6 +130,8 @@ type problemBody struct {
 
 	// SignIn says that signing in helps, or may.
 	SignIn bool
+	// Hidden says that it may be there for who may see it.
+	Hidden bool
 	// Back is the page where it happened; "" where that is not known.
 	Back string
 }
@@ -138,11 +140,11 @@ type problemBody struct {
 func (s *server) problemPage(w http.ResponseWriter, r *http.Request, err error) {
 	e := shown(err)
 	status := refusal(w.Header(), e)
-	in := visitorOf(r.Context()).SignedIn
+	hidden := e.Code == gate.CodeRequestUnknown || e.Code == gate.CodeRepositoryUnknown
+	out := e.Code == gate.CodeSignedOut || e.Code == gate.CodeSignIn
 	body := problemBody{
-		Error:  e,
-		SignIn: !in && (e.Code == gate.CodeSignedOut || e.Code == gate.CodeSignIn || e.Code == gate.CodeRequestUnknown || e.Code == gate.CodeRepositoryUnknown),
-		Back:   backTo(r),
+		Error: e, Hidden: hidden, Back: backTo(r),
+		SignIn: !visitorOf(r.Context()).SignedIn && (hidden || out),
 	}
 	if rerr := s.render(w, r, status, "problem", page{Title: e.Text, Back: body.Back, Body: body}); rerr != nil {
 		plain(w, http.StatusInternalServerError, e.Code.String()+"\n")

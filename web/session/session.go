@@ -149,6 +149,16 @@ func (s *Sessions) Person(ctx context.Context) (Person, bool) {
 	return p, true
 }
 
+// Key tells one browser's session from another's, without being good for anything; "" where
+// nobody is signed in.
+func (s *Sessions) Key(ctx context.Context) string {
+	if _, in := s.Person(ctx); !in {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(s.scs.Token(ctx)))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // SignIn remembers the account, under a new token: one that somebody else put into the
 // browser before is worth nothing.
 func (s *Sessions) SignIn(ctx context.Context, who gate.Account) error {

@@ -35,7 +35,10 @@
         }
         setTimeout(() => { button.textContent = 'Copy'; }, 2000);
       });
-      pre.before(button);
+      const box = document.createElement('div');
+      box.className = 'copied';
+      pre.replaceWith(box);
+      box.append(pre, button);
     }
   };
 
