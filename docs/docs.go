@@ -19,7 +19,7 @@ type Part struct {
 func Contents() []Part {
 	return []Part{
 		{Title: "Start", Pages: []string{"quickstart-github", "quickstart-gitlab"}},
-		{Title: "Releasing", Pages: []string{"approving", "policy", "action", "component"}},
+		{Title: "Releasing", Pages: []string{"approving", "policy", "action", "component", "recipes"}},
 		{Title: "Running the server", Pages: []string{"operating", "probe", "security"}},
 		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors"}},
 	}
