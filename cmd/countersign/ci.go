@@ -57,8 +57,8 @@ func githubJob(env map[string]string, client *http.Client) (job, error) {
 	if endpoint == "" || secret == "" {
 		return job{}, failed(ExitIdentity, "the job may not ask GitHub for an ID token",
 			"ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN", "none",
-			"give the job the permission:\n\n    permissions:\n      contents: read\n      id-token: write\n\n"+
-				"(a pull request from a fork never gets it)")
+			"give the job the permission (a pull request from a fork never gets it):\n\n"+
+				"    permissions:\n      contents: read\n      id-token: write")
 	}
 	source, err := newActionsTokens(endpoint, secret, client)
 	if err != nil {

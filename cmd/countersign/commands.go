@@ -25,6 +25,7 @@ func (a *app) requestCommand() *cobra.Command {
 				return err
 			}
 			m := modeResume
+			r = s.judged(cmd.Context(), r)
 			if a.flags.mode == modeWait {
 				a.console.begin(r)
 				m = modeWait
@@ -153,7 +154,7 @@ func (a *app) requestFlag(cmd *cobra.Command) {
 
 // leave ends a command that does not wait: the request is open, or signed already.
 func (a *app) leave(r api.Release) error {
-	a.console.pending(r)
+	a.console.notice(r)
 	if err := a.tell(account{release: &r}); err != nil {
 		return err
 	}
@@ -164,6 +165,7 @@ func (a *app) leave(r api.Release) error {
 func (a *app) ask(ctx context.Context, files []string) (*session, artifacts, api.Release, error) {
 	var none artifacts
 	a.flags.subjects.files = files
+	a.flags.subjects.leftOut = a.console.leftOut
 	found, err := a.flags.subjects.read()
 	if err != nil {
 		return nil, none, api.Release{}, err
@@ -200,6 +202,7 @@ func (a *app) matching(r api.Release) (artifacts, error) {
 	if a.flags.subjects.none() {
 		return gather(r.Subjects, nil)
 	}
+	a.flags.subjects.leftOut = a.console.leftOut
 	found, err := a.flags.subjects.read()
 	if err != nil {
 		return artifacts{}, err

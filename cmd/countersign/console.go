@@ -23,6 +23,8 @@ type console struct {
 	colour   bool
 	actions  bool // a GitHub Actions log: errors become annotations
 	last     string
+	judged   bool // what it waits for was shown
+	noticed  bool // an annotation says that it waits
 	drawn    bool // a line is on the terminal that the next one replaces
 }
 
@@ -46,10 +48,17 @@ func (c *console) line(format string, args ...any) {
 
 // begin shows the request as it was opened or joined.
 func (c *console) begin(r api.Release) {
-	for _, l := range report(r) {
+	c.draw(r)
+	c.last = essence(r)
+}
+
+// draw shows what stands in the way; what holds is counted.
+func (c *console) draw(r api.Release) {
+	c.judged = c.judged || len(r.Checks) > 0
+	for _, l := range report(r, true) {
 		c.line("%s", c.paint(l))
 	}
-	c.last = essence(r)
+	c.notice(r)
 }
 
 func (c *console) changed(r api.Release) {
@@ -58,20 +67,29 @@ func (c *console) changed(r api.Release) {
 		return
 	}
 	c.last = now
-	if !c.terminal {
+	if !c.terminal && c.judged {
 		c.line("%s", now)
 		return
 	}
-	for _, l := range report(r) {
-		c.line("%s", c.paint(l))
-	}
+	c.draw(r)
 }
 
-// pending tells a request's page where only people can go on.
-func (c *console) pending(r api.Release) {
-	if c.actions && waits(r) {
-		c.line("%s", annotated("notice", spot{}, "countersign", "R"+strings.TrimPrefix(essence(r), "r")+"\n"+plain(r.URL)))
+// notice tells once, beside the run, what a release waits for and where to say it.
+func (c *console) notice(r api.Release) {
+	if !c.actions || c.noticed || !waits(r) {
+		return
 	}
+	c.noticed = true
+	text := "Release " + plain(gate.ShortRef(r.Ref)) + ": " + headline(r)
+	for _, more := range []string{plain(r.Standing), plain(r.URL)} {
+		if more != "" {
+			text += "\n" + more
+		}
+	}
+	if can := logins(r.CanApprove); can != "" {
+		text += "\nCan approve: " + can
+	}
+	c.line("%s", annotated("notice", spot{}, "countersign", text))
 }
 
 // audited says that there are no signatures, and why the job goes on without.
@@ -87,6 +105,11 @@ func (c *console) audited(r api.Release) {
 func (c *console) skipped(why string) {
 	const text = "nothing is signed: this is a fork, and the gate is not installed on it"
 	c.line("%s", annotated("notice", spot{}, "countersign", text+" ("+plain(why)+")"))
+}
+
+// leftOut names signatures that are not signed in their turn.
+func (c *console) leftOut(paths []string) {
+	c.line("left out, as signatures of an earlier run: %s", plain(strings.Join(paths, ", ")))
 }
 
 func (c *console) polling(now, end time.Time) {
@@ -173,8 +196,8 @@ func (c *console) paint(s styled) string {
 	return "\x1b[" + code + "m" + s.text + "\x1b[0m"
 }
 
-// report is the whole state of a request, for people.
-func report(r api.Release) []styled {
+// report is the state of a request, for people; briefly, what holds is only counted.
+func report(r api.Release, briefly bool) []styled {
 	out := []styled{
 		{"", fmt.Sprintf("release %s of %s: %s (code %s)", plain(gate.ShortRef(r.Ref)), plain(r.Repository), headline(r), plain(r.Code))},
 		{"", "  id:   " + plain(r.ID)},
@@ -186,11 +209,19 @@ func report(r api.Release) []styled {
 	if r.Standing != "" {
 		out = append(out, styled{"", "  " + plain(r.Standing)})
 	}
+	passed := 0
 	for _, check := range r.Checks {
+		if briefly && check.Outcome == gate.Granted {
+			passed++
+			continue
+		}
 		out = append(out, styled{check.Outcome.String(), fmt.Sprintf("  %-8s %s: %s", voice.OutcomeWord(check.Outcome), title(check), plain(check.Reason))})
 		if check.Outcome != gate.Granted && check.Fix != "" {
 			out = append(out, styled{"", fmt.Sprintf("  %-8s -> %s", "", plain(check.Fix))})
 		}
+	}
+	if passed > 0 {
+		out = append(out, styled{gate.Granted.String(), fmt.Sprintf("  %-8s %d of %d checks", voice.OutcomeWord(gate.Granted), passed, len(r.Checks))})
 	}
 	for _, l := range openPoints(r) {
 		out = append(out, styled{"", "  " + l})

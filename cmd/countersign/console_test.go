@@ -19,7 +19,7 @@ func TestTerminal(t *testing.T) {
 	}
 	got := draw(nil)
 	for _, want := range []string{
-		"\x1b[33m  waiting  Every change seen by a second person", "\x1b[32m  passed   Asked by the right workflow", "\r\x1b[Kwaiting, 1m30s left", "release v1.4.0 of acme/app: signed",
+		"\x1b[33m  waiting  Every change seen by a second person", "\x1b[32m  passed   1 of 2 checks", "\r\x1b[Kwaiting, 1m30s left", "release v1.4.0 of acme/app: signed",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("terminal: expected %q in %q", want, got)

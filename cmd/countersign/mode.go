@@ -56,7 +56,6 @@ func (a *app) await(ctx context.Context, s *session, r api.Release, m mode) (_ a
 		return r, false, err
 	case modeAuto, modeWait:
 	}
-	a.console.pending(r)
 	if m == modeAuto {
 		a.mayBeHeld(ctx, s, r)
 	}
@@ -78,8 +77,7 @@ func (a *app) held(ctx context.Context, s *session, r api.Release) (api.Release,
 	}
 	if environment == "" {
 		f := usage("this job runs in no environment, so nothing held it until the release was signed", "a job with an environment", "none",
-			"name one on the job, and have Countersign hold it:\n\n    environment: release\n\n"+
-				"or give --mode wait")
+			"give --mode wait, or name one on the job and have Countersign hold it:\n\n    environment: release")
 		f.release = &r
 		return r, f
 	}

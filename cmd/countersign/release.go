@@ -19,6 +19,10 @@ const (
 	// pace is the least time between two polls, so that a server that answers at once
 	// is not asked in a tight loop.
 	pace = 2 * time.Second
+	// judgeTime is how long a request that does not wait for people waits for the gate's
+	// first look, and judgePace the time between two questions after it.
+	judgeTime = 10 * time.Second
+	judgePace = 200 * time.Millisecond
 )
 
 // session is one job talking to one gate.
@@ -99,6 +103,26 @@ func (s *session) show(ctx context.Context, id string, wait, retryFor time.Durat
 		return api.Release{}, s.server.unexpected("request "+id, fmt.Sprintf("%.64q", r.ID))
 	}
 	return r, nil
+}
+
+// judged gives the gate a moment to look at a request that was opened just now, so that
+// whoever asked reads what it waits for. Where that takes longer, r is all there is to say.
+func (s *session) judged(ctx context.Context, r api.Release) api.Release {
+	for end := s.now().Add(judgeTime); len(r.Checks) == 0 && !settled(r.State); {
+		left := end.Sub(s.now())
+		if left <= 0 {
+			return r
+		}
+		next, err := s.show(ctx, r.ID, left, left)
+		if err != nil {
+			return r
+		}
+		r = next
+		if len(r.Checks) == 0 && sleep(ctx, judgePace) != nil {
+			return r
+		}
+	}
+	return r
 }
 
 // collect fetches the files of a signed request.

@@ -13,7 +13,7 @@ func (a *app) show(r api.Release) error {
 		return a.printJSON(r)
 	}
 	var out strings.Builder
-	for _, l := range report(r) {
+	for _, l := range report(r, false) {
 		out.WriteString(l.text + "\n")
 	}
 	return a.print(out.String())

@@ -30,6 +30,8 @@ type chosen struct {
 	sums   string   // a SHA256SUMS file
 	name   string   // one subject without its file,
 	digest string   // and its SHA-256
+	// leftOut is told of files that the client itself put beside the others.
+	leftOut func(paths []string)
 }
 
 func (c chosen) none() bool {
@@ -53,7 +55,7 @@ func (c chosen) read() (artifacts, error) {
 		if err != nil {
 			return artifacts{}, err
 		}
-		return readFiles(append(slices.Clone(c.files), found...))
+		return readFiles(unsigned(append(slices.Clone(c.files), found...), c.leftOut))
 	case c.sums != "":
 		return readSums(c.sums)
 	}

@@ -31,9 +31,7 @@ func (a account) summary() string {
 		if r.Standing != "" {
 			b.WriteString(markdown(r.Standing) + "\n\n")
 		}
-		if link := webLink(r.URL); link != "" {
-			fmt.Fprintf(&b, "[Release page](%s), code `%s`\n\n", link, codeSpan(r.Code))
-		}
+		b.WriteString(links(*r))
 	} else {
 		b.WriteString("### Release: not signed\n\n")
 	}
@@ -75,14 +73,38 @@ func told(p api.Problem) string {
 	return b.String()
 }
 
-// indented is a block of code, in which nothing acts: there may be YAML to paste.
+// indented is a block of code, in which nothing acts: there may be YAML to paste. What all
+// lines are indented by is no part of it.
 func indented(s string) string {
+	lines := strings.Split(strings.Trim(s, "\n"), "\n")
+	margin := -1
+	for _, l := range lines {
+		if rest := strings.TrimLeft(l, " "); rest != "" && (margin < 0 || len(l)-len(rest) < margin) {
+			margin = len(l) - len(rest)
+		}
+	}
 	var b strings.Builder
-	for l := range strings.SplitSeq(s, "\n") {
+	for _, l := range lines {
 		rest := strings.TrimLeft(l, " ")
-		b.WriteString("    " + l[:len(l)-len(rest)] + plain(rest) + "\n")
+		b.WriteString("    " + strings.Repeat(" ", max(0, len(l)-len(rest)-max(0, margin))) + plain(rest) + "\n")
 	}
 	return b.String()
+}
+
+// links lead to where people read and talk about the release.
+func links(r api.Release) string {
+	var out []string
+	for _, l := range []struct{ text, url string }{
+		{"Release page", r.URL}, {"Discussion", r.ThreadURL}, {"What changed", r.CompareURL},
+	} {
+		if link := webLink(l.url); link != "" {
+			out = append(out, "["+l.text+"]("+link+")")
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return strings.Join(out, " · ") + " · code `" + codeSpan(r.Code) + "`\n\n"
 }
 
 // checklist is every check with its outcome and, where it did not pass, what to do.
