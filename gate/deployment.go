@@ -2,12 +2,12 @@ package gate
 
 import "time"
 
-// Deployment is a CI job that waits for the gate before it may use an environment
-// (GitHub's custom deployment protection rule).
+// Deployment is a CI job that waits for the gate: on GitHub before it may use an environment
+// (a custom deployment protection rule), on GitLab as a manual job.
 type Deployment struct {
 	Repository  RepositoryID `json:"repository"`
-	RunID       int64        `json:"run_id"`
-	Environment string       `json:"environment"`
+	RunID       int64        `json:"run_id"`      // GitLab: of the pipeline
+	Environment string       `json:"environment"` // GitLab: the manual job's name
 	Requested   time.Time    `json:"requested"`
 }
 

@@ -66,8 +66,9 @@ type Stream struct {
 	Job string
 	// Uses is the reusable workflow in which the asking job has to run; nil for none.
 	Uses *ReusableWorkflow
-	// Finish is the workflow, from the repository's root, that may collect what Workflow
-	// asked for; "" for Workflow alone.
+	// Finish is, on GitHub, the workflow, from the repository's root, that may collect what
+	// Workflow asked for; "" for Workflow alone. On GitLab it is the manual job of the same
+	// pipeline that collects, which the gate plays; "" for none.
 	Finish string
 	Events []string // allowed events or pipeline sources
 	// Refs are the full refs from which a run may ask; any where empty (attack 13).

@@ -18,11 +18,12 @@ type Post struct {
 	Title   string     `json:"title,omitempty"`   // one line: status description (≤ 140 characters), check title
 	Body    string     `json:"body,omitempty"`    // Markdown: check summary, comment
 	URL     string     `json:"url,omitempty"`     // release page
-	Thread  Thread     `json:"thread"`            // comment
+	Thread  Thread     `json:"thread"`            // comment, and GitLab's deployment
 	Comment CommentRef `json:"comment"`           // reaction
 	// Reaction is "eyes", "rocket" or "confused".
 	Reaction string `json:"reaction,omitempty"`
-	// Deployment and Leave are a deployment's; Body then is at most 1,024 characters.
+	// Deployment and Leave are a deployment's; Body then is at most 1,024 characters. On
+	// GitLab Body is what is said in Thread where the gate may not play the job.
 	Deployment Deployment `json:"deployment"`
 	Leave      Leave      `json:"leave,omitempty"`
 	// Known is the forge's own id of what an earlier post with the same target and key
@@ -42,7 +43,7 @@ const (
 	PostReply    PostTarget = "reply"   // a new comment, once
 	PostReaction PostTarget = "reaction"
 	PostThread   PostTarget = "thread" // open (or find) the release issue for a commit; answers its number
-	// PostDeployment answers a job that waits for the gate; only GitHub has them.
+	// PostDeployment answers a job that waits for the gate. On GitLab it is played.
 	PostDeployment PostTarget = "deployment"
 )
 

@@ -29,6 +29,8 @@ func (f *Forge) Post(ctx context.Context, p gate.Post) (string, error) {
 		id, err = s.postReaction(ctx, p)
 	case gate.PostThread:
 		id, err = s.postThread(ctx, p)
+	case gate.PostDeployment:
+		id, err = s.postDeployment(ctx, p)
 	default:
 		err = fmt.Errorf("post target %q: %w", p.Target, errUnexpected)
 	}

@@ -52,7 +52,7 @@ func namingShapes() []shape {
 		text("workflow", "GitHub: the workflow file that may ask, of .github/workflows. It must run from the very commit that is released.", "", "workflow: release.yml"),
 		matching(usesPattern, text("uses", "GitHub: the reusable workflow in which the job that asks has to run, pinned to a full commit. With workflow, that one has to call it; without, any workflow of the repository may.", "", "uses: acme/ci/.github/workflows/sign.yml@3f2c1e9a5b8e4f7291a0c3d4e5f607180a1b2c3d")),
 		text("job", "GitLab: the job of .gitlab-ci.yml that may ask. GitHub: the one job of the workflow that may, by the name that its check has; any job where it is left out. One file may serve both forges.", "", "job: release"),
-		text("finish", "GitHub: the workflow file that may collect what workflow asked for, in a run of its own.", "", "finish: finish.yml"),
+		text("finish", "Where a release that was asked for is collected once it is signed. GitHub: the workflow file that may, in a run of its own. GitLab: the manual job of the same pipeline, which the gate plays where its bot may.", "", "finish: finish.yml"),
 		list("tags", "Globs of tags that may be released.", defaultTags, `tags: ["v[0-9]*"]`, pattern()),
 		list("not_tags", "Globs of tags that may not, though tags fits.", "", `not_tags: ["*-rc*"]`, pattern()),
 		list("branches", "Globs of branches: what is released must lie on one of them, and that one is judged for its protection.", "the default branch and "+defaultHotfix, `branches: [main, "release/*"]`, pattern()),

@@ -131,6 +131,20 @@ releases:
     workflow: nightly.yaml
 `
 
+// On GitLab the job that finishes is named as the one that asks.
+func TestFinishOnGitLab(t *testing.T) {
+	p := parse(t, "version: 1\nreleases:\n  - job: release\n    finish: countersign-collect\n", gate.GitLab)
+	if got := p.Streams[0]; got.Finish != "countersign-collect" || got.Job != "release" {
+		t.Errorf("job %q, finish %q", got.Job, got.Finish)
+	}
+	for _, finish := range []string{"release", `"*"`, `"two\nlines"`, `""`, "[a]"} {
+		file := "version: 1\nreleases:\n  - job: release\n    finish: " + finish + "\n"
+		if _, err := policy.Parse([]byte(file), origin(gate.GitLab)); gate.CodeOf(err) != gate.CodePolicyInvalid {
+			t.Errorf("finish: %s: got %v", finish, err)
+		}
+	}
+}
+
 func TestEveryField(t *testing.T) {
 	p := parse(t, everything, gate.GitHub)
 	if p.Mode != gate.Audit || len(p.Streams) != 2 {

@@ -73,19 +73,18 @@ func (r *reader) runs(f map[string]field, n ast.Node, where Origin, s *gate.Stre
 		s.Uses = r.uses(u)
 	}
 	if w, ok := f["finish"]; ok {
-		s.Finish = r.workflow(w)
+		s.Finish = r.finish(w, where)
 	}
 	if j, ok := f["job"]; ok {
-		s.Job = r.text("job", j.value)
-		if r.err == nil && (len(s.Job) > maxText || strings.ContainsAny(s.Job, "*?\r\n")) {
-			r.bad(j.value, "job "+quoted(s.Job)+" is no job's name", "the name of one job", quoted(s.Job), "write the name as it stands in .gitlab-ci.yml, or as GitHub shows the job's check")
-		}
+		s.Job = r.job(j)
 	}
 	switch {
 	case where.Kind == gate.GitHub && s.Workflow == "" && s.Uses == nil:
 		r.bad(n, "the release names no workflow", "workflow: release.yml", "nothing", "name the workflow that asks for signatures")
 	case where.Kind == gate.GitLab && s.Job == "":
 		r.bad(n, "the release names no job", "job: release", "nothing", "name the job of .gitlab-ci.yml that asks for signatures")
+	case where.Kind == gate.GitLab && s.Finish == s.Job:
+		r.bad(f["finish"].value, "the job that asks cannot be the one that finishes", "the manual job that collects", quoted(s.Finish), "name another job of .gitlab-ci.yml")
 	}
 	if from, ok := f["from"]; ok {
 		r.from(from, where, s)
@@ -93,6 +92,24 @@ func (r *reader) runs(f map[string]field, n ast.Node, where Origin, s *gate.Stre
 	if id, ok := f["identity"]; ok {
 		r.identity(id, where, s)
 	}
+}
+
+// job reads the name of one job.
+func (r *reader) job(f field) string {
+	name := r.text(f.name, f.value)
+	if r.err == nil && (len(name) > maxText || strings.ContainsAny(name, "*?\r\n")) {
+		r.bad(f.value, f.name+" "+quoted(name)+" is no job's name", "the name of one job", quoted(name), "write the name as it stands in .gitlab-ci.yml, or as GitHub shows the job's check")
+	}
+	return name
+}
+
+// finish is where a release that was asked for is collected: on GitHub another workflow, on
+// GitLab another job of the same pipeline.
+func (r *reader) finish(f field, where Origin) string {
+	if where.Kind == gate.GitLab {
+		return r.job(f)
+	}
+	return r.workflow(f)
 }
 
 func (r *reader) workflow(f field) string {

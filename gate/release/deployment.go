@@ -44,6 +44,23 @@ func (g *Gate) leaves(ctx context.Context, v voice.View) []gate.Post {
 	return out
 }
 
+// resumes has the job played that collects the release, on GitLab, where the policy names
+// it: the manual job of that name in the pipeline that asked. Its CI file is the one that
+// was approved with the commit, as only a pipeline of that very commit may ask.
+func (g *Gate) resumes(v voice.View, thread gate.Thread, c gate.Case) []gate.Post {
+	stream, _ := c.Policy.StreamByName(v.Request.Stream)
+	signed := v.State == gate.StateSigned || v.State == gate.StatePublished
+	if v.Kind != gate.GitLab || stream.Finish == "" || !signed || v.Request.Run.RunID <= 0 {
+		return nil
+	}
+	d := gate.Deployment{
+		Repository: v.Request.Repository, RunID: v.Request.Run.RunID, Environment: stream.Finish, Requested: v.Request.Created,
+	}
+	p := g.leave(d, v)
+	p.Body, p.Thread = voice.PlayByHand(v, stream.Finish), thread
+	return []gate.Post{p}
+}
+
 // leave is given once the release is signed, and refused once it ended otherwise.
 func (g *Gate) leave(d gate.Deployment, v voice.View) gate.Post {
 	p := gate.Post{

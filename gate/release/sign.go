@@ -138,9 +138,9 @@ func (g *Gate) Show(ctx context.Context, w gate.Workload, id string) (gate.Recor
 	if !g.speaksFor(ctx, w, rec.Request) {
 		return gate.Record{}, &gate.Error{
 			Kind: gate.Refused, Code: gate.CodeNotPermitted, Text: "this job does not speak for the request",
-			Expected: "a job of the workflow that asked, or of the one that the policy names as finish",
+			Expected: mayCollect(w.Kind).expected,
 			Got:      w.RepositoryName + " " + w.Workflow,
-			Fix:      "collect from the workflow that asked, or name this one in the policy: finish",
+			Fix:      mayCollect(w.Kind).fix,
 			Claims:   []gate.ClaimCheck{{Claim: workflowClaim(w.Kind), Expected: rec.Request.Workload.Workflow}},
 		}
 	}
@@ -164,12 +164,15 @@ func workflowClaim(kind gate.ForgeKind) string {
 
 // speaksFor reports whether a job of the same repository runs the workflow that asked, or
 // the one that the policy in force lets finish, from a branch or tag that may release.
-// Workflows are compared within the repository, whose name may have changed since.
+// Workflows are compared within the repository, whose name may have changed since. On GitLab
+// all jobs of one CI file are one workflow, the one that finishes among them.
 func (g *Gate) speaksFor(ctx context.Context, w gate.Workload, r gate.Request) bool {
-	within := func(workflow, repository string) string { return strings.TrimPrefix(workflow, repository+"/") }
-	here := within(w.Workflow, w.RepositoryName)
-	if here == within(r.Workload.Workflow, r.Workload.RepositoryName) {
+	here := within(w)
+	if here == within(r.Workload) {
 		return true
+	}
+	if w.Kind == gate.GitLab {
+		return false
 	}
 	adopted, err := g.Store.InForce(ctx, r.Repository)
 	if err != nil {
@@ -181,6 +184,26 @@ func (g *Gate) speaksFor(ctx context.Context, w gate.Workload, r gate.Request) b
 	}
 	stream, _ := p.StreamByName(r.Stream)
 	return stream.Finish != "" && here == stream.Finish && finishes(w, stream, adopted.DefaultBranch)
+}
+
+// mayCollect says in a forge's words who may collect.
+func mayCollect(kind gate.ForgeKind) (words struct{ expected, fix string }) {
+	words.expected = "a job of the workflow that asked, or of the one that the policy names as finish"
+	words.fix = "collect from the workflow that asked, or name this one in the policy: finish"
+	if kind == gate.GitLab {
+		words.expected = "a job of the CI file that asked"
+		words.fix = "collect from a job of the same CI file"
+	}
+	return words
+}
+
+// within is the workflow's file within the repository. GitLab names it
+// host/group/project//file, and the ID token's issuer said that it is this project's.
+func within(w gate.Workload) string {
+	if _, file, ok := strings.Cut(w.Workflow, "//"); ok && w.Kind == gate.GitLab {
+		return file
+	}
+	return strings.TrimPrefix(w.Workflow, w.RepositoryName+"/")
 }
 
 // finishes: a workflow file of the name is in every branch that somebody pushes; only as

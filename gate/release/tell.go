@@ -21,7 +21,7 @@ func (g *Gate) tell(ctx context.Context, rec gate.Record, before, d gate.Decisio
 	}
 	v := g.viewOf(rec, d, to, c)
 	v.Several = to == gate.StateWaiting && g.several(ctx, rec, thread)
-	return append(g.state(rec, v, thread, c.Evidence.Changes.IsKnown()), append(g.leaves(ctx, v), answers...)...)
+	return slices.Concat(g.state(rec, v, thread, c.Evidence.Changes.IsKnown()), g.leaves(ctx, v), g.resumes(v, thread, c), answers)
 }
 
 // state shows where the request is: as a check run on GitHub, which is also what a branch

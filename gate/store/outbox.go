@@ -168,7 +168,7 @@ func (u *unit) post(ctx context.Context, row db.Post) (gate.Post, error) {
 	if ok {
 		p.Known = known
 	}
-	if row.Threadless == 1 {
+	if row.Threadless == 1 || (p.Target == gate.PostDeployment && p.Thread.Number == 0 && row.RequestID != "") {
 		r, err := u.q.Request(ctx, row.RequestID)
 		if err != nil {
 			return p, fmt.Errorf("read the thread of request %s: %w", row.RequestID, err)

@@ -208,6 +208,34 @@ func TestCommentsWaitForTheirThread(t *testing.T) {
 	})
 }
 
+// A job that waits is let go whether or not a thread is known, and told of it once it is.
+func TestDeploymentLearnsOfItsThread(t *testing.T) {
+	onBoth(t, func(w *world) {
+		id := w.opened("a").Request.ID
+		w.told(post(id, gate.PostDeployment, "job"))
+		p := w.postDue(gate.PostDeployment)
+		if p.Thread != (gate.Thread{}) {
+			w.Errorf("expected no thread yet, got %+v", p.Thread)
+		}
+		w.must(w.s.DeferPost(w.ctx, p, time.Now(), "no thread"))
+		w.told(post(id, gate.PostThread, "thread"))
+		for want := (gate.Thread{Number: 42, Issue: true}); ; {
+			p, ok, err := w.s.ClaimPost(w.ctx, "worker", minute)
+			w.must(err)
+			switch {
+			case !ok:
+				w.Fatal("expected the job told again")
+			case p.Target == gate.PostThread:
+				w.must(w.s.Posted(w.ctx, p, "42"))
+			case p.Thread == want:
+				return
+			default:
+				w.must(w.s.DeferPost(w.ctx, p, time.Now(), "no thread"))
+			}
+		}
+	})
+}
+
 // Two requests of one commit share an issue; each learns of it.
 func TestThreadPostsServeEachRequest(t *testing.T) {
 	onBoth(t, func(w *world) {

@@ -78,6 +78,18 @@ func Reminder(v View) string {
 		strings.Join(who, ", "), link("release page", v.ReleaseURL))
 }
 
+// PlayByHand asks for a click on a manual job of GitLab that the gate may not play itself, in
+// one Markdown line.
+func PlayByHand(v View, job string) string {
+	pipeline := "its pipeline"
+	if v.RepositoryURL != "" && v.Request.Run.RunID > 0 {
+		pipeline = link("its pipeline", fmt.Sprintf("%s/-/pipelines/%d", v.RepositoryURL, v.Request.Run.RunID))
+	}
+	return fmt.Sprintf("▶️ %s is signed, and the job %s waits to collect the signatures. GitLab does not let the gate play it: "+
+		"somebody who may run it plays it in %s. To have the gate do so, let its account create the release's tags, or merge into its branch.",
+		escape(v.Request.ShortRef(), shortText), escape(job, shortText), pipeline)
+}
+
 // Deployment is what a job that waits for the gate is told, in plain text.
 func Deployment(v View) string {
 	text := capital(v.line())
