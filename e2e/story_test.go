@@ -91,6 +91,8 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	show-address WHO            the person's e-mail address becomes public at the forge
 //	role WHO ROLE, unprotect, protect, forge down|up, daemon start|stop|kill
 //	hsm hang|heal               calls of C_Sign hang, or work again
+//	manual NAME, played NAME    on GitLab, a manual job of the pipeline; until the gate plays it
+//	closed-tags                 on GitLab, nobody but eve may create v*
 //	logged REGEXP               until the daemon's log says so
 func storyCommands() map[string]command {
 	return map[string]command{
@@ -100,6 +102,7 @@ func storyCommands() map[string]command {
 		"posted": cmdPosted, "role": cmdRole, "unprotect": cmdUnprotect, "protect": cmdProtect,
 		"forge": cmdForge, "daemon": cmdDaemon, "hsm": cmdHSM, "logged": cmdLogged,
 		"forged-webhook": cmdForgedWebhook, "steal-token": cmdStealToken, "retag": cmdRetag,
+		"manual": cmdManual, "played": cmdPlayed, "closed-tags": cmdClosedTags,
 		"background": cmdBackground, "finish": cmdFinish, "settle": cmdSettle, "show-address": cmdShowAddress, "redeliver": cmdRedeliver,
 	}
 }
