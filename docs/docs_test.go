@@ -12,8 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/countersign/countersign/docs"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/policy"
 )
 
 var update = flag.Bool("update", false, "write the table of contents anew")
@@ -160,6 +163,101 @@ func longest(commands map[string][]string, program, words string) (name, rest st
 		}
 	}
 	return "", "", false
+}
+
+var block = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+
+// Every policy that is shown is one, and every step that uses an action gives it inputs that
+// it has. The page on the policy file has tests of its own.
+func TestExamples(t *testing.T) {
+	policies, steps := 0, 0
+	for from, text := range pages(t) {
+		for _, m := range block.FindAllStringSubmatch(text, -1) {
+			if from != "docs/policy.md" && strings.HasPrefix(m[1], "version: 1\nreleases:") {
+				policies++
+				isPolicy(t, from, m[1])
+			}
+			var node any
+			if err := yaml.Unmarshal([]byte(m[1]), &node); err != nil {
+				t.Errorf("%s: %v", from, err)
+			}
+			for _, step := range uses(node) {
+				steps++
+				fits(t, from, step)
+			}
+		}
+	}
+	if policies < 3 || steps < 4 {
+		t.Errorf("%d policies and %d steps are shown", policies, steps)
+	}
+}
+
+// isPolicy reads a policy as one of either forge.
+func isPolicy(t *testing.T, from, text string) {
+	t.Helper()
+	var why []error
+	for _, kind := range []gate.ForgeKind{gate.GitHub, gate.GitLab} {
+		_, err := policy.Parse([]byte(text), policy.Origin{
+			Repository: gate.RepositoryID{Forge: "forge", ID: 1}, DefaultBranch: "main", Kind: kind, Commit: strings.Repeat("1", 40), Keys: []string{"release"},
+		})
+		if err == nil {
+			return
+		}
+		why = append(why, err)
+	}
+	t.Errorf("%s: the policy reads on no forge: %v\n%s", from, why, text)
+}
+
+const actions = "OWNER/countersign/action/"
+
+// uses finds the steps that use one of our actions.
+func uses(node any) []map[string]any {
+	var out []map[string]any
+	switch node := node.(type) {
+	case []any:
+		for _, x := range node {
+			out = append(out, uses(x)...)
+		}
+	case map[string]any:
+		if name, ok := node["uses"].(string); ok && strings.HasPrefix(name, actions) {
+			return []map[string]any{node}
+		}
+		for _, x := range node {
+			out = append(out, uses(x)...)
+		}
+	}
+	return out
+}
+
+// fits holds a step to the inputs of the action that it uses.
+func fits(t *testing.T, from string, step map[string]any) {
+	t.Helper()
+	used, _ := step["uses"].(string)
+	name, version, _ := strings.Cut(strings.TrimPrefix(used, actions), "@")
+	file, err := os.ReadFile(filepath.Join("..", "action", name, "action.yml"))
+	if err != nil || version == "" {
+		t.Errorf("%s uses %s: %v", from, used, err)
+		return
+	}
+	var action struct {
+		Inputs map[string]struct {
+			Required bool `yaml:"required"`
+		} `yaml:"inputs"`
+	}
+	if err := yaml.Unmarshal(file, &action); err != nil {
+		t.Fatal(err)
+	}
+	given, _ := step["with"].(map[string]any)
+	for input := range given {
+		if _, ok := action.Inputs[input]; !ok {
+			t.Errorf("%s gives %s an input %q, which it has not", from, name, input)
+		}
+	}
+	for input, about := range action.Inputs {
+		if _, ok := given[input]; !ok && about.Required {
+			t.Errorf("%s gives %s no %s", from, name, input)
+		}
+	}
 }
 
 // The table of contents lists every page, with what it is about.
