@@ -81,6 +81,7 @@ func TestTags(t *testing.T) {
 		{"never across kinds of credential", ana, map[string]string{"Private-Token": "Bearer ana"}, "", http.MethodGet, 2},
 		{"never without a credential", nil, nil, "", http.MethodGet, 2},
 		{"another form", ana, map[string]string{"Authorization": "Bearer ana", "Accept": "raw"}, "", http.MethodGet, 2},
+		{"an answer that nobody may keep", map[string]string{"Authorization": "Bearer ana", "Cache-Control": "no-store"}, ana, "", http.MethodGet, 2},
 		{"another URL", ana, ana, "?page=2", http.MethodGet, 2},
 		{"no read", ana, ana, "", http.MethodPost, 2},
 	} {

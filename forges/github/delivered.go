@@ -53,10 +53,10 @@ func (x *examined) deliveries(ctx context.Context, app *caller, now time.Time) {
 		}
 	}
 	newest := fmt.Sprintf("the newest, %s, %s ago", all[0].Event, ago(now.Sub(all[0].DeliveredAt)))
-	switch {
-	case lost == 0:
+	switch lost {
+	case 0:
 		x.pass("deliveries", "no delivery of the last day was lost; %s, got %s", newest, outcome(all[0].StatusCode))
-	case lost == total:
+	case total:
 		x.fail("deliveries", codeFix(all[0].StatusCode), "deliveries of the last day that arrived: 0 of %d (%s); %s", total, counted(codes), newest)
 	default:
 		x.warn("deliveries", codeFix(worst(all, arrived))+"; lost ones are asked for again", "deliveries of the last day that arrived: %d of %d (%s); %s", total-lost, total, counted(codes), newest)

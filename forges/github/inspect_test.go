@@ -2,6 +2,7 @@ package github_test
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -28,7 +29,14 @@ func newExam(t *testing.T, o githubtest.Options) *exam {
 	t.Helper()
 	e := &exam{door: newDoor(t, o)}
 	e.status.Store(http.StatusAccepted)
-	e.hook = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(e.status.Load())) }))
+	e.hook = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := int(e.status.Load())
+		body, err := io.ReadAll(r.Body)
+		if _, unproved := e.forge.Prove(r, body); err != nil || unproved != nil && status == http.StatusAccepted {
+			status = http.StatusUnauthorized
+		}
+		w.WriteHeader(status)
+	}))
 	t.Cleanup(e.hook.Close)
 	e.SetEvents(github.Events()...)
 	e.DeliverTo(e.hook.URL, secret)
@@ -179,8 +187,9 @@ func TestRoundTrip(t *testing.T) {
 	trip("warning webhook-secret: nothing to deliver again")
 	e.happen()
 	trip("pass webhook-secret: its proof holds")
-	e.status.Store(401)
+	e.DeliverTo(e.hook.URL, "not "+secret)
 	trip("failure webhook-secret: another webhook secret")
+	e.DeliverTo(e.hook.URL, secret)
 	e.status.Store(503)
 	trip("failure webhook-secret: did not arrive: 503")
 	restore := e.Fail(forgetest.Fault{Method: http.MethodPost, Path: "/attempts", Status: 500})

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,8 +134,12 @@ func TestManifestURL(t *testing.T) {
 // register goes through GitHub's pages as ana and is what comes back with the browser.
 func register(t *testing.T, d *door, org string) url.Values {
 	t.Helper()
-	o := options()
-	raw, err := github.Manifest(server(t, strings.TrimSuffix(callback, "/auth/github/callback")), o)
+	return registerFor(t, d, org, strings.TrimSuffix(callback, "/auth/github/callback"))
+}
+
+func registerFor(t *testing.T, d *door, org, gate string) url.Values {
+	t.Helper()
+	raw, err := github.Manifest(server(t, gate), options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,6 +212,48 @@ func TestRegisterFromManifest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The first delivery of a fresh App is a ping, signed with the secret that comes with the App.
+func TestRegisteredWebhook(t *testing.T) {
+	d := newDoor(t, githubtest.Options{NotInstalled: true})
+	var mu sync.Mutex
+	var bodies [][]byte
+	var asked []*http.Request
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && r.URL.Path == "/webhooks/github/github" {
+			bodies, asked = append(bodies, body), append(asked, r)
+		}
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(hook.Close)
+	app, err := github.Convert(t.Context(), nil, d.APIURL(), registerFor(t, d, "acme", hook.URL).Get("code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Settle()
+	f := d.open(func(c *github.Config) {
+		c.PrivateKey, c.WebhookSecret = []byte(app.PrivateKey.Reveal()), []byte(app.WebhookSecret.Reveal())
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if len(bodies) != 1 {
+		t.Fatalf("deliveries: got %d, want one", len(bodies))
+	}
+	got, err := f.Prove(asked[0], bodies[0])
+	if err != nil || got.Event != "ping" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if rings, err := f.Interpret(got); err != nil || len(rings) != 0 {
+		t.Errorf("rings: got %+v, %v; want none", rings, err)
+	}
+	if _, err := d.forge.Prove(asked[0], bodies[0]); gate.CodeOf(err) != gate.CodeDeliverySignature {
+		t.Errorf("under another secret: got %v", err)
+	}
+	expect(t, "fresh", f.Inspect(t.Context(), hook.URL+"/webhooks/github/github"), "warning installations: nowhere", "pass deliveries: the newest, ping")
 }
 
 func must[T any](v T, err error) T {

@@ -56,24 +56,31 @@ func (s *stage) consent(p forgetest.Person, button string) url.Values {
 		return nil
 	}}
 	s.visit(b, http.MethodGet, web+"/test-login?login="+url.QueryEscape(p.Login), nil)
-	res, page := s.visit(b, http.MethodGet, at, nil)
-	action, form := pressed(page, button)
+	asked := s.visit(b, http.MethodGet, at, nil)
+	action, form := pressed(asked.text, button)
 	if form == nil {
-		s.t.Fatalf("expected a page with the button %q, got %d: %s", button, res.StatusCode, page)
+		s.t.Fatalf("expected a page with the button %q, got %d: %s", button, asked.status, asked.text)
 	}
-	to, err := res.Request.URL.Parse(action)
+	to, err := asked.at.Parse(action)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	res, page = s.visit(b, http.MethodPost, to.String(), form)
-	back, err := url.Parse(res.Header.Get("Location"))
+	answer := s.visit(b, http.MethodPost, to.String(), form)
+	back, err := url.Parse(answer.location)
 	if err != nil || !strings.HasPrefix(back.String(), Callback+"?") {
-		s.t.Fatalf("expected to be sent back, got %d to %q: %s", res.StatusCode, back, page)
+		s.t.Fatalf("expected to be sent back, got %d to %q: %s", answer.status, back, answer.text)
 	}
 	return back.Query()
 }
 
-func (s *stage) visit(b *http.Client, method, at string, form url.Values) (*http.Response, string) {
+// page is what a browser is shown.
+type page struct {
+	at             *url.URL
+	status         int
+	location, text string
+}
+
+func (s *stage) visit(b *http.Client, method, at string, form url.Values) page {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, at, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -87,19 +94,19 @@ func (s *stage) visit(b *http.Client, method, at string, form url.Values) (*http
 		s.t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }() // read only
-	page, err := io.ReadAll(res.Body)
+	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return res, string(page)
+	return page{res.Request.URL, res.StatusCode, res.Header.Get("Location"), string(text)}
 }
 
 // pressed is the form with a button whose words begin so, filled in as by a browser.
-func pressed(page, button string) (action string, form url.Values) {
+func pressed(text, button string) (action string, form url.Values) {
 	field := regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 	press := regexp.MustCompile(`<button([^>]*)>` + button)
 	pair := regexp.MustCompile(` name="([^"]*)"(?: value="([^"]*)")?`)
-	for _, f := range regexp.MustCompile(`(?s)<form[^>]* action="([^"]*)"[^>]*>(.*?)</form>`).FindAllStringSubmatch(page, -1) {
+	for _, f := range regexp.MustCompile(`(?s)<form[^>]* action="([^"]*)"[^>]*>(.*?)</form>`).FindAllStringSubmatch(text, -1) {
 		m := press.FindStringSubmatch(f[2])
 		if m == nil {
 			continue
