@@ -126,7 +126,7 @@ func TestOpenRefuses(t *testing.T) {
 // nothingStored expects that an ask left no row and no leaf.
 func (w *world) nothingStored() {
 	w.Helper()
-	if all, err := w.store.Recent(w.ctx, 10); err != nil || len(all) != 0 {
+	if all, err := w.store.List(w.ctx, gate.ListQuery{Limit: 10}); err != nil || len(all) != 0 {
 		w.Errorf("requests %v, %v, expected none", all, err)
 	}
 	if got := w.leaves(); len(got) != 0 {
@@ -223,7 +223,7 @@ func TestTokenServesOneRequest(t *testing.T) {
 	if strings.Contains(e.Text+e.Expected+e.Got+e.Fix, first.Request.ID) {
 		t.Errorf("who replays a token learns of %s: %+v", first.Request.ID, e)
 	}
-	if all, err := w.store.Recent(w.ctx, 10); err != nil || len(all) != 1 {
+	if all, err := w.store.List(w.ctx, gate.ListQuery{Limit: 10}); err != nil || len(all) != 1 {
 		t.Errorf("requests %v, %v, expected the first alone", all, err)
 	}
 }

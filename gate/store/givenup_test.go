@@ -17,7 +17,7 @@ func (w *world) refusedOften(target gate.PostTarget, times int) gate.Post {
 	var p gate.Post
 	for range times {
 		p = w.postDue(target)
-		w.must(w.s.RefusePost(w.ctx, p, time.Now().Add(-time.Second), "CS-1602"))
+		w.must(w.s.RefusePost(w.ctx, p, time.Now().Add(-time.Hour), "CS-1602"))
 	}
 	return p
 }
@@ -48,7 +48,7 @@ func TestPostIsGivenUpAfterFiftyRefusals(t *testing.T) {
 		reply.Thread.Number = 3
 		rec := w.signed("a", reply)
 		p := w.refusedOften(gate.PostReply, 49)
-		w.must(w.s.DeferPost(w.ctx, w.postDue(gate.PostReply), time.Now().Add(-time.Second), "503")) // which is no refusal
+		w.must(w.s.DeferPost(w.ctx, w.postDue(gate.PostReply), time.Now().Add(-time.Hour), "503")) // which is no refusal
 		w.inState(rec.Request.ID, gate.StateSigned)
 		w.givenUp()
 		w.refusedOften(gate.PostReply, 1)
@@ -96,7 +96,7 @@ func TestCommentsAreNotGivenUpTooEarly(t *testing.T) {
 		w.told(post(id, gate.PostComment, "sticky"), post(id, gate.PostThread, "commit"), post(id, gate.PostThread, "again"))
 		for range 50 {
 			p := w.postDue(gate.PostThread)
-			w.must(w.s.RefusePost(w.ctx, p, time.Now().Add(-time.Second), "410"))
+			w.must(w.s.RefusePost(w.ctx, p, time.Now().Add(-time.Hour), "410"))
 		}
 		p := w.postDue(gate.PostThread)
 		if p.Key != "again" {

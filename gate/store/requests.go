@@ -39,13 +39,6 @@ func (s *Store) OpenRequests(ctx context.Context, r gate.RepositoryID) ([]gate.R
 	})
 }
 
-// Recent lists the newest requests, the newest first.
-func (s *Store) Recent(ctx context.Context, limit int) ([]gate.Record, error) {
-	return s.list(ctx, func(q *db.Queries) ([]db.Request, error) {
-		return q.ListAll(ctx, db.ListAllParams{Before: newest, Most: most(limit)})
-	})
-}
-
 // RecentOf lists the newest hundred requests of one repository, the newest first.
 func (s *Store) RecentOf(ctx context.Context, r gate.RepositoryID) ([]gate.Record, error) {
 	return s.list(ctx, func(q *db.Queries) ([]db.Request, error) {

@@ -444,8 +444,6 @@ func TestPages(t *testing.T) {
 			return out
 		}
 		for name, row := range map[string]struct{ got, want []string }{
-			"recent":            {list(w.s.Recent(w.ctx, 2)), []string{ids[2], ids[1]}},
-			"recent, none":      {list(w.s.Recent(w.ctx, -1)), nil},
 			"of one repository": {list(w.s.RecentOf(w.ctx, repository())), []string{ids[1], ids[0]}},
 			"open":              {list(w.s.OpenRequests(w.ctx, repository())), []string{ids[0], ids[1]}},
 			"of no repository":  {list(w.s.RecentOf(w.ctx, gate.RepositoryID{Forge: "gitlab", ID: 1296269})), nil},
