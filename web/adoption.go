@@ -35,7 +35,7 @@ type adoptionBody struct {
 	Adopt    bool // the visitor may
 }
 
-// diffLine is one line of a comparison: "+", "-", " ", or "@" between parts.
+// diffLine is one line of a comparison: "+", "-", " ", or "…" between parts.
 type diffLine struct{ Mark, Class, Text string }
 
 // policyPage shows the policy file at the head of the default branch, and lets an
@@ -92,11 +92,17 @@ func compared(in gate.Adoption, next gate.PolicyFile) []diffLine {
 	var out []diffLine
 	n := 0
 	for line := range strings.Lines(string(text)) {
-		if n++; n <= 3 || line == "" { // "diff …", "--- …", "+++ …"
+		if n++; n <= 3 { // "diff …", "--- …", "+++ …"
 			continue
 		}
 		line = strings.TrimRight(line, "\r\n")
-		class := map[string]string{"+": "added", "-": "gone", "@": "between"}[line[:1]]
+		if strings.HasPrefix(line, "@@") {
+			if len(out) > 0 {
+				out = append(out, diffLine{Mark: "…", Class: "between"})
+			}
+			continue
+		}
+		class := map[string]string{"+": "added", "-": "gone"}[line[:1]]
 		out = append(out, diffLine{Mark: line[:1], Class: class, Text: line[1:]})
 	}
 	return out

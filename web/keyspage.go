@@ -53,7 +53,10 @@ type bindings struct {
 	Others int
 }
 
-type boundTo struct{ ID, Name, Path string }
+type boundTo struct {
+	ID, Name, Path string
+	Forge          gate.ForgeID
+}
 
 // keysPage lists the keys of the server with what they did.
 func (s *server) keysPage(w http.ResponseWriter, r *http.Request) error {
@@ -150,7 +153,7 @@ func (s *server) bound(v visitor, lineage string, seen []repositoryRow) bindings
 		i := slices.IndexFunc(seen, func(row repositoryRow) bool { return row.Adoption.Repository == id })
 		switch {
 		case i >= 0:
-			out.Repositories = append(out.Repositories, boundTo{id.String(), seen[i].Adoption.Name, seen[i].Path})
+			out.Repositories = append(out.Repositories, boundTo{ID: id.String(), Name: seen[i].Adoption.Name, Path: seen[i].Path, Forge: id.Forge})
 		case v.Administrator:
 			out.Repositories = append(out.Repositories, boundTo{ID: id.String()})
 		default:
@@ -162,7 +165,7 @@ func (s *server) bound(v visitor, lineage string, seen []repositoryRow) bindings
 		switch {
 		case i >= 0:
 			name := seen[i].Adoption.Name
-			out.Owners = append(out.Owners, boundTo{ID: id.String(), Name: name[:max(0, strings.LastIndex(name, "/"))]})
+			out.Owners = append(out.Owners, boundTo{ID: id.String(), Name: name[:max(0, strings.LastIndex(name, "/"))], Forge: id.Forge})
 		case v.Administrator:
 			out.Owners = append(out.Owners, boundTo{ID: id.String()})
 		default:

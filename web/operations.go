@@ -18,7 +18,7 @@ import (
 
 // How much the operations page shows.
 const (
-	deliveriesShown = 40
+	deliveriesShown = 25
 	untoldShown     = 40
 	signingsShown   = 100
 )

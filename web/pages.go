@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -63,7 +64,7 @@ func (s *server) helpers() template.FuncMap {
 		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "denyWith": voice.Deny, "verifyWith": voice.Verify,
 		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
 		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
-		"toneOfLevel": toneOfLevel, "spent": spent, "signedFiles": signedFiles,
+		"toneOfLevel": toneOfLevel, "spent": spent, "second": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05 UTC") }, "signedFiles": signedFiles,
 		"uncovered": uncovered, "covered": covered,
 	}
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
+// generated begins the paragraph that tells editors of a page's source what writes it.
+const generated = "Generated from "
+
 // Page is one page of the manual.
 type Page struct {
 	Name    string // "policy", of policy.md
@@ -84,8 +87,13 @@ func render(md goldmark.Markdown, source []byte) (Page, error) {
 			}
 			anchor(n, string(b))
 		case *ast.Paragraph:
-			if p.Summary == "" {
-				p.Summary = sentence(plain(n, source))
+			said := plain(n, source)
+			switch {
+			case p.Summary != "":
+			case strings.HasPrefix(said, generated):
+				doc.RemoveChild(doc, n) // for whoever edits the source
+			default:
+				p.Summary = sentence(said)
 			}
 		}
 		n = next
@@ -140,5 +148,5 @@ func sentence(text string) string {
 	if i := strings.Index(text, ". "); i >= 0 {
 		return text[:i+1]
 	}
-	return text
+	return strings.TrimSuffix(text, ":")
 }
