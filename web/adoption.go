@@ -16,9 +16,10 @@ import (
 // adoptionBody is what the page of a newer policy shows: the file at the head of the
 // default branch, beside the one in force.
 type adoptionBody struct {
-	Name, Path string
-	Commit     string
-	Branch     string
+	Name   string
+	ID     gate.RepositoryID
+	Commit string
+	Branch string
 	// First is true where no policy is in force yet.
 	First bool
 	// Same is true where the file at the head is the one in force.
@@ -68,7 +69,7 @@ func (s *server) policyPage(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) adoptionBody(v visitor, seen seenRepository, c release.Candidate) adoptionBody {
 	body := adoptionBody{
-		Name: c.File.Repository.FullName, Path: repositoryPath(seen.id), Commit: c.File.Commit, Branch: c.File.Repository.DefaultBranch,
+		Name: c.File.Repository.FullName, ID: seen.id, Commit: c.File.Commit, Branch: c.File.Repository.DefaultBranch,
 		First: len(seen.adoptions) == 0, Lines: numbered(c.File.Content), Fields: explained(c.Streams),
 		Baseline: c.File.Commit, Adopt: v.Administrator,
 	}

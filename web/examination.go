@@ -141,8 +141,9 @@ func toneOfLevel(l api.FindingLevel) tone {
 type doctorBody struct {
 	Findings *examination
 
-	// Name and Path are the repository's; "" for the server.
-	Name, Path string
+	// Name and ID are the repository's; zero for the server.
+	Name string
+	ID   gate.RepositoryID
 	// Repositories are those that can be examined too.
 	Repositories []repositoryRow
 }
@@ -198,7 +199,7 @@ func (s *server) readinessPage(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	body := doctorBody{Name: seen.name(), Path: repositoryPath(id)}
+	body := doctorBody{Name: seen.name(), ID: id}
 	body.Findings = s.examined.examine(id, func() []api.Finding {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), examineWithin)
 		defer cancel()

@@ -54,8 +54,10 @@ type bindings struct {
 }
 
 type boundTo struct {
-	ID, Name, Path string
-	Forge          gate.ForgeID
+	ID, Name string
+	Forge    gate.ForgeID
+	// Page is the repository whose page may be seen; the zero RepositoryID for none.
+	Page gate.RepositoryID
 }
 
 // keysPage lists the keys of the server with what they did.
@@ -153,7 +155,7 @@ func (s *server) bound(v visitor, lineage string, seen []repositoryRow) bindings
 		i := slices.IndexFunc(seen, func(row repositoryRow) bool { return row.Adoption.Repository == id })
 		switch {
 		case i >= 0:
-			out.Repositories = append(out.Repositories, boundTo{ID: id.String(), Name: seen[i].Adoption.Name, Path: seen[i].Path, Forge: id.Forge})
+			out.Repositories = append(out.Repositories, boundTo{ID: id.String(), Name: seen[i].Adoption.Name, Page: id, Forge: id.Forge})
 		case v.Administrator:
 			out.Repositories = append(out.Repositories, boundTo{ID: id.String()})
 		default:

@@ -64,7 +64,7 @@ func (s *server) helpers() template.FuncMap {
 		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "denyWith": voice.Deny, "verifyWith": voice.Verify,
 		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
 		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
-		"toneOfLevel": toneOfLevel, "spent": spent, "second": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05 UTC") }, "signedFiles": signedFiles,
+		"toneOfLevel": toneOfLevel, "spent": spent, "repo": repositoryPath, "count64": func(n int64, one string) string { return frame.Count(int(n), one) }, "second": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05 UTC") }, "signedFiles": signedFiles,
 		"uncovered": uncovered, "covered": covered,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,6 @@ type repositoriesBody struct {
 type repositoryRow struct {
 	gate.Enrolled
 
-	Path string
 	// Latest is the newest release; nil where there is none.
 	Latest *markOf
 }
@@ -48,7 +48,7 @@ func (s *server) markOf(rec gate.Record) markOf {
 
 // repositoryPath is where a repository's page is.
 func repositoryPath(r gate.RepositoryID) string {
-	return "/repositories/" + string(r.Forge) + "/" + strconv.FormatInt(r.ID, 10)
+	return "/repositories/" + url.PathEscape(string(r.Forge)) + "/" + strconv.FormatInt(r.ID, 10)
 }
 
 // repositoriesPage lists the repositories that the visitor may see, those asked for last
@@ -98,7 +98,7 @@ func (s *server) repositoryRows(ctx context.Context, v visitor, all []gate.Enrol
 		if !may[id] {
 			continue
 		}
-		row := repositoryRow{Enrolled: e, Path: repositoryPath(id)}
+		row := repositoryRow{Enrolled: e}
 		if rec, ok := latest[id]; ok {
 			mark := s.markOf(rec)
 			row.Latest = &mark

@@ -17,9 +17,9 @@ const stripShown = 30
 
 // repositoryBody is what the page of a repository shows.
 type repositoryBody struct {
-	Name, Path string
-	ID         gate.RepositoryID
-	InForce    gate.Adoption
+	Name    string
+	ID      gate.RepositoryID
+	InForce gate.Adoption
 	// Strip are the last releases, the oldest first; Newest is the last one.
 	Strip  []markOf
 	Newest *api.Release
@@ -130,7 +130,7 @@ func (s *server) seenRepository(ctx context.Context, v visitor, id gate.Reposito
 func (s *server) repositoryBody(v visitor, seen seenRepository) repositoryBody {
 	in := seen.adoptions[0]
 	body := repositoryBody{
-		Name: in.Name, Path: repositoryPath(seen.id), ID: seen.id, InForce: in, Past: seen.adoptions[1:],
+		Name: in.Name, ID: seen.id, InForce: in, Past: seen.adoptions[1:],
 		Lines: numbered(in.File), Readiness: s.examined.last(seen.id),
 	}
 	for _, rec := range slices.Backward(seen.records) {
