@@ -14,8 +14,6 @@ func Models() map[string]any {
 	return map[string]any{
 		"inbox": &inboxBody{}, "release": &releaseBody{}, "signin": &struct{}{},
 		"problem": &problemBody{}, "code": &gate.CodeInfo{},
-		"repositories": &repositoriesBody{}, "repository": &repositoryBody{}, "adoption": &adoptionBody{}, "doctor": &doctorBody{},
-		"keys": &keysBody{}, "key": &keyBody{}, "operations": &operationsBody{},
 		"docs": &[]manualPart{}, "doc": &manual.Page{},
 		"repositories": &repositoriesBody{}, "repository": &repositoryBody{}, "adoption": &adoptionBody{},
 		"keys": &keysBody{}, "key": &keyBody{}, "operations": &operationsBody{}, "doctor": &doctorBody{},
