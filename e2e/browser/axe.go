@@ -45,7 +45,16 @@ func Audit(tab context.Context, axe string) error {
 	var found []Violation
 	const look = `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v => ({
 		id: v.id, impact: v.impact, help: v.help, nodes: v.nodes.map(n => ({html: n.html, failureSummary: n.failureSummary}))})))`
-	err := do(tab, "run axe", chromedp.Evaluate(axe, nil), chromedp.Evaluate(look, &found,
+	there, err := is(tab, `typeof axe === "object"`)
+	if err != nil {
+		return err
+	}
+	if !there {
+		if err := do(tab, "put axe into the page", chromedp.Evaluate(axe, nil)); err != nil {
+			return err
+		}
+	}
+	err = do(tab, "run axe", chromedp.Evaluate(look, &found,
 		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	if err != nil {
 		return err
@@ -56,7 +65,11 @@ func Audit(tab context.Context, axe string) error {
 			continue
 		}
 		fmt.Fprintf(&bad, "%s (%s): %s\n", v.ID, v.Impact, v.Help)
-		for _, n := range v.Nodes {
+		const most = 3
+		if len(v.Nodes) > most {
+			fmt.Fprintf(&bad, "  %d times, such as\n", len(v.Nodes))
+		}
+		for _, n := range v.Nodes[:min(most, len(v.Nodes))] {
 			fmt.Fprintf(&bad, "  %.300s\n  %s\n", n.HTML, n.Summary)
 		}
 	}

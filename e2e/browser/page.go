@@ -103,6 +103,13 @@ func Has(tab context.Context, selector string) (bool, error) {
 	return n > 0, err
 }
 
+// is evaluates a condition in the page.
+func is(tab context.Context, condition string) (bool, error) {
+	var out bool
+	err := do(tab, "ask whether "+condition, chromedp.Evaluate(condition, &out))
+	return out, err
+}
+
 // Address is where the tab is.
 func Address(tab context.Context) (string, error) {
 	var at string
@@ -116,6 +123,19 @@ func Weight(tab context.Context) (int, error) {
 	var n int
 	err := do(tab, "weigh the page", chromedp.Evaluate(sum, &n))
 	return n, err
+}
+
+// Overflow tells what makes the page wider than the window; "" where nothing does.
+func Overflow(tab context.Context) (string, error) {
+	const look = `(() => {
+		const width = document.documentElement.clientWidth;
+		if (document.documentElement.scrollWidth <= width) return "";
+		const wide = [...document.querySelectorAll("main *, header *, footer *")].filter(e => e.getBoundingClientRect().right > width + 1);
+		return wide.length ? wide.at(-1).outerHTML.slice(0, 200) : "something";
+	})()`
+	var out string
+	err := do(tab, "measure the page", chromedp.Evaluate(look, &out))
+	return out, err
 }
 
 // Screenshot is a picture of the whole page, as PNG.
