@@ -61,7 +61,7 @@ func (s *server) helpers() template.FuncMap {
 	return template.FuncMap{
 		"open": isOpen, "signed": isSigned, "left": s.left, "ago": s.ago,
 		"lacking": lacking, "forgeLabel": s.forgeLabel, "deed": deedOf,
-		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "denyWith": voice.Deny, "verifyWith": voice.Verify,
+		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "nobody": voice.Nobody, "denyWith": voice.Deny, "verifyWith": voice.Verify,
 		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
 		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
 		"toneOfLevel": toneOfLevel, "spent": spent, "repo": repositoryPath, "count64": func(n int64, one string) string { return frame.Count(int(n), one) }, "second": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05 UTC") }, "signedFiles": signedFiles,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/voice"
 	"github.com/countersign/countersign/gate/voice/voicetest"
 )
@@ -21,6 +22,11 @@ func TestOneVoice(t *testing.T) {
 		page := w.look(t, "/releases/"+rec.Request.ID).Body.String()
 		answer := w.call(t, "GET", "/v1/releases/"+rec.Request.ID, "", "Authorization: Bearer "+goodJob).Body.String()
 		for room, text := range map[string]string{"page": html.UnescapeString(page), "API": answer} {
+			if scene.State == gate.StateWaiting && room == "page" {
+				if nobody := voice.Nobody(scene.Decision.CanApprove, scene.Decision.CannotApprove); !strings.Contains(text, nobody) {
+					t.Errorf("%s: the page does not say %q", name, nobody)
+				}
+			}
 			for _, words := range []string{voice.Headline(scene), voice.Standing(scene)} {
 				if !strings.Contains(text, words) {
 					t.Errorf("%s: the %s does not say %q:\n%s", name, room, words, text)

@@ -242,6 +242,8 @@ func openPoints(r api.Release) []string {
 	}
 	if can := logins(r.CanApprove); can != "" {
 		out = append(out, "can approve: "+can)
+	} else if r.People > 0 {
+		out = append(out, voice.Nobody(r.CanApprove, r.CannotApprove))
 	}
 	for _, x := range r.CannotApprove {
 		out = append(out, "cannot: "+plain(x.Account.Login)+" ("+plain(x.Why)+")")

@@ -31,6 +31,9 @@ func TestOneVoice(t *testing.T) {
 				t.Errorf("%s: the client does not say %q:\n%s%s", name, words, got.stdout, got.stderr)
 			}
 		}
+		if nobody := voice.Nobody(scene.Decision.CanApprove, scene.Decision.CannotApprove); scene.Decision.People > 0 && !rec.State.Ended() && !strings.Contains(got.stdout, nobody) {
+			t.Errorf("%s: the client does not say %q:\n%s", name, nobody, got.stdout)
+		}
 		for _, c := range scene.Decision.Checks {
 			if title := voice.CheckTitle(c.Name); !rec.State.Ended() && !strings.Contains(got.stdout, title) {
 				t.Errorf("%s: the client does not name %q:\n%s", name, title, got.stdout)

@@ -244,10 +244,7 @@ func (v View) people() []string {
 	}
 	line := "**Can approve:** " + strings.Join(yes, ", ") + "."
 	if len(yes) == 0 {
-		line = "**Nobody here can approve this.** Give another person the right to."
-		if len(no) == 0 {
-			line = "Who can approve could not be read yet."
-		}
+		line = "**" + Nobody(can, cannot) + "**"
 	}
 	if len(no) > 0 {
 		line += " **Cannot:** " + strings.Join(no, ", ") + "."

@@ -118,6 +118,17 @@ func command(verb gate.Verb, code string, several bool) string {
 	return out
 }
 
+// Nobody is said where nobody is listed who could approve; "" where somebody is.
+func Nobody(can []gate.Account, cannot []gate.Ineligible) string {
+	switch {
+	case len(can) > 0:
+		return ""
+	case len(cannot) > 0:
+		return "Nobody whom the server knows of can approve this now. Ask somebody who wrote none of it, or give such a person the right to."
+	}
+	return "Who can approve is not read yet."
+}
+
 // Lacking says in a list what a waiting request lacks most; "" where that is no change.
 func Lacking(coverage []gate.Coverage) string {
 	open := 0
