@@ -117,3 +117,46 @@ func TestComponentIsResumed(t *testing.T) {
 	}
 	p.verified(p.release, "widget", "notes.txt")
 }
+
+// Inputs are values, whatever stands in them, and of more than one line too.
+func TestComponentTakesInputsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	w := begin(t, "gitlab", "", func(url string) map[string][]byte {
+		files := pipelines(t, "wait")(url)
+		const plain = "      subject-path: dist/*\n"
+		pipeline := strings.Replace(string(files[".gitlab-ci.yml"]), plain,
+			"      subject-path: \"dist/*\\n!dist/$(touch pwned)*\\n!dist/${HOME}`touch pwned`*\"\n      output-directory: sig natures\n", 1)
+		files[".gitlab-ci.yml"] = []byte(strings.ReplaceAll(pipeline, "signatures/*", "'sig natures/'*"))
+		return files
+	})
+	job := w.tagged()
+	p := onGitLab(w, job)
+	approved := w.approveLater()
+	out, err := p.jobs(job)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	approved()
+	p.verified(p.release, "widget", "notes.txt")
+	for _, path := range under(p.tree) {
+		if filepath.Base(path) == "pwned" {
+			t.Errorf("an input was evaluated: %s", path)
+		}
+	}
+}
+
+// A client that is not the one that the pipeline names is not run.
+func TestComponentHoldsThePin(t *testing.T) {
+	t.Parallel()
+	w := begin(t, "gitlab", "", func(url string) map[string][]byte {
+		files := pipelines(t, "wait")(url)
+		files[".gitlab-ci.yml"] = []byte(strings.Replace(string(files[".gitlab-ci.yml"]), "      subject-path:",
+			"      client-sha256: "+strings.Repeat("a", 64)+"\n      subject-path:", 1))
+		return files
+	})
+	job := w.tagged()
+	out, err := onGitLab(w, job).jobs(job)
+	if err == nil || !strings.Contains(out, "client-sha256 says aaaa") || strings.Contains(out, "countersign version") {
+		t.Errorf("expected the client not to be run, got %v\n%s", err, out)
+	}
+}
