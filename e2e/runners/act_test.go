@@ -41,15 +41,16 @@ const (
 type actions struct {
 	*world
 
-	release string // folder of what was put on the release
-	env     []string
-	flags   []string
+	release   string // folder of what was put on the release
+	artifacts string // folder of what was uploaded, by its name
+	env       []string
+	flags     []string
 }
 
 func onActions(w *world) *actions {
 	w.t.Helper()
 	root := w.t.TempDir()
-	a := &actions{world: w, release: filepath.Join(root, "release")}
+	a := &actions{world: w, release: filepath.Join(root, "release"), artifacts: filepath.Join(root, "artifacts")}
 	for name, content := range map[string]string{
 		"bin/gh": gh, "upload/action.yml": upload, "download/action.yml": download, "release/.keep": "", "artifacts/.keep": "",
 	} {
@@ -61,7 +62,7 @@ func onActions(w *world) *actions {
 	w.must(os.Remove(filepath.Join(a.release, ".keep")))
 	a.env = []string{
 		"PATH=" + filepath.Join(root, "bin") + ":" + os.Getenv("PATH"), "HOME=" + root, "XDG_CACHE_HOME=" + filepath.Join(root, "cache"),
-		"RELEASE_FOLDER=" + a.release, "ARTIFACTS=" + filepath.Join(root, "artifacts"), "RUNNER_TEMP=" + w.t.TempDir(),
+		"RELEASE_FOLDER=" + a.release, "ARTIFACTS=" + a.artifacts, "RUNNER_TEMP=" + w.t.TempDir(),
 	}
 	for repository, folder := range map[string]string{
 		"OWNER/countersign@v1": "owner", "actions/upload-artifact@v4": "upload", "actions/download-artifact@v4": "download",

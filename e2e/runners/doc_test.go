@@ -43,3 +43,25 @@ func shown(t *testing.T, page, url, folder string) map[string][]byte {
 	}
 	return out
 }
+
+// fence is a block of YAML of the manual.
+var fence = regexp.MustCompile("(?s)```yaml\n(.*?)```") //nolint:gochecknoglobals // a pattern
+
+// quickStart is the one block of a quick start that says something, as it stands there.
+func quickStart(t *testing.T, page, says, url string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, m := range fence.FindAllStringSubmatch(string(content), -1) {
+		if strings.Contains(m[1], says) {
+			found = append(found, m[1])
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("docs/%s: expected one block that says %q, got %d", page, says, len(found))
+	}
+	return []byte(strings.ReplaceAll(found[0], "https://countersign.example", url))
+}
