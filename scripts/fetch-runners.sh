@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds or installs the CI runners that tests run workflows with, and what the manual's
 # recipes use, into the user's cache: nektos/act for GitHub Actions, gitlab-ci-local for
-# GitLab CI, oras, cosign. Safe to run again: does nothing where they are there.
+# GitLab CI, oras, goreleaser, cosign. Safe to run again: does nothing where they are there.
 set -euo pipefail
 
 act=v0.2.89
 gitlab=4.65.0
 oras=v1.3.2
+goreleaser=v2.16.0
 cosign=v3.1.3
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/countersign/tools"
 
@@ -20,6 +21,7 @@ build() {
 }
 build act "$act" github.com/nektos/act
 build oras "$oras" oras.land/oras/cmd/oras
+build goreleaser "$goreleaser" github.com/goreleaser/goreleaser/v2
 
 # scripts/interop/run looks in the same folder.
 have=$(go env GOPATH)/bin/cosign folder=$cache/cosign-$cosign

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/forges/forgetest"
+	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
 )
 
 // pipeline is a GitLab runner's surroundings.
@@ -91,34 +93,46 @@ func TestComponentWaits(t *testing.T) {
 	p.verified(p.release, "widget", "notes.txt")
 }
 
-// The pipeline stops at a manual job, which collects once it is played.
+// The pipeline stops at a manual job, which the gate plays, and which collects.
 func TestComponentIsResumed(t *testing.T) {
 	t.Parallel()
-	w := begin(t, "gitlab", "", pipelines(t, "resume"))
-	job := w.tagged()
-	p := onGitLab(w, job)
-	out, err := p.jobs(job, "build", "release")
+	const job = "countersign-collect"
+	w := begin(t, "gitlab", "    finish: "+job+"\n", pipelines(t, "resume"))
+	double := w.team.World.(*gitlabtest.Server) //nolint:forcetypeassert // GitLab's is this one
+	asks := w.tagged()
+	double.AddManualJob(asks, job)
+	p := onGitLab(w, asks)
+	out, err := p.jobs(asks, "build", "release")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	double.FinishJob(asks)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	w.must(w.approve(ctx))
-	collect := w.team.World.StartJob(w.team.Repo, forgetest.JobSpec{
-		Ref: job.Spec.Ref, Workflow: "countersign-collect", Actor: w.team.People["eve"],
-	})
-	for ctx.Err() == nil {
-		if out, err = p.jobs(collect, "countersign-collect"); err == nil || !strings.Contains(out, "is not signed yet") {
-			break
-		}
-	}
-	if err != nil {
+	collect := w.played(ctx, double, asks, job)
+	if out, err = p.jobs(collect, job); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if out, err = p.jobs(collect, "publish"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	p.verified(p.release, "widget", "notes.txt")
+}
+
+// played is the manual job once the gate played it and a runner took it.
+func (w *world) played(ctx context.Context, double *gitlabtest.Server, asks forgetest.Job, name string) forgetest.Job {
+	w.t.Helper()
+	for ctx.Err() == nil {
+		jobs := double.JobsNamed(asks, name)
+		if newest := jobs[len(jobs)-1]; double.JobState(newest) == "pending" {
+			double.SetJobState(newest, "running")
+			return newest
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	w.t.Fatalf("nobody played %s: %v", name, ctx.Err())
+	return forgetest.Job{}
 }
 
 // Inputs are values, whatever stands in them, and of more than one line too.
