@@ -45,6 +45,17 @@ type hostile struct {
 	repos  map[string]forgetest.Repository
 }
 
+// onRecord expects that the ledger says under which administrators and in which mode the
+// server does what it does from now on.
+func onRecord(t *testing.T, database string) {
+	t.Helper()
+	got, err := column(t.Context(), ledgerOf(t, database), `SELECT kind FROM leaves WHERE leaf_id = 'server' ORDER BY kind`)
+	must(t, err)
+	if strings.Join(got, " ") != "administrators server-mode" {
+		t.Errorf("expected that the server is on record, got %q", got)
+	}
+}
+
 // Whatever is wrong with what comes in has its own stable code, says what was expected,
 // what came and what to do next, and leaves not one row behind.
 func TestBadInput(t *testing.T) {
@@ -74,6 +85,7 @@ func TestBadInput(t *testing.T) {
 		must(t, s.Adopt(t.Context(), teams[name]))
 	}
 	must(t, s.Start(t.Context()))
+	onRecord(t, s.Database())
 	checked := &story{Stage: s, tb: t, log: log.Name(), db: store.Config{Engine: store.SQLite, Path: s.Database()}}
 	for _, name := range forges() {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -57,6 +58,9 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 	if err := d.openShelf(ctx); err != nil {
 		return nil, err
 	}
+	if err := d.goOnRecord(ctx); err != nil {
+		return nil, err
+	}
 	d.gate = release.New(release.Config{
 		Server: c.Server.URL, Forges: forges, Store: d.shelf, Signer: signer, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown,
 		Audit: c.Policies.Audit, Log: log, Now: time.Now, NewID: newID, Owner: owner(),
@@ -89,6 +93,18 @@ func (d *daemon) openShelf(ctx context.Context) error {
 			d.log.ErrorContext(ctx, "close the store", "error", err)
 		}
 	})
+	return nil
+}
+
+// goOnRecord has the ledger say who administers this server, and whether it signs, before
+// it does anything: what it then does was done under that.
+func (d *daemon) goOnRecord(ctx context.Context) error {
+	if err := d.shelf.RecordAdministrators(ctx, d.config.Administrators); err != nil {
+		return fmt.Errorf("record who administers the server: %w", err)
+	}
+	if err := d.shelf.RecordMode(ctx, d.config.Policies.Audit); err != nil {
+		return fmt.Errorf("record the server's mode: %w", err)
+	}
 	return nil
 }
 
