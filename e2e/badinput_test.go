@@ -208,6 +208,7 @@ func (h *hostile) refused(t *testing.T, status int, code gate.Code, send func() 
 // enough may answer before everything was written.
 func sent(t *testing.T, req *http.Request) answer {
 	t.Helper()
+	req.Header.Set("Accept-Encoding", "identity") // the answer is read as it comes
 	head, err := httputil.DumpRequestOut(req, false)
 	must(t, err)
 	var body []byte
