@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -282,10 +283,10 @@ func (d *door) installByPage(at string) {
 }
 
 func TestConversionThatIsRefused(t *testing.T) {
-	now := time.Now()
-	d := newDoor(t, githubtest.Options{Now: func() time.Time { return now }})
+	var later atomic.Int64
+	d := newDoor(t, githubtest.Options{Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) }})
 	late := register(t, d, "").Get("code")
-	now = now.Add(time.Hour)
+	later.Store(int64(time.Hour))
 	for name, code := range map[string]string{
 		"none": "", "invented": "0123456789abcdef0123456789abcdef01234567", "late": late, "a path": "../app", "an endless one": strings.Repeat("a", 200),
 	} {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,10 +179,10 @@ func TestSignInThatIsRefused(t *testing.T) {
 }
 
 func TestSignInThatIsTooLate(t *testing.T) {
-	now := time.Now()
-	d := newDoor(t, githubtest.Options{Now: func() time.Time { return now }})
+	var later atomic.Int64
+	d := newDoor(t, githubtest.Options{Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) }})
 	code := d.code("ana")
-	now = now.Add(10 * time.Minute)
+	later.Store(int64(10 * time.Minute))
 	if _, err := d.forge.Identify(t.Context(), code, verifier, callback); gate.CodeOf(err) != gate.CodeSignIn {
 		t.Errorf("got %v, want %s", err, gate.CodeSignIn)
 	}
