@@ -153,6 +153,17 @@ func Parse(text []byte) (Config, error) {
 	}
 }
 
+// CheckURL holds a URL to what server.url accepts: https, or http on a loopback host, and
+// nothing but a host; where path is set, what a forge's url accepts, which may have one.
+func CheckURL(text string, path bool) error {
+	c := &checker{}
+	c.url("url", text, path)
+	if len(c.problems) > 0 {
+		return errors.New(c.problems[0])
+	}
+	return nil
+}
+
 func problem(text, fix string) error {
 	return &gate.Error{Kind: gate.Invalid, Code: gate.CodeConfig, Text: text, Fix: fix}
 }

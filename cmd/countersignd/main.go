@@ -53,12 +53,12 @@ func rootCommand(stdin io.Reader) *cobra.Command {
 		Long: `countersignd is the daemon of Countersign, a release gate for GitHub and GitLab.
 
 Start with
-  countersignd config example > countersign.yaml
-  countersignd keys create --module … --token … --pin-file … --label release-1
-  countersignd serve --config countersign.yaml`,
+  countersignd setup
+and, once it is set up,
+  countersignd serve`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), probeCommand(), doctorCommand(), workerCommand(stdin))
+	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), probeCommand(), doctorCommand(), setupCommand(stdin), workerCommand(stdin))
 	return root
 }
 

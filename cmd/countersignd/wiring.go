@@ -69,21 +69,29 @@ func openForge(f config.Forge, client *http.Client) (forge, error) {
 	var adapter forge
 	var err error
 	if f.Kind == gate.GitHub {
-		adapter, err = github.New(github.Config{
-			Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, Client: client, Now: time.Now,
-			PrivateKey: []byte(f.PrivateKey.Reveal()), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()),
-			ClientID: f.ClientID, ClientSecret: []byte(f.ClientSecret.Reveal()),
-		})
+		adapter, err = github.New(githubConfig(f, client))
 	} else {
-		adapter, err = gitlab.New(gitlab.Config{
-			Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()), Client: client, Now: time.Now,
-			ClientID: f.ClientID, ClientSecret: f.ClientSecret.Reveal(),
-		})
+		adapter, err = gitlab.New(gitlabConfig(f, client))
 	}
 	if err != nil {
 		return nil, unusable(f, err)
 	}
 	return adapter, nil
+}
+
+func githubConfig(f config.Forge, client *http.Client) github.Config {
+	return github.Config{
+		Forge: f.Name, URL: f.URL, APIURL: f.APIURL, AppID: f.AppID, Client: client, Now: time.Now,
+		PrivateKey: []byte(f.PrivateKey.Reveal()), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()),
+		ClientID: f.ClientID, ClientSecret: []byte(f.ClientSecret.Reveal()),
+	}
+}
+
+func gitlabConfig(f config.Forge, client *http.Client) gitlab.Config {
+	return gitlab.Config{
+		Forge: f.Name, URL: f.URL, Token: f.Token.Reveal(), WebhookSecret: []byte(f.WebhookSecret.Line(0).Reveal()), Client: client, Now: time.Now,
+		ClientID: f.ClientID, ClientSecret: f.ClientSecret.Reveal(),
+	}
 }
 
 // unusable tells the operator which forge it is.
