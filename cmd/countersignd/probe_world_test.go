@@ -22,9 +22,10 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// TestMain lets the test's own program be the PKCS#11 worker that the daemon starts.
+// TestMain lets the test's own program be the PKCS#11 worker that the daemon starts, and
+// the tool that a setup runs.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "hsm-worker" {
+	if len(os.Args) > 1 && (os.Args[1] == "hsm-worker" || os.Args[1] == "keys") {
 		os.Exit(main.RunOn(os.Stdin, os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())

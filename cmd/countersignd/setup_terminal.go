@@ -30,6 +30,12 @@ func trimmed(line string) string { return strings.TrimSpace(line) }
 // fill completes the draft and tries each part at once.
 func (t *terminal) fill(ctx context.Context, d *draft) error {
 	t.options.standards(t.folder.path, d)
+	if err := os.MkdirAll(d.Data, 0o700); err != nil {
+		return &gate.Error{
+			Kind: gate.Invalid, Code: gate.CodeConfig, Text: "the database's folder cannot be made",
+			Fix: "let this account write there, or name another folder with --data", Err: err,
+		}
+	}
 	before := *d
 	if err := t.settle(ctx, t.options.url, d.URL, "url", "Public URL of this server, as CI jobs and people reach it, such as https://gate.example", func(v string) error {
 		if err := config.CheckURL(v, false); err != nil {
