@@ -100,14 +100,15 @@ func (j *judge) coverOne(change weighed) Coverage {
 	}
 	cov.Covered = authors.unread == "" && short <= 0
 	cov.Unread = authors.unread != ""
-	if !cov.Covered {
-		cov.Missing = missing(authors, short)
-		if !cov.Unread {
-			cov.People = short
-		}
-		if alone && authors.unread == "" {
-			cov.Missing += fmt.Sprintf(" (beside @%s, because a machine opened it)", cov.By[0].Account.Login)
-		}
+	if cov.Covered {
+		return cov
+	}
+	cov.Missing = missing(authors, short)
+	if !cov.Unread {
+		cov.People = short
+	}
+	if alone && !cov.Unread {
+		cov.Missing += fmt.Sprintf(" (beside @%s, because a machine opened it)", cov.By[0].Account.Login)
 	}
 	return cov
 }
