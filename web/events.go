@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
+	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -62,7 +64,8 @@ func (s *streams) leave(who string) {
 }
 
 // events tells a page when what it shows to this visitor changed: with ?release= one
-// release, else the inbox, with ?repository= that of one. An event says that and no more;
+// release, else the inbox, with ?repository= that of one; ?seen= is what the page was made
+// of. An event says that and no more;
 // the page then reads itself again, with whatever rights there are by then.
 func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	v := visitorOf(r.Context())
@@ -74,6 +77,10 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	shown, err := look(r.Context())
 	if err != nil {
 		return err
+	}
+	began := shown
+	if seen, err := strconv.ParseUint(r.URL.Query().Get("seen"), 16, 64); err == nil {
+		began = seen
 	}
 	browser := s.sessions.Key(r.Context())
 	if !s.streams.enter(browser) {
@@ -92,6 +99,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !out.say(": hello\n\n") {
 		return nil
+	}
+	if began != shown && !out.say(changed) {
+		return nil // it changed between the page's making and now
 	}
 	s.follow(r.Context(), out, woken, shown, look)
 	return nil
@@ -128,7 +138,7 @@ func (s *server) follow(ctx context.Context, out stream, woken <-chan struct{}, 
 		if err != nil {
 			return // whoever reads comes again, and is told why
 		}
-		if now != shown && !out.say("event: changed\ndata: 1\n\n") {
+		if now != shown && !out.say(changed) {
 			return
 		}
 		shown = now
@@ -145,6 +155,16 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
+}
+
+// changed is the one event.
+const changed = "event: changed\ndata: 1\n\n"
+
+// liveAt is the path of a page's events. It carries what the page was made of, so that
+// nothing is missed between its making and the stream's beginning.
+func liveAt(about url.Values, recs ...gate.Record) string {
+	about.Set("seen", strconv.FormatUint(sight(recs...), 16))
+	return "/events?" + about.Encode()
 }
 
 // stream is the writing end of one.
@@ -182,7 +202,7 @@ func (s *server) looker(r *http.Request, v visitor) (func(context.Context) (uint
 		return nil, err
 	}
 	return func(ctx context.Context) (uint64, error) {
-		recs, _, err := s.visible(ctx, v, q, inboxOpen, func(gate.Record) bool { return true })
+		recs, err := s.inboxSight(ctx, v, q)
 		return sight(recs...), err
 	}, nil
 }

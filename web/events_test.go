@@ -3,8 +3,10 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"html"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +117,26 @@ func TestEvents(t *testing.T) {
 	}
 	if got := inbox.next(); got != "" {
 		t.Errorf("heard %q of a server that stopped", got)
+	}
+}
+
+// What changed between a page's making and its stream's beginning is told at once.
+func TestEventsMissNothing(t *testing.T) {
+	w := newTown(t)
+	rec := record(t, gate.StateWaiting, unapproved())
+	w.put(rec)
+	on := served(t, w.world)
+	for _, path := range []string{"/", page} {
+		c := w.chrome(t)
+		live := regexp.MustCompile(`sse-connect="([^"]+)"`).FindStringSubmatch(c.open(path).Body.String())
+		if live == nil {
+			t.Fatalf("%s is not live", path)
+		}
+		rec.Version++
+		w.put(rec)
+		if got := follow(t, on, html.UnescapeString(live[1]), c).next(); got != "changed" {
+			t.Errorf("%s hears %q", path, got)
+		}
 	}
 }
 

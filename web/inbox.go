@@ -36,6 +36,8 @@ type inboxBody struct {
 	// Older is the path of the page that goes on; "" at the end.
 	Older string
 	First bool
+	// made is what the page was made of, for its events.
+	made []gate.Record
 }
 
 type inboxFilter struct{ ID, Name string }
@@ -87,9 +89,9 @@ func (s *server) inboxPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	live := ""
 	if body.First {
-		live = "/events?" + narrowed(body.Repository).Encode()
+		live = liveAt(narrowed(body.Repository), body.made...)
 	}
-	return s.render(w, r, http.StatusOK, "inbox", page{Title: "Inbox", Area: frame.Inbox, Live: strings.TrimSuffix(live, "?"), Body: body})
+	return s.render(w, r, http.StatusOK, "inbox", page{Title: "Inbox", Area: frame.Inbox, Live: live, Body: body})
 }
 
 func narrowed(repository string) url.Values {
@@ -139,12 +141,11 @@ func (s *server) inbox(ctx context.Context, v visitor, q gate.ListQuery) (inboxB
 	}
 	seen := map[string]string{}
 	if body.First {
-		now := q
-		now.Open = true
-		recs, _, err := s.visible(ctx, v, now, inboxOpen, func(gate.Record) bool { return true })
+		recs, err := s.inboxSight(ctx, v, q)
 		if err != nil {
 			return inboxBody{}, err
 		}
+		body.made = recs
 		for _, rec := range recs {
 			row := s.inboxRow(rec, seen)
 			if needs(rec, v) {
@@ -171,6 +172,14 @@ func (s *server) inbox(ctx context.Context, v visitor, q gate.ListQuery) (inboxB
 	}
 	slices.SortFunc(body.Repositories, func(a, b inboxFilter) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 	return body, nil
+}
+
+// inboxSight is what of the inbox is live: the open requests that somebody may see. What
+// leaves them, ended or signed, changes it too.
+func (s *server) inboxSight(ctx context.Context, v visitor, q gate.ListQuery) ([]gate.Record, error) {
+	q.Open = true
+	recs, _, err := s.visible(ctx, v, q, inboxOpen, func(gate.Record) bool { return true })
+	return recs, err
 }
 
 func (s *server) inboxRow(rec gate.Record, seen map[string]string) inboxRow {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
@@ -67,7 +68,7 @@ func (s *server) releasePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	live := ""
 	if isOpen(rec.State) || rec.State == gate.StateSigned {
-		live = "/events?release=" + id
+		live = liveAt(url.Values{"release": {id}}, rec)
 	}
 	return s.render(w, r, http.StatusOK, "release", page{
 		Title: view.Repository + " " + gate.ShortRef(view.Ref), Area: frame.Inbox, Live: live, Body: body,

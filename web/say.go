@@ -1,11 +1,14 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/web/session"
 )
@@ -40,20 +43,73 @@ func (s *server) say(verb gate.Verb) handler {
 		if err := s.mustHaveRight(r, v, rec); err != nil {
 			return err
 		}
+		woken := s.Wake() // before it is said: what comes of it is not missed
 		now, err := s.Releases.Say(r.Context(), release.Words{
 			Request: id, By: v.Account, Verb: verb, Manifest: said.Manifest, Reason: said.Reason,
 		})
 		if err != nil {
 			return err
 		}
+		now, verdict := s.verdict(r.Context(), now, v.Account.ID, verb, woken)
 		s.Log.InfoContext(r.Context(), "said on a page", "request", id, "verb", string(verb), "account", v.Account.ID.String())
 		if !isForm {
 			return writeJSON(w, http.StatusOK, s.view(now))
 		}
-		s.sessions.Tell(r.Context(), session.Notice{Text: taken(verb)})
+		s.sessions.Tell(r.Context(), noticeOf(verb, verdict))
 		http.Redirect(w, r, "/releases/"+id, http.StatusSeeOther)
 		return nil
 	}
+}
+
+// verdictWithin is how long somebody waits for what the judgement makes of what they said.
+const verdictWithin = 4 * time.Second
+
+// verdict waits until the judgement has seen what somebody just said, and returns the
+// release as it is then. The statement is nil where it takes longer, or there is none.
+func (s *server) verdict(
+	ctx context.Context, rec gate.Record, who gate.AccountID, verb gate.Verb, woken <-chan struct{},
+) (gate.Record, *api.Statement) {
+	if verb == gate.VerbWithdraw || verb == gate.VerbUnhold {
+		return rec, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, verdictWithin)
+	defer cancel()
+	look := time.NewTicker(pollPeriod)
+	defer look.Stop()
+	for {
+		for _, said := range s.view(rec).Statements {
+			if said.Page && said.By.ID == who && said.Verb == verb {
+				return rec, &said
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return rec, nil
+		case <-drained(ctx):
+			return rec, nil
+		case <-woken:
+		case <-look.C:
+		}
+		woken = s.Wake()
+		next, err := s.Shelf.Request(ctx, rec.Request.ID)
+		if err != nil {
+			return rec, nil // it is said all the same
+		}
+		rec = next
+	}
+}
+
+// noticeOf is what the page says of what was just said on it.
+func noticeOf(verb gate.Verb, verdict *api.Statement) session.Notice {
+	switch {
+	case verdict == nil:
+		return session.Notice{Text: taken(verb)}
+	case !verdict.Counts:
+		return session.Notice{Bad: true, Text: "On record, but it does not count: " + verdict.Why}
+	case verb == gate.VerbApprove:
+		return session.Notice{Text: "Your approval counts. The release is signed as soon as nothing is missing."}
+	}
+	return session.Notice{Text: taken(verb)}
 }
 
 // taken says what becomes of what somebody said.
@@ -62,7 +118,7 @@ func taken(verb gate.Verb) string {
 	case gate.VerbApprove:
 		return "Your approval is on record. The release is judged anew, and signed as soon as nothing is missing."
 	case gate.VerbDeny:
-		return "Your denial is on record. It ends the request as soon as your right to deny is read."
+		return "Your denial is on record, with its reason."
 	case gate.VerbHold:
 		return "Your hold is on record. Nothing is signed until you or somebody who can approve lifts it."
 	case gate.VerbUnhold:

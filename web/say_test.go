@@ -38,11 +38,25 @@ func TestSay(t *testing.T) {
 			said.Manifest != rec.Request.Manifest.Digest() || said.Reason != "the changelog is missing" {
 			t.Errorf("%s: said %+v", verb, w.said)
 		}
-		says(t, c.open(page).Body.String(), `role="status"`, "record")
+		says(t, c.open(page).Body.String(), `class="notice good" role="status"`)
 		if strings.Contains(c.open(page).Body.String(), `class="notice`) {
 			t.Error("the notice stays")
 		}
 	}
+}
+
+// What does not count is told with why, at once; what is not judged yet, that it is on record.
+func TestSayIsJudged(t *testing.T) {
+	w, rec := waiting(t)
+	c := w.signedIn(t, gatetest.Bo())
+	w.uncounted = "@bo has read, approving needs write"
+	c.submit(release+"/approve", manifest(rec))
+	says(t, c.open(page).Body.String(), `class="notice bad" role="status"`, "does not count: @bo has read, approving needs write")
+	w, rec = waiting(t)
+	c = w.signedIn(t, gatetest.Bo())
+	w.unjudged = true
+	c.submit(release+"/approve", manifest(rec))
+	says(t, c.open(page).Body.String(), "Your approval is on record")
 }
 
 // Programs with a session send JSON, and get the release.

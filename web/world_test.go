@@ -63,6 +63,10 @@ type world struct {
 	lists   int
 	history map[string][]gate.Happening
 	said    []life.Words
+	// uncounted is why the judgement does not count what is said; unjudged is a judgement that
+	// takes too long.
+	uncounted string
+	unjudged  bool
 }
 
 func newWorld(t *testing.T, edits ...func(*web.Config)) *world {
@@ -180,7 +184,7 @@ func (w *world) Adoptions(context.Context, gate.RepositoryID) ([]gate.Adoption, 
 
 func (w *world) KeyUses(context.Context) ([]gate.KeyUse, error) { return nil, w.fail }
 
-// Say takes everything, as long as releases are not refused.
+// Say takes everything, as long as releases are not refused, and judges it at once.
 func (w *world) Say(ctx context.Context, said life.Words) (gate.Record, error) {
 	w.mu.Lock()
 	w.said = append(w.said, said)
@@ -188,7 +192,24 @@ func (w *world) Say(ctx context.Context, said life.Words) (gate.Record, error) {
 	if w.refuse != nil {
 		return gate.Record{}, w.refuse
 	}
-	return w.Request(ctx, said.Request)
+	rec, err := w.Request(ctx, said.Request)
+	if err != nil || w.unjudged {
+		return rec, err
+	}
+	var d gate.Decision
+	if err := json.Unmarshal(rec.Decision, &d); err != nil {
+		return rec, err
+	}
+	a := gate.Approval{ID: "0", Request: said.Request, Verb: said.Verb, By: said.By, Page: true, Reason: said.Reason}
+	if w.uncounted != "" {
+		d.Ignored = append(d.Ignored, gate.Ignored{Approval: a, Why: w.uncounted})
+	} else {
+		d.Counted = append(d.Counted, a)
+	}
+	rec.Decision, err = json.Marshal(d)
+	rec.Version++
+	w.put(rec)
+	return rec, err
 }
 
 func (w *world) Ready(context.Context) error { return w.fail }

@@ -51,7 +51,8 @@ func Press(tab context.Context, selector string) error {
 
 // Fill writes text into the field that matches a CSS selector.
 func Fill(tab context.Context, selector, text string) error {
-	return do(tab, "fill "+selector, chromedp.SetValue(selector, "", chromedp.ByQuery), chromedp.SendKeys(selector, text, chromedp.ByQuery))
+	empty := fmt.Sprintf(`document.querySelector(%q).value = ""`, selector)
+	return do(tab, "fill "+selector, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Evaluate(empty, nil), chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
 // See waits until the page's text holds one, however its letters are cased.
