@@ -70,12 +70,7 @@ func (f *Forge) Inspect(ctx context.Context, hookURL string) []api.Finding {
 	i.token(ctx)
 	i.account(ctx)
 	i.rung(ctx, hookURL)
-	if f.CanSignIn() {
-		i.pass("sign-in", "people sign in through the OAuth application %s", clip(f.oauth.id))
-	} else {
-		i.warn("sign-in", "register an OAuth application with the scope read_user, and name its client_id and client_secret_file",
-			"nobody can sign in with GitLab: no OAuth application is configured")
-	}
+	i.signIn(ctx)
 	return i.findings
 }
 
@@ -85,6 +80,25 @@ func clip(id string) string {
 		return id[:12] + "…"
 	}
 	return id
+}
+
+// signIn tries the OAuth application with a code that nobody was given: GitLab looks at the
+// application first (source: doorkeeper, authorization_code_request.rb).
+func (i *inspection) signIn(ctx context.Context) {
+	if !i.CanSignIn() {
+		i.warn("sign-in", "register an OAuth application with the scope read_user, and name its client_id and client_secret_file",
+			"nobody can sign in with GitLab: no OAuth application is configured")
+		return
+	}
+	_, err := i.exchange(ctx, "no-code", "no-verifier-"+strings.Repeat("0", 43), i.base.String())
+	switch gate.CodeOf(err) {
+	case gate.CodeSignIn:
+		i.pass("sign-in", "GitLab knows the OAuth application %s, through which people sign in", clip(i.oauth.id))
+	case gate.CodeForgeRefused:
+		i.fail("sign-in", "compare client_id and client_secret_file with the application at GitLab", "GitLab does not take the OAuth application %s: nobody can sign in", clip(i.oauth.id))
+	default:
+		i.warn("sign-in", "look whether GitLab is well, then run it again", "whether GitLab knows the OAuth application cannot be told")
+	}
 }
 
 // instance reports whether the instance answers the gate at all.

@@ -89,6 +89,39 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// an application that GitLab does not know is told of before somebody tries it
+func TestInspectSignIn(t *testing.T) {
+	for name, row := range map[string]struct {
+		secret string
+		set    func(*stage)
+		level  api.FindingLevel
+		text   string
+	}{
+		"known":            {"", func(*stage) {}, api.FindingPass, "GitLab knows the OAuth application"},
+		"another secret":   {"another secret", func(*stage) {}, api.FindingFailure, "nobody can sign in"},
+		"GitLab half down": {"", func(s *stage) { s.Fail(forgetest.Fault{Path: "/oauth/token", Status: 502}) }, api.FindingWarning, "cannot be told"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, gitlabtest.Options{})
+			if row.secret == "" {
+				row.secret = s.ClientSecret()
+			}
+			row.set(s)
+			f, err := gitlab.New(gitlab.Config{
+				Forge: "gl", URL: s.URL(), Token: s.BotToken(), WebhookSecret: []byte(secret), Now: time.Now,
+				ClientID: s.ClientID(), ClientSecret: row.secret, Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := f.Inspect(t.Context(), hookURL)
+			if got := found(t, all, "sign-in"); got.Level != row.level || !strings.Contains(got.Text, row.text) || strings.Contains(texts(all), row.secret) {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
 // clocks that differ are told of before they break ID tokens
 func TestInspectClock(t *testing.T) {
 	s := newStage(t, gitlabtest.Options{})
