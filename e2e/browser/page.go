@@ -139,12 +139,18 @@ func Overflow(tab context.Context) (string, error) {
 	return out, err
 }
 
-// Screenshot is a picture of the whole page, as PNG.
-func Screenshot(tab context.Context) ([]byte, error) {
+// Screenshot is a picture of the page from its top down, at most so many CSS pixels high, as
+// PNG.
+func Screenshot(tab context.Context, most int) ([]byte, error) {
+	var size []float64
+	if err := do(tab, "measure the page", chromedp.Evaluate(`[document.documentElement.clientWidth, document.body.scrollHeight]`, &size)); err != nil {
+		return nil, err
+	}
+	clip := &page.Viewport{Width: size[0], Height: min(size[1], float64(most)), Scale: 1}
 	var png []byte
 	err := do(tab, "take a picture", chromedp.ActionFunc(func(ctx context.Context) error {
 		var err error
-		png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).WithFromSurface(true).Do(ctx)
+		png, err = page.CaptureScreenshot().WithClip(clip).WithCaptureBeyondViewport(true).WithFromSurface(true).Do(ctx)
 		return err
 	}))
 	return png, err

@@ -79,6 +79,9 @@ func shoot(ctx context.Context, bin, out string, stderr io.Writer) error {
 	return nil
 }
 
+// highest is how many pixels of a page are shown.
+const highest = 1700
+
 // take takes the pictures of one page.
 func take(chromium context.Context, town *browser.Town, p browser.Page, out string, stderr io.Writer) error {
 	views := []browser.View{{Width: 1280}}
@@ -106,15 +109,18 @@ func take(chromium context.Context, town *browser.Town, p browser.Page, out stri
 		if status != p.Status {
 			return fmt.Errorf("%s answered %d, expected %d", p.Path, status, p.Status)
 		}
-		png, err := browser.Screenshot(tab)
+		picture, err := browser.Screenshot(tab, highest)
 		if err != nil {
 			return err
 		}
-		name := p.Name + "-" + v.String() + ".png"
-		if err := os.WriteFile(filepath.Join(out, name), png, 0o644); err != nil { //nolint:gosec // for everybody to see
+		if picture, err = small(picture); err != nil {
 			return err
 		}
-		fmt.Fprintln(stderr, "shots:", name, len(png)/1024, "KiB")
+		name := p.Name + "-" + v.String() + ".png"
+		if err := os.WriteFile(filepath.Join(out, name), picture, 0o644); err != nil { //nolint:gosec // for everybody to see
+			return err
+		}
+		fmt.Fprintln(stderr, "shots:", name, len(picture)/1024, "KiB")
 	}
 	return nil
 }
