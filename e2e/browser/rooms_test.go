@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/e2e/browser"
@@ -59,10 +60,10 @@ func TestFirstAdoption(t *testing.T) {
 	gadget := newcomer(town.Teams["github"])
 	town.Teams["github"] = gadget
 	_, err := town.Ask(t.Context(), "github", "v0.1.0", forgetest.Change{})
-	if err == nil {
-		t.Fatal("a release without a policy in force was taken")
-	}
 	place := fmt.Sprintf("%s/repositories/github/%d/policy", town.URL, gadget.Repo.ID)
+	if err == nil || !strings.Contains(err.Error(), place) {
+		t.Fatalf("a release without a policy in force was answered %v, expected a refusal that names %s", err, place)
+	}
 
 	eve := tab(t, browser.View{Width: 1280})
 	check(t, town.SignIn(eve, "github", "eve"))

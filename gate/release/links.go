@@ -40,3 +40,8 @@ func (p Port) compareURL(repository, from, to string) string {
 	}
 	return p.page(repository, "compare", from+"..."+to)
 }
+
+// policyURL is where an administrator puts a repository's policy in force.
+func (g *Gate) policyURL(r gate.RepositoryID) string {
+	return g.Server.JoinPath("repositories", string(r.Forge), strconv.FormatInt(r.ID, 10), "policy").String()
+}

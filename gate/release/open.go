@@ -142,7 +142,11 @@ func (g *Gate) neverAdopted(ctx context.Context, port Port, r gate.RepositoryID,
 	if _, parseErr := policy.Parse(head.Content, g.origin(port.Kind, head)); parseErr != nil {
 		return parseErr
 	}
-	return err
+	return &gate.Error{
+		Kind: gate.Refused, Code: gate.CodePolicyNotAdopted, Text: "no policy is in force for this repository yet",
+		Expected: "a .countersign.yaml that an administrator of this server put in force", Got: "none for " + r.String(),
+		Fix: "an administrator puts it in force at " + g.policyURL(r), Err: err,
+	}
 }
 
 func withMinimal(err error, kind gate.ForgeKind) error {
