@@ -120,7 +120,7 @@ func TestCommands(t *testing.T) {
 			commands[name] = flags
 		}
 	}
-	if len(commands) < 18 {
+	if len(commands) < 20 {
 		t.Fatalf("%d commands are described", len(commands))
 	}
 	invocation := regexp.MustCompile("(?m)(?:^|[ `(])(countersignd?) ([a-z][^`\n|;&)]*)")
@@ -135,6 +135,12 @@ func TestCommands(t *testing.T) {
 				if f[1] != "--help" && f[1] != "--json" && f[1] != "--version" && !slices.Contains(commands[name], f[1]) {
 					t.Errorf("%s: %s has no flag %s", from, name, f[1])
 				}
+			}
+		}
+		for _, m := range regexp.MustCompile("`(countersignd? [a-z][a-z ]*)").FindAllStringSubmatch(text, -1) {
+			program, rest, _ := strings.Cut(m[1], " ")
+			if _, _, ok := longest(commands, program, rest); !ok && !group(commands, program+" "+rest) {
+				t.Errorf("%s: there is no command %q", from, m[1])
 			}
 		}
 	}
@@ -163,6 +169,16 @@ func longest(commands map[string][]string, program, words string) (name, rest st
 		}
 	}
 	return "", "", false
+}
+
+// group reports whether words name what only holds commands: "countersignd keys".
+func group(commands map[string][]string, words string) bool {
+	for name := range commands {
+		if strings.HasPrefix(name, strings.TrimSpace(words)+" ") {
+			return true
+		}
+	}
+	return false
 }
 
 var block = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
