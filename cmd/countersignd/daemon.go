@@ -93,7 +93,8 @@ func (d *daemon) openShelf(ctx context.Context) error {
 			d.log.ErrorContext(ctx, "close the store", "error", err)
 		}
 	})
-	return nil
+	// Who may put policies in force, and whether anything is signed at all, is on record.
+	return errors.Join(shelf.RecordAdministrators(ctx, d.config.Administrators), shelf.RecordMode(ctx, d.config.Policies.Audit))
 }
 
 // goOnRecord has the ledger say who administers this server, and whether it signs, before
