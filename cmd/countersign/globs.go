@@ -16,36 +16,38 @@ func expand(texts []string) ([]string, error) {
 	var out []string
 	for _, text := range texts {
 		for line := range strings.Lines(text) {
-			pattern := strings.TrimSpace(line)
-			if pattern == "" {
-				continue
-			}
-			without, negated := strings.CutPrefix(pattern, "!")
-			if negated {
-				found, err := matches(without)
-				if err != nil {
-					return nil, err
-				}
-				out = slices.DeleteFunc(out, func(path string) bool { return slices.Contains(found, path) })
-				continue
-			}
-			found, err := matches(pattern)
-			if err != nil {
+			var err error
+			if out, err = expandLine(out, strings.TrimSpace(line)); err != nil {
 				return nil, err
-			}
-			if len(found) == 0 {
-				return nil, usage(fmt.Sprintf("--subject-path %.200q finds no file", pattern), "at least one file", "none",
-					"check the pattern, the job's working folder, and whether the build's artifacts were downloaded")
-			}
-			for _, path := range found {
-				if !slices.Contains(out, path) {
-					out = append(out, path)
-				}
 			}
 		}
 	}
 	if len(texts) > 0 && len(out) == 0 {
 		return nil, usage("--subject-path names no file", "a path or pattern a line", "none", `give it one, such as "dist/*.tar.gz"`)
+	}
+	return out, nil
+}
+
+// expandLine adds what one line finds, or takes it away.
+func expandLine(out []string, line string) ([]string, error) {
+	if line == "" {
+		return out, nil
+	}
+	pattern, without := strings.CutPrefix(line, "!")
+	found, err := matches(pattern)
+	switch {
+	case err != nil:
+		return nil, err
+	case without:
+		return slices.DeleteFunc(out, func(path string) bool { return slices.Contains(found, path) }), nil
+	case len(found) == 0:
+		return nil, usage(fmt.Sprintf("--subject-path %.200q finds no file", pattern), "at least one file", "none",
+			"check the pattern, the job's working folder, and whether the build's artifacts were downloaded")
+	}
+	for _, path := range found {
+		if !slices.Contains(out, path) {
+			out = append(out, path)
+		}
 	}
 	return out, nil
 }
