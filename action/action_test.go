@@ -144,6 +144,7 @@ func TestClientsThatAreNotRun(t *testing.T) {
 		{"a file", func(r *runner) { r.env["IN_SERVER_URL"] = "file:///etc" }, "expected https://host"},
 		{"a host that looks like this machine", func(r *runner) { r.env["IN_SERVER_URL"] = "http://127.0.0.1.evil.example" }, "expected https://host"},
 		{"another host behind a user", func(r *runner) { r.env["IN_SERVER_URL"] = "http://127.0.0.1:80@evil.example" }, "expected https://host"},
+		{"a line of its own", func(r *runner) { r.env["IN_SERVER_URL"] = "x\n::add-mask::100%" }, "got 'x%0A::add-mask::100%25'"},
 		{"an option", func(r *runner) { r.env["IN_SERVER_URL"] = "--config=/etc/passwd" }, "expected https://host"},
 	} {
 		r := newRunner(t)

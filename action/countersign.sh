@@ -9,12 +9,10 @@
 # Runs with the bash of macOS (3.2) and of Git for Windows too.
 set -euo pipefail
 
+# fail TEXT [CODE]: an annotation, escaped as the Actions toolkit does.
 fail() {
-  local text=$1
-  text=${text//'%'/'%25'}
-  text=${text//$'\r'/'%0D'}
-  text=${text//$'\n'/'%0A'}
-  printf '::error title=countersign::%s\n' "$text" >&2
+  printf '::error title=countersign::' >&2
+  printf '%s\n' "$1" | awk '{ gsub(/%/, "%25"); gsub(/\r/, "%0D"); printf "%s%s", next_line, $0; next_line = "%0A" } END { print "" }' >&2
   exit "${2:-2}"
 }
 

@@ -17,7 +17,7 @@ build() {
   [ ! -x "$folder/$1" ] || return 0
   echo "fetch-runners: building $1 $2 (once; takes a few minutes)"
   mkdir -p "$folder"
-  CGO_ENABLED=0 GOFLAGS= GOBIN="$folder" go install "$3@$2"
+  CGO_ENABLED=0 GOFLAGS="" GOBIN="$folder" go install "$3@$2"
 }
 build act "$act" github.com/nektos/act
 build oras "$oras" oras.land/oras/cmd/oras
