@@ -28,6 +28,12 @@ func TestStartingAgainInTheSameFolder(t *testing.T) {
 	}
 }
 
+func TestCommandsThatAreNone(t *testing.T) {
+	w := newWorld(t)
+	w.expect(w.run("sgn"), main.ExitUsage, `there is no command "sgn"`, "did you mean countersign sign?")
+	w.expect(w.run("frobnicate"), main.ExitUsage, "collect, ", "see countersign --help")
+}
+
 // What only looks like a signature is an artifact as any other.
 func TestNamesThatLookLikeSignatures(t *testing.T) {
 	w := newWorld(t)

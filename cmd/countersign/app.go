@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,12 +62,31 @@ func (a *app) root() *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().BoolVar(&a.flags.json, "json", false, "print one JSON object on standard output")
 	root.AddCommand(a.requestCommand(), a.signCommand(), a.collectCommand(), a.statusCommand(), a.verifyCommand(), a.policyCommand())
 	return root
+}
+
+// known refuses a command that is none, with those that it may have been meant for.
+func known(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	root.SuggestionsMinimumDistance = 2
+	fix := "see countersign --help"
+	if like := root.SuggestionsFor(args[0]); len(like) > 0 {
+		fix = "did you mean countersign " + strings.Join(like, ", or countersign ") + "?"
+	}
+	var names []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return usage(fmt.Sprintf("there is no command %.40q", args[0]), strings.Join(names, ", "), fmt.Sprintf("%.40q", args[0]), fix)
 }
 
 // version is the module version that the binary was built from.
@@ -136,7 +156,7 @@ func (a *app) session() (*session, error) {
 	if a.flags.retryFor <= 0 || a.flags.poll < 0 || a.flags.waitTimeout < 0 {
 		return nil, usage("a duration does not fit", "--retry-for, --poll and --wait-timeout above 0", "less", "give durations such as 30s or 2h")
 	}
-	j, err := currentJob(a.env, a.flags.ref, a.flags.commit, srv.client)
+	j, err := currentJob(a.env, a.flags.ref, a.flags.commit, srv)
 	if err != nil {
 		return nil, err
 	}

@@ -24,14 +24,14 @@ type job struct {
 
 // currentJob reads the job from the CI's environment. Ref and commit, where given,
 // stand in for the environment's.
-func currentJob(env map[string]string, ref, commit string, client *http.Client) (job, error) {
+func currentJob(env map[string]string, ref, commit string, srv *server) (job, error) {
 	var j job
 	var err error
 	switch {
 	case env["GITHUB_ACTIONS"] == "true":
-		j, err = githubJob(env, client)
+		j, err = githubJob(env, srv.client)
 	case env["GITLAB_CI"] == "true":
-		j, err = gitlabJob(env)
+		j, err = gitlabJob(env, srv.base.String())
 	default:
 		return job{}, usage("this is no CI job", "GitHub Actions (GITHUB_ACTIONS=true) or GitLab CI (GITLAB_CI=true)", "neither",
 			"run it in a release workflow; only countersign verify works anywhere")
@@ -70,7 +70,7 @@ func githubJob(env map[string]string, client *http.Client) (job, error) {
 	}, nil
 }
 
-func gitlabJob(env map[string]string) (job, error) {
+func gitlabJob(env map[string]string, gateURL string) (job, error) {
 	repository, err := number(env, "CI_PROJECT_ID")
 	if err != nil {
 		return job{}, err
@@ -78,8 +78,7 @@ func gitlabJob(env map[string]string) (job, error) {
 	idToken := env["COUNTERSIGN_ID_TOKEN"]
 	if idToken == "" {
 		return job{}, failed(ExitIdentity, "the job has no ID token", "the variable COUNTERSIGN_ID_TOKEN", "none",
-			"give the job one, made for your gate's URL:\n\n    id_tokens:\n      COUNTERSIGN_ID_TOKEN:\n        aud: "+
-				orElse(env["COUNTERSIGN_SERVER"], "https://gate.example.com"))
+			"give the job one, made for your gate's URL:\n\n    id_tokens:\n      COUNTERSIGN_ID_TOKEN:\n        aud: "+gateURL)
 	}
 	j := job{
 		kind: gate.GitLab, forgeURL: env["CI_SERVER_URL"], repository: repository, commit: env["CI_COMMIT_SHA"],

@@ -183,6 +183,10 @@ func (a *app) find(ctx context.Context) (*session, api.Release, error) {
 	if check := readEvent(a.env).CheckRun; a.flags.request == "" && check != nil {
 		a.flags.request = check.ExternalID
 	}
+	if a.flags.request == "" {
+		return nil, api.Release{}, usage("no request is named", "--request-id, COUNTERSIGN_REQUEST_ID, or a workflow that runs for the gate's check run",
+			"none", "give the id that countersign request printed; the release page shows it too")
+	}
 	if !goodID(a.flags.request) {
 		return nil, api.Release{}, usage("--request-id does not fit", "the id that countersign request printed",
 			fmt.Sprintf("%.64q", a.flags.request), "see the release page; a workflow that runs for other check runs too needs\n\n"+

@@ -154,6 +154,9 @@ func (c *console) failure(f *failure) {
 	if len(rows) > 0 {
 		below.Expected, below.Got = "", "" // those of the checks stand in their table
 	}
+	if c.actions {
+		below = api.Problem{} // the annotation shows it in the log too
+	}
 	for _, part := range problemLines(below) {
 		c.line("%s", part)
 	}

@@ -224,11 +224,14 @@ func TestCollectForACheckRun(t *testing.T) {
 	w.states = signedAlready(w)
 	w.event(`{"action": "completed", "check_run": {"name": "countersign/stable", "external_id": "` + requestID + `"}}`)
 	w.expect(w.run("collect", "-o", w.dir), main.ExitOK, "app.zip.sig")
-	for _, payload := range []string{
-		`{"check_run": {"name": "lint", "external_id": "42"}}`, `{"check_run": {"external_id": "../../x"}}`, `{}`, `nonsense`,
+	for payload, say := range map[string]string{
+		`{"check_run": {"name": "lint", "external_id": "42"}}`: "startsWith(github.event.check_run.name, 'countersign/')",
+		`{"check_run": {"external_id": "../../x"}}`:            "startsWith(github.event.check_run.name, 'countersign/')",
+		`{}`:       "no request is named",
+		`nonsense`: "no request is named",
 	} {
 		w.event(payload)
-		w.expect(w.run("collect", "-o", w.dir), main.ExitUsage, "startsWith(github.event.check_run.name, 'countersign/')")
+		w.expect(w.run("collect", "-o", w.dir), main.ExitUsage, say)
 	}
 }
 

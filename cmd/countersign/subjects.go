@@ -46,6 +46,9 @@ func (c chosen) read() (artifacts, error) {
 		}
 	}
 	const expected = "files or --subject-path, or --subject-checksums, or --subject-name with --subject-digest"
+	if ways == 0 {
+		return artifacts{}, usage("nothing is named to sign", expected, "none", "name what the build made, such as dist/*")
+	}
 	if ways != 1 {
 		return artifacts{}, usage("what to sign is not clear", expected, fmt.Sprintf("%d of these", ways), "name the artifacts in one way")
 	}
