@@ -397,19 +397,14 @@ func (f *Forge) read(ctx context.Context, r reached, id gate.RepositoryID) (*rep
 	if err := c.get(ctx, &raw, nil, "repositories", strconv.FormatInt(id.ID, 10)); err != nil {
 		return nil, err
 	}
-	owner, name, ok := cut(raw.FullName)
-	if raw.ID != id.ID || !ok || raw.Owner.ID <= 0 || raw.DefaultBranch == "" {
+	facts, ok := f.restFacts(raw)
+	if raw.ID != id.ID || !ok {
 		return nil, fmt.Errorf("repository %s: GitHub answered for %d (%q)", id, raw.ID, raw.FullName)
 	}
+	owner, name, _ := cut(raw.FullName)
 	r.name = raw.FullName
 	f.remember(id.ID, r)
-	return &repository{
-		caller: c, forge: f, slug: r.slug, owner: owner, name: name,
-		facts: gate.RepositoryFacts{
-			ID: id, Owner: f.account(raw.Owner.ID), OwnerIsUser: raw.Owner.Type == "User", FullName: raw.FullName,
-			DefaultBranch: raw.DefaultBranch, Private: raw.Private, URL: raw.HTMLURL,
-		},
-	}, nil
+	return &repository{caller: c, forge: f, slug: r.slug, owner: owner, name: name, facts: facts}, nil
 }
 
 // at is a path below the repository. It goes by name: the token reaches this number
