@@ -37,7 +37,7 @@ func follow(t *testing.T, on *httptest.Server, path string, c *chrome) *listened
 	for _, cookie := range c.cookies {
 		req.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
 	}
-	resp, err := on.Client().Do(req) //nolint:bodyclose // closed below, with the test
+	resp, err := on.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

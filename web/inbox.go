@@ -45,8 +45,10 @@ type inboxFilter struct{ ID, Name string }
 type inboxRow struct {
 	api.Release
 
-	In   gate.RepositoryID
-	Dots dots
+	In gate.RepositoryID
+	// Forge names it where the server has several; else "".
+	Forge string
+	Dots  dots
 }
 
 // dots are the checks of a release, one mark each, with what they say together.
@@ -187,7 +189,11 @@ func (s *server) inboxRow(rec gate.Record, seen map[string]string) inboxRow {
 	if _, known := seen[in.String()]; !known {
 		seen[in.String()] = view.Repository
 	}
-	return inboxRow{Release: view, In: in, Dots: dotsOf(view)}
+	row := inboxRow{Release: view, In: in, Dots: dotsOf(view)}
+	if len(s.Forges) > 1 {
+		row.Forge = s.forgeLabel(in.Forge)
+	}
+	return row
 }
 
 // needs reports whether a release waits for this visitor's approval.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -227,4 +230,31 @@ func private(t *testing.T) gate.Record {
 	rec := record(t, gate.StateWaiting, unapproved())
 	rec.Request.Private = true
 	return rec
+}
+
+func contains(body, text string) bool { return strings.Contains(body, text) }
+
+func count(body, text string) int { return strings.Count(body, text) }
+
+func twoDigits(n int) string { return strconv.Itoa(n/10) + strconv.Itoa(n%10) }
+
+// older is where the page's link to older ones leads.
+func older(body string) string {
+	found := regexp.MustCompile(`href="([^"]+)">Older`).FindStringSubmatch(body)
+	if found == nil {
+		return ""
+	}
+	return html.UnescapeString(found[1])
+}
+
+func inOrder(t *testing.T, body string, parts ...string) {
+	t.Helper()
+	rest := body
+	for _, p := range parts {
+		i := strings.Index(rest, p)
+		if i < 0 {
+			t.Fatalf("the page does not say %q after what comes before it:\n%s", p, body)
+		}
+		rest = rest[i+len(p):]
+	}
 }

@@ -70,7 +70,7 @@ func signedStep(s gate.State) step {
 func postedStep(s gate.State) step {
 	switch s {
 	case gate.StatePublished:
-		return step{tone{"good", "✓"}, "Posted", "the forge was told"}
+		return step{tone{"good", "✓"}, "Posted", "told the forge"}
 	case gate.StateSigned:
 		return step{tone{"wait", "…"}, "Posted", "being told"}
 	case gate.StateWaiting, gate.StateGranted, gate.StateSigning, gate.StateDenied, gate.StateWithdrawn,
@@ -111,21 +111,34 @@ func told(h gate.Happening) (t tone, text, more string) {
 	case gate.HappenedAsked:
 		return neutral, "asked for it", ""
 	case gate.HappenedJudged:
-		return toneOfState(h.State), "judged: " + string(h.State), h.Why
+		return judgedWords(h)
 	case gate.HappenedSaid:
 		return saidWords(h.Statement)
 	case gate.HappenedSigning:
-		return tone{"wait", "…"}, fmt.Sprintf("signing of %s began with key %s version %d", frame.Count(h.Count, "file"), h.Key.Lineage, h.Key.Version), ""
+		return tone{"wait", "…"}, fmt.Sprintf("the HSM was asked for %s, with key %s version %d", frame.Count(h.Count, "signature"), h.Key.Lineage, h.Key.Version), ""
 	case gate.HappenedSigned:
-		return tone{"good", "✓"}, frame.Count(h.Count, "file") + " signed", ""
+		return tone{"good", "✓"}, frame.Count(h.Count, "signature") + " made and verified", ""
 	case gate.HappenedOrphaned:
-		return tone{"bad", "!"}, fmt.Sprintf("attempt %d ended without an answer: the HSM may have signed %s", h.Attempt, frame.Count(h.Count, "file")), ""
+		return tone{"bad", "!"}, fmt.Sprintf("attempt %d ended without an answer: the HSM may have made %s that nobody has", h.Attempt, frame.Count(h.Count, "signature")), ""
+	case gate.HappenedLate:
+		return tone{"bad", "!"}, fmt.Sprintf("%s of attempt %d came too late, and were thrown away", frame.Count(h.Count, "signature"), h.Attempt), ""
 	case gate.HappenedFailed:
 		return tone{"bad", "✕"}, "the signer failed for good", h.Why
 	case gate.HappenedPublished:
 		return tone{"good", "✓"}, "the forge was told", ""
 	}
 	return neutral, string(h.What), h.Why
+}
+
+// judgedWords tells a judgement by its outcome, unless it ended the request.
+func judgedWords(h gate.Happening) (t tone, text, more string) {
+	switch {
+	case h.State.Ended():
+		return toneOfState(h.State), "judged: " + string(h.State), h.Why
+	case h.Outcome == gate.Granted:
+		return toneOfOutcome(h.Outcome), "judged: every check passed", h.Why
+	}
+	return toneOfOutcome(h.Outcome), "judged: " + voice.OutcomeWord(h.Outcome), h.Why
 }
 
 func saidWords(a *gate.Approval) (t tone, text, more string) {

@@ -13,9 +13,9 @@ import (
 // stampLength is how much of a file's digest its address carries.
 const stampLength = 16
 
-// assetPath is where a page finds a file: with its digest, so that browsers may keep it.
+// AssetPath is where a page finds a file: with its digest, so that browsers may keep it.
 // It panics where there is none: pages and files are compiled in together.
-func assetPath(name string) string {
+func AssetPath(name string) string {
 	content, err := files.ReadFile("assets/" + name)
 	if err != nil {
 		panic(err)

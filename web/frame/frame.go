@@ -88,7 +88,7 @@ func (p Page) Show(w io.Writer, v View) error { return p.t.ExecuteTemplate(w, "f
 // Funcs are what every page's template may use.
 func Funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset": assetPath, "count": Count, "link": Link, "local": LocalPath,
+		"asset": AssetPath, "count": Count, "link": Link, "local": LocalPath,
 		"short": gate.ShortRef, "commit": gate.ShortCommit,
 		"when":  func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") },
 		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
