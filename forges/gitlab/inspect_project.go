@@ -40,7 +40,11 @@ func (f *Forge) InspectRepository(ctx context.Context, r gate.RepositoryID, want
 	i.area = "Repository " + p.PathWithNamespace
 	i.pass("project", "the gate sees %s", p.PathWithNamespace)
 	level := i.right(ctx)
-	i.hook(ctx, p, want)
+	if level >= levelMaintainer {
+		i.hook(ctx, p, want)
+	} else {
+		i.warn(idHook, fixMember, "the hooks cannot be seen: GitLab shows them to maintainers alone")
+	}
 	i.branch(ctx, p.DefaultBranch)
 	i.tags(ctx, level)
 	i.jobs(ctx, want)
@@ -83,7 +87,7 @@ func (i *inspection) ours(want Wanted) func(string) bool {
 func (i *inspection) hook(ctx context.Context, p project, want Wanted) {
 	at, k, found := i.findHook(ctx, p.ID, p.PathWithNamespace, i.ours(want))
 	if !found {
-		i.fail(idHook, fixReconcile, "no hook leads to the gate: comments are heard late, and merge requests not checked")
+		i.fail(idHook, fixReconcile, "no hook that the gate's account sees leads to the gate: comments are heard late, and merge requests not checked")
 		return
 	}
 	if faults := k.faults(at); len(faults) > 0 {

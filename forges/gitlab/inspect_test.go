@@ -231,6 +231,15 @@ func TestInspectDeliveries(t *testing.T) {
 	}
 }
 
+// a GitLab that keeps no list of deliveries leaves them out
+func TestInspectWithoutDeliveries(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{WithoutHookEvents: true})
+	s.reconcile([]int64{s.repo.ID}, nil, secret)
+	if got := texts(s.forge.InspectRepository(t.Context(), s.id(), gitlab.Wanted{HookURL: hookURL})); strings.Contains(got, "deliver") {
+		t.Error(got)
+	}
+}
+
 // newGateway is a server that answers deliveries with one status after another.
 func newGateway(t *testing.T, codes []int) string {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
@@ -124,7 +125,18 @@ func finding(area string, level api.FindingLevel, id, fix, format string, args .
 	if level == api.FindingPass {
 		fix = ""
 	}
-	return api.Finding{ID: id, Area: area, Level: level, Text: fmt.Sprintf(format, args...), Fix: fix}
+	return api.Finding{ID: id, Area: printable(area), Level: level, Text: printable(fmt.Sprintf(format, args...)), Fix: printable(fix)}
+}
+
+// printable takes out what moves a terminal's cursor or turns its text around: names are
+// whatever GitLab says that they are.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 const (

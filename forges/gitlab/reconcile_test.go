@@ -202,6 +202,15 @@ func TestReconcileRefused(t *testing.T) {
 	}
 }
 
+// GitLab calls nobody in its own network unless its administrator allows it
+func TestReconcileLocalAddress(t *testing.T) {
+	s := newStage(t, gitlabtest.Options{LocalHooksForbidden: true})
+	got, err := s.forge.Reconcile(t.Context(), []int64{s.repo.ID}, nil, "http://127.0.0.1:8080/webhooks/gitlab/gl", []byte(secret))
+	if err != nil || len(got) != 1 || got[0].Level != api.FindingFailure || !strings.Contains(got[0].Fix, "requests to the local network") {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestReconcileSigned(t *testing.T) {
 	s := newStage(t, gitlabtest.Options{})
 	if got := texts(s.reconcile([]int64{s.repo.ID}, nil, signingSecret)); got != "pass: a hook of acme/widget was made" {

@@ -12,6 +12,9 @@
 //   - "library data": testdata of github.com/xanzy/go-gitlab v0.115.0
 //   - "unverified": there is a switch for it, and the tests run both sides
 //
+// A browser is signed in at /test-login?login=ana, which is the double's own; from there on
+// it meets GitLab's pages. An OAuth application of the gate is registered from the start.
+//
 // Simplifications: a repository's history is a [forgetest.Graph] shared by all
 // projects (an object is visible in a project once a ref or merge request of it
 // has reached it); merges never conflict; GraphQL query complexity is not counted.
