@@ -112,7 +112,9 @@ func Scenes() map[string]voice.View {
 	several.Several = true
 	gitlab := Scene(gate.StateWaiting, NoApproval, NoReview, Candidates)
 	gitlab.Kind, gitlab.RepositoryURL = gate.GitLab, "https://gitlab.example.org/acme/app"
-	compared := Scene(gate.StateWaiting, NoApproval, Candidates)
+	compared := Scene(gate.StateWaiting, NoApproval, Candidates, func(c *gate.Case) {
+		c.Released = []string{strings.Repeat("3", 40)}
+	})
 	compared.CompareURL = "https://github.com/acme/app/compare/v1.3.2...v1.4.0"
 	return map[string]voice.View{
 		"waiting-uncovered":     Scene(gate.StateWaiting, NoApproval, NoReview, Candidates),
