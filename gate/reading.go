@@ -58,6 +58,7 @@ type Enrolled struct {
 	Open     int       // open requests
 	Signed   int       // signed ones
 	Last     time.Time // when one was last asked for; the zero time where never
+	Latest   *Record   // the newest request; nil where there is none
 }
 
 // KeyUse is what a key version did.

@@ -161,10 +161,7 @@ func (s *server) doctorPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var body doctorBody
-	if body.Repositories, err = s.repositoryRows(r.Context(), v, all); err != nil {
-		return err
-	}
+	body := doctorBody{Repositories: s.repositoryRows(r.Context(), v, all)}
 	body.Findings = s.examined.examine(gate.RepositoryID{}, func() []api.Finding {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), examineWithin)
 		defer cancel()

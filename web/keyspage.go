@@ -112,10 +112,7 @@ func (s *server) lineages(ctx context.Context, v visitor) ([]lineageRow, error) 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.repositoryRows(ctx, v, known)
-	if err != nil {
-		return nil, err
-	}
+	seen := s.mayBeSeen(ctx, v, known)
 	names := map[string][]versionRow{}
 	for _, k := range s.Keys {
 		row := versionRow{Held: true, Hint: k.Hint, Software: k.Software, KeyUse: gate.KeyUse{Lineage: k.Lineage, Version: k.Version}}
@@ -135,7 +132,7 @@ func (s *server) lineages(ctx context.Context, v visitor) ([]lineageRow, error) 
 		if i := slices.IndexFunc(versions, func(row versionRow) bool { return row.Held }); i >= 0 {
 			versions[i].Newest = true
 		}
-		out = append(out, lineageRow{Lineage: name, Versions: versions, Bound: s.bound(v, name, rows)})
+		out = append(out, lineageRow{Lineage: name, Versions: versions, Bound: s.bound(v, name, seen)})
 	}
 	slices.SortFunc(out, func(a, b lineageRow) int { return strings.Compare(a.Lineage, b.Lineage) })
 	return out, nil
@@ -143,7 +140,7 @@ func (s *server) lineages(ctx context.Context, v visitor) ([]lineageRow, error) 
 
 // bound tells who may use the newest version of a lineage. Others than administrators learn
 // names only of repositories that they see anyway.
-func (s *server) bound(v visitor, lineage string, seen []repositoryRow) bindings {
+func (s *server) bound(v visitor, lineage string, seen []gate.Enrolled) bindings {
 	var newest release.Binding
 	for _, b := range s.Bindings {
 		if b.Version.Lineage == lineage && b.Version.Version >= newest.Version.Version {
@@ -152,7 +149,7 @@ func (s *server) bound(v visitor, lineage string, seen []repositoryRow) bindings
 	}
 	var out bindings
 	for _, id := range newest.Repositories {
-		i := slices.IndexFunc(seen, func(row repositoryRow) bool { return row.Adoption.Repository == id })
+		i := slices.IndexFunc(seen, func(e gate.Enrolled) bool { return e.Adoption.Repository == id })
 		switch {
 		case i >= 0:
 			out.Repositories = append(out.Repositories, boundTo{ID: id.String(), Name: seen[i].Adoption.Name, Page: id, Forge: id.Forge})
@@ -163,7 +160,7 @@ func (s *server) bound(v visitor, lineage string, seen []repositoryRow) bindings
 		}
 	}
 	for _, id := range newest.Owners {
-		i := slices.IndexFunc(seen, func(row repositoryRow) bool { return row.Adoption.Owner == id })
+		i := slices.IndexFunc(seen, func(e gate.Enrolled) bool { return e.Adoption.Owner == id })
 		switch {
 		case i >= 0:
 			name := seen[i].Adoption.Name

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,9 +62,7 @@ func (s *server) repositoriesPage(w http.ResponseWriter, r *http.Request) error 
 	if len(all) > enrolledShown {
 		all, body.More = all[:enrolledShown], true
 	}
-	if body.Rows, err = s.repositoryRows(r.Context(), v, all); err != nil {
-		return err
-	}
+	body.Rows = s.repositoryRows(r.Context(), v, all)
 	if v.Administrator {
 		for _, f := range s.Forges {
 			body.Forges = append(body.Forges, f.Name)
@@ -74,38 +71,33 @@ func (s *server) repositoriesPage(w http.ResponseWriter, r *http.Request) error 
 	return s.render(w, r, http.StatusOK, "repositories", page{Title: "Repositories", Area: frame.Repositories, Body: body})
 }
 
-// repositoryRows are the rows of those that the visitor may see. A repository is hidden
-// from others as soon as anything says that it is private: its adoption, or its newest
-// release.
-func (s *server) repositoryRows(ctx context.Context, v visitor, all []gate.Enrolled) ([]repositoryRow, error) {
-	private := map[gate.RepositoryID]bool{}
-	latest := map[gate.RepositoryID]gate.Record{}
-	for _, e := range all {
-		id := e.Adoption.Repository
-		newest, err := s.Board.List(ctx, gate.ListQuery{Repository: id, Limit: 1})
-		if err != nil {
-			return nil, fmt.Errorf("find the newest release of %s: %w", id, err)
-		}
-		private[id] = hidden(e.Adoption, newest)
-		if len(newest) > 0 {
-			latest[id] = newest[0]
-		}
-	}
-	may := s.mayReadAll(ctx, v, private)
+// repositoryRows are the rows of those that the visitor may see.
+func (s *server) repositoryRows(ctx context.Context, v visitor, all []gate.Enrolled) []repositoryRow {
 	var out []repositoryRow
-	for _, e := range all {
-		id := e.Adoption.Repository
-		if !may[id] {
-			continue
-		}
+	for _, e := range s.mayBeSeen(ctx, v, all) {
 		row := repositoryRow{Enrolled: e}
-		if rec, ok := latest[id]; ok {
-			mark := s.markOf(rec)
+		if e.Latest != nil {
+			mark := s.markOf(*e.Latest)
 			row.Latest = &mark
 		}
 		out = append(out, row)
 	}
-	return out, nil
+	return out
+}
+
+// mayBeSeen are the repositories that the visitor may see. One is hidden from others as
+// soon as anything says that it is private: its adoption, or its newest release.
+func (s *server) mayBeSeen(ctx context.Context, v visitor, all []gate.Enrolled) []gate.Enrolled {
+	private := map[gate.RepositoryID]bool{}
+	for _, e := range all {
+		var newest []gate.Record
+		if e.Latest != nil {
+			newest = append(newest, *e.Latest)
+		}
+		private[e.Adoption.Repository] = hidden(e.Adoption, newest)
+	}
+	may := s.mayReadAll(ctx, v, private)
+	return slices.DeleteFunc(all, func(e gate.Enrolled) bool { return !may[e.Adoption.Repository] })
 }
 
 // hidden reports whether a repository is to be shown only to those who may read it.

@@ -69,10 +69,18 @@ func (h *house) History(ctx context.Context, request string) ([]gate.Happening, 
 	return h.world.History(ctx, request)
 }
 
-func (h *house) Enrolled(_ context.Context, limit int) ([]gate.Enrolled, error) {
+func (h *house) Enrolled(ctx context.Context, limit int) ([]gate.Enrolled, error) {
 	var out []gate.Enrolled
-	if len(h.adoptions) > 0 {
-		out = append(out, gate.Enrolled{Adoption: h.adoptions[0], Open: 1, Signed: 7, Last: noon()})
+	for _, a := range h.adoptions[:min(1, len(h.adoptions))] {
+		e := gate.Enrolled{Adoption: a, Open: 1, Signed: 7, Last: noon()}
+		newest, err := h.List(ctx, gate.ListQuery{Repository: a.Repository, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		if len(newest) > 0 {
+			e.Latest = &newest[0]
+		}
+		out = append(out, e)
 	}
 	return out[:min(limit, len(out))], h.fail
 }

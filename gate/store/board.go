@@ -72,11 +72,25 @@ func listed(ctx context.Context, d *db.Queries, q gate.ListQuery) ([]db.Request,
 }
 
 // Enrolled lists the repositories with a policy in force, those asked for last first, at
-// most limit.
+// most limit, each with its newest request.
 func (s *Store) Enrolled(ctx context.Context, limit int) ([]gate.Enrolled, error) {
-	rows, err := s.read().Enrolled(ctx, most(limit))
+	const doing = "list the enrolled repositories"
+	q := s.read()
+	rows, err := q.Enrolled(ctx, most(limit))
 	if err != nil {
-		return nil, fault("list the enrolled repositories", err)
+		return nil, fault(doing, err)
+	}
+	requests, err := q.LatestOfEnrolled(ctx, most(limit))
+	if err != nil {
+		return nil, fault(doing, err)
+	}
+	recs, err := records(ctx, q, requests)
+	if err != nil {
+		return nil, fault(doing, err)
+	}
+	latest := map[gate.RepositoryID]*gate.Record{}
+	for i := range recs {
+		latest[recs[i].Request.Repository] = &recs[i]
 	}
 	out := make([]gate.Enrolled, len(rows))
 	for i, r := range rows {
@@ -84,6 +98,7 @@ func (s *Store) Enrolled(ctx context.Context, limit int) ([]gate.Enrolled, error
 		if err := json.Unmarshal([]byte(r.Document), &out[i].Adoption); err != nil {
 			return nil, internal("decode an adopted policy: %w", err)
 		}
+		out[i].Latest = latest[out[i].Adoption.Repository]
 	}
 	return out, nil
 }

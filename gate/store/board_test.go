@@ -128,7 +128,10 @@ func TestEnrolled(t *testing.T) {
 				if got[i].Open+got[i].Signed > 0 == got[i].Last.IsZero() {
 					w.Errorf("expected a time with a request, got %s with %d and %d", got[i].Last, got[i].Open, got[i].Signed)
 				}
-				got[i].Last = time.Time{}
+				if latest, ok := w.newestOf(got[i].Adoption.Repository); ok != (got[i].Latest != nil) || ok && !cmp.Equal(*got[i].Latest, latest) {
+					w.Errorf("expected the newest request %s, got %v", latest.Request.ID, got[i].Latest)
+				}
+				got[i].Last, got[i].Latest = time.Time{}, nil
 			}
 			if diff := cmp.Diff(append([]gate.Enrolled{}, want...), got); diff != "" {
 				w.Error(diff)
@@ -162,6 +165,17 @@ func TestEnrolled(t *testing.T) {
 			w.Errorf("another forge: expected nothing, got %v, %v", got, err)
 		}
 	})
+}
+
+// newestOf is the request that a repository asked for last.
+func (w *world) newestOf(r gate.RepositoryID) (gate.Record, bool) {
+	w.Helper()
+	recs, err := w.s.List(w.ctx, gate.ListQuery{Repository: r, Limit: 1})
+	w.must(err)
+	if len(recs) == 0 {
+		return gate.Record{}, false
+	}
+	return recs[0], true
 }
 
 func TestKeyUses(t *testing.T) {

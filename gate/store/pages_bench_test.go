@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/store"
+	"github.com/countersign/countersign/gate/store/storetest"
 )
 
 // archived is how many requests the bench of pages stores.
@@ -52,7 +52,7 @@ type pageRead struct {
 }
 
 func (a *archive) reads() []pageRead {
-	middle := archivedID(archived / 2)
+	middle := storetest.CopyID(archived / 2)
 	list := func(name string, least int, q gate.ListQuery) pageRead {
 		return pageRead{"list " + name, least, func(b *testing.B) (int, error) {
 			recs, err := a.s.List(b.Context(), q)
@@ -77,11 +77,11 @@ func (a *archive) reads() []pageRead {
 func (a *archive) others() []pageRead {
 	return []pageRead{
 		{"request", 1, func(b *testing.B) (int, error) {
-			_, err := a.s.Request(b.Context(), archivedID(7))
+			_, err := a.s.Request(b.Context(), storetest.CopyID(7))
 			return 1, err
 		}},
 		{"history", 8, func(b *testing.B) (int, error) {
-			all, err := a.s.History(b.Context(), archivedID(archived/2+1))
+			all, err := a.s.History(b.Context(), storetest.CopyID(archived/2+1))
 			return len(all), err
 		}},
 		{"enrolled", 100, func(b *testing.B) (int, error) {
@@ -123,10 +123,7 @@ func (a *archive) others() []pageRead {
 	}
 }
 
-// archivedID is the id of the nth request that is stored.
-func archivedID(n int) string { return fmt.Sprintf("%d-7000-8000-900000000000", 10_000_000+n) }
-
-// newArchive tells one release as it is, and copies its rows.
+// newArchive tells one release as it is, and has its rows copied.
 func newArchive(b *testing.B, engine store.Engine) *archive {
 	b.Helper()
 	c := newConfig(b, engine)
@@ -139,21 +136,9 @@ func newArchive(b *testing.B, engine store.Engine) *archive {
 			b.Error(err)
 		}
 	})
-	id := original(b, s)
-	driver, dsn := "pgx", c.DSN
-	if engine == store.SQLite {
-		driver, dsn = "sqlite", rawSQLite(c)
-	}
-	raw, err := sql.Open(driver, dsn)
-	if err != nil {
+	if err := storetest.Fill(b.Context(), c, original(b, s), archived); err != nil {
 		b.Fatal(err)
 	}
-	defer func() {
-		if err := raw.Close(); err != nil {
-			b.Error(err)
-		}
-	}()
-	copyOriginal(b, raw, id)
 	return &archive{s: s, busy: gate.RepositoryID{Forge: repository().Forge, ID: 1}}
 }
 
@@ -202,86 +187,4 @@ func original(b *testing.B, s *store.Store) (id string) {
 	must(err)
 	must(s.Sessions().CommitCtx(ctx, "token", []byte("session"), time.Now().Add(time.Hour)))
 	return rec.Request.ID
-}
-
-// copyOriginal copies every row of the release: of fifty requests one is still open.
-func copyOriginal(b *testing.B, raw *sql.DB, id string) {
-	b.Helper()
-	began := time.Now()
-	tx, err := raw.BeginTx(b.Context(), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = tx.Rollback() }() // after the commit there is nothing to undo
-	numbers := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, archived)
-	for _, q := range copies() {
-		q = strings.NewReplacer(
-			"NEW", "CAST(10000000 + i AS TEXT) || '-7000-8000-900000000000'", "OLD", "'"+id+"'",
-			"REPO", "CASE WHEN i % 10 = 0 THEN 1 ELSE i % 1000 END", "OPEN", "i % 50 = 0",
-		).Replace(q)
-		before, rest, _ := strings.Cut(q, "SELECT")
-		if _, err := tx.ExecContext(b.Context(), before+numbers+"SELECT"+rest); err != nil {
-			b.Fatalf("%s: %v", q, err)
-		}
-	}
-	for _, q := range counted() {
-		if _, err := tx.ExecContext(b.Context(), q); err != nil {
-			b.Fatalf("%s: %v", q, err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		b.Fatal(err)
-	}
-	if _, err := raw.ExecContext(b.Context(), "ANALYZE"); err != nil {
-		b.Fatal(err)
-	}
-	b.Logf("stored %d requests in %s", archived, time.Since(began).Round(time.Second))
-}
-
-func copies() []string {
-	return []string{
-		`INSERT INTO requests (id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended,
-				version, decision, signing, due_at, created_at, updated_at, signed_at, key_lineage)
-			SELECT NEW, forge, REPO, stream, commit_sha, CAST(i AS TEXT), CAST(i AS TEXT), 1, replace(document, OLD, NEW),
-				CASE WHEN OPEN THEN 'waiting' ELSE state END, CASE WHEN OPEN THEN 0 ELSE 1 END, version, replace(decision, OLD, NEW),
-				signing, 0, created_at - (100000 - i) * CAST(60000000 AS BIGINT), updated_at, CASE WHEN OPEN THEN 0 ELSE signed_at - 100000 + i END, key_lineage
-			FROM requests CROSS JOIN n WHERE id = OLD`,
-		`INSERT INTO actors (request_id, position, forge, account_id, login, human)
-			SELECT NEW, position, forge, account_id, login, human FROM actors CROSS JOIN n WHERE request_id = OLD`,
-		`INSERT INTO decisions (request_id, version, outcome, state, why, document, made_at)
-			SELECT NEW, version, outcome, state, why, '{}', made_at FROM decisions CROSS JOIN n WHERE request_id = OLD`,
-		`INSERT INTO approvals (id, request_id, verb, source, comment, document, heard_at)
-			SELECT id || NEW, NEW, verb, source, comment || NEW, replace(document, OLD, NEW), heard_at
-			FROM approvals CROSS JOIN n WHERE request_id = OLD`,
-		`INSERT INTO intents (id, request_id, attempt, position, digest, key_lineage, key_version, document, state, owner,
-				lease_until, made_at, ended_at)
-			SELECT id || NEW, NEW, attempt, position, digest, key_lineage, key_version, '{}', state, owner, lease_until, made_at, ended_at
-			FROM intents CROSS JOIN n WHERE request_id = OLD`,
-		`INSERT INTO leaves (idx, kind, leaf_id, leaf, made_at)
-			SELECT i * 100 + idx, kind, CASE WHEN leaf_id = OLD THEN NEW ELSE leaf_id || NEW END, leaf, made_at FROM leaves CROSS JOIN n`,
-		`INSERT INTO adoptions (id, forge, repository_id, document, adopted_at)
-			SELECT id || NEW, forge, i, document, adopted_at FROM adoptions CROSS JOIN n WHERE i < 1000`,
-		`INSERT INTO inbox (forge, delivery_id, event, thread, tenant, body, received_at, due_at, done_at)
-			SELECT forge, NEW, event, CAST(REPO AS TEXT) || '#1', CAST(REPO AS TEXT), body, received_at, due_at, CASE WHEN OPEN THEN 0 ELSE 1 END
-			FROM inbox CROSS JOIN n`,
-		`INSERT INTO posts (id, request_id, forge, repository_id, target, post_key, latest_only, threadless, document, state,
-				due_at, made_at, ended_at)
-			SELECT NEW, NEW, forge, REPO, target, NEW, latest_only, threadless, document,
-				CASE WHEN OPEN THEN 'open' WHEN i % 50 = 1 THEN 'given up' ELSE 'done' END, due_at, made_at, i
-			FROM posts CROSS JOIN n`,
-		`INSERT INTO policy_changes (forge, repository_id, number, due_at, since) SELECT 'github', REPO, i, i, i FROM n WHERE OPEN`,
-	}
-}
-
-func counted() []string {
-	return []string{
-		`DELETE FROM repositories`, `DELETE FROM turns`,
-		`INSERT INTO repositories (forge, repository_id, adoption, undecided, signed, asked_at)
-			SELECT forge, repository_id, COALESCE((SELECT MAX(seq) FROM adoptions AS a
-					WHERE a.forge = r.forge AND a.repository_id = r.repository_id), 0),
-				SUM(1 - ended), SUM(ended), MAX(created_at) FROM requests AS r GROUP BY forge, repository_id`,
-		`INSERT INTO turns SELECT 'delivery', forge, tenant, COUNT(*), MIN(seq), 0, 1 FROM inbox WHERE done_at = 0 GROUP BY forge, tenant`,
-		`INSERT INTO turns SELECT 'post', forge, CAST(repository_id AS TEXT), COUNT(*), MIN(seq), 0, 1 FROM posts WHERE state = 'open' GROUP BY forge, repository_id`,
-		`INSERT INTO turns SELECT 'change', forge, CAST(repository_id AS TEXT), COUNT(*), 1, 0, 1 FROM policy_changes GROUP BY forge, repository_id`,
-	}
 }

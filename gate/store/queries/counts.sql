@@ -37,6 +37,13 @@ FROM repositories AS r JOIN adoptions AS a ON a.seq = r.adoption
 WHERE r.adoption > 0
 ORDER BY r.asked_at DESC, r.repository_id DESC, r.forge DESC LIMIT @most;
 
+-- name: LatestOfEnrolled :many
+SELECT q.* FROM (
+    SELECT forge, repository_id FROM repositories WHERE adoption > 0
+    ORDER BY asked_at DESC, repository_id DESC, forge DESC LIMIT @most) AS r
+JOIN requests AS q ON q.id = (
+    SELECT MAX(l.id) FROM requests AS l WHERE l.forge = r.forge AND l.repository_id = r.repository_id);
+
 -- name: InTurn :one
 SELECT CAST(COALESCE(SUM(open), 0) AS BIGINT) AS open FROM turns WHERE queue = @queue AND open > 0;
 

@@ -193,6 +193,64 @@ func (q *Queries) KeyUses(ctx context.Context) ([]KeyUse, error) {
 	return items, nil
 }
 
+const latestOfEnrolled = `-- name: LatestOfEnrolled :many
+SELECT q.id, q.forge, q.repository_id, q.stream, q.commit_sha, q.code, q.ask_hash, q.attempt, q.document, q.state, q.ended, q.version, q.thread_number, q.thread_issue, q.decision, q.signing, q.orphans, q.rung, q.heard, q.due_at, q.lease_owner, q.lease_until, q.created_at, q.updated_at, q.signed_at, q.key_lineage FROM (
+    SELECT forge, repository_id FROM repositories WHERE adoption > 0
+    ORDER BY asked_at DESC, repository_id DESC, forge DESC LIMIT $1) AS r
+JOIN requests AS q ON q.id = (
+    SELECT MAX(l.id) FROM requests AS l WHERE l.forge = r.forge AND l.repository_id = r.repository_id)
+`
+
+func (q *Queries) LatestOfEnrolled(ctx context.Context, most int32) ([]Request, error) {
+	rows, err := q.db.QueryContext(ctx, latestOfEnrolled, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Request
+	for rows.Next() {
+		var i Request
+		if err := rows.Scan(
+			&i.ID,
+			&i.Forge,
+			&i.RepositoryID,
+			&i.Stream,
+			&i.CommitSha,
+			&i.Code,
+			&i.AskHash,
+			&i.Attempt,
+			&i.Document,
+			&i.State,
+			&i.Ended,
+			&i.Version,
+			&i.ThreadNumber,
+			&i.ThreadIssue,
+			&i.Decision,
+			&i.Signing,
+			&i.Orphans,
+			&i.Rung,
+			&i.Heard,
+			&i.DueAt,
+			&i.LeaseOwner,
+			&i.LeaseUntil,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.SignedAt,
+			&i.KeyLineage,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const oldestChange = `-- name: OldestChange :one
 SELECT since FROM policy_changes ORDER BY since LIMIT 1
 `
