@@ -230,19 +230,20 @@ func (i *inspection) rung(ctx context.Context, hookURL string) {
 		i.warn("projects", "make the gate's account Maintainer of the projects that release", "the gate's account is Maintainer of no project")
 		return
 	}
+	looked := projects[:min(len(projects), maxLooked)]
 	var silent []string
-	for _, p := range projects[:min(len(projects), maxLooked)] {
+	for _, p := range looked {
 		if _, _, found := i.findHook(ctx, p.ID, p.Path, func(at string) bool { return at == hookURL }); !found {
 			silent = append(silent, p.Path)
 		}
 	}
 	if len(silent) > 0 {
 		i.warn("projects", fixReconcile+", for those that release",
-			"%d of %d projects of which the gate's account is Maintainer have no hook that it sees to %s: %s",
-			len(silent), len(projects), hookURL, strings.Join(silent, ", "))
+			"%d of %d projects looked at, of which the gate's account is Maintainer, have no hook that it sees to %s: %s",
+			len(silent), len(looked), hookURL, strings.Join(silent, ", "))
 		return
 	}
-	i.pass("projects", "the gate's account is Maintainer of %d projects, which ring it", len(projects))
+	i.pass("projects", "the gate's account is Maintainer of %d projects; the %d looked at ring it", len(projects), len(looked))
 }
 
 // findHook finds the hook that rings for a project: its own, or one of the groups around it.

@@ -66,8 +66,8 @@ func TestInspect(t *testing.T) {
 		"GitLab down":         {func(s *stage) { s.Fail(forgetest.Fault{Status: 502}) }, "forge", api.FindingFailure, "502"},
 		"an expired token":    {func(s *stage) { s.SetTokenExpiry(s.BotToken(), day(-1)) }, "credential", api.FindingFailure, "does not take"},
 		"no projects":         {func(s *stage) { s.SetRole(s.repo, s.BotUser(), forgetest.RoleWrite) }, "projects", api.FindingWarning, "of no project"},
-		"a project, no hook":  {func(*stage) {}, "projects", api.FindingWarning, "1 of 1 projects"},
-		"a project and hook":  {func(s *stage) { s.reconcile([]int64{s.repo.ID}, nil, secret) }, "projects", api.FindingPass, "of 1 projects"},
+		"a project, no hook":  {func(*stage) {}, "projects", api.FindingWarning, "1 of 1 projects looked at"},
+		"a project and hook":  {func(s *stage) { s.reconcile([]int64{s.repo.ID}, nil, secret) }, "projects", api.FindingPass, "of 1 projects; the 1 looked at ring it"},
 		"no application":      {func(*stage) {}, "sign-in", api.FindingWarning, "nobody can sign in"},
 		"a silent self":       {func(s *stage) { s.Fail(forgetest.Fault{Path: "/personal_access_tokens", Status: 404}) }, "token", api.FindingWarning, "neither"},
 		"an odd date": {func(s *stage) {
