@@ -87,7 +87,7 @@ func (s *server) seat(ctx context.Context, rec gate.Record, v visitor) seat {
 		out.MayApprove, out.MayTry = false, false
 		out.WhyNot = "no right in " + rec.Request.RepositoryName
 	case known && role < gate.RoleWrite && out.MayTry:
-		out.MayTry, out.WhyNot = false, "you have "+role.String()+" in "+rec.Request.RepositoryName+", and no policy counts that unless it names you"
+		out.MayTry, out.WhyNot = false, "you have "+role.String()+" in "+rec.Request.RepositoryName+"; approving takes more"
 	case !known:
 		out.MayApprove, out.MayTry = false, out.MayApprove || out.MayTry
 	}

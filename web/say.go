@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -190,7 +191,7 @@ func readSaid(w http.ResponseWriter, r *http.Request) (said saidBody, isForm boo
 
 // saidOf reads the digest of what the speaker saw.
 func saidOf(manifest, reason string) (saidBody, error) {
-	said := saidBody{Reason: reason}
+	said := saidBody{Reason: strings.TrimSpace(reason)}
 	if err := said.Manifest.UnmarshalText([]byte(manifest)); err != nil {
 		return saidBody{}, &gate.Error{
 			Kind: gate.Invalid, Code: gate.CodeParameter, Text: "the digest of what is spoken of does not read",

@@ -83,7 +83,8 @@ func objection(rec gate.Record, w Words) error {
 			Fix: "wait until the page shows its checks, then approve",
 		}
 	}
-	if w.Verb == gate.VerbApprove || w.Verb == gate.VerbDeny {
+	// Whoever may approve by their right may deny, authors too, and who approved before.
+	if w.Verb == gate.VerbApprove {
 		return ineligible(earlier(rec), w.By)
 	}
 	return nil
