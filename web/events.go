@@ -82,6 +82,11 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	if seen, err := strconv.ParseUint(r.URL.Query().Get("seen"), 16, 64); err == nil {
 		began = seen
 	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	browser := s.sessions.Key(r.Context())
 	if !s.streams.enter(browser) {
 		return &gate.Error{
@@ -90,7 +95,6 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	defer s.streams.leave(browser)
-	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep events back
 	out := stream{w: w, to: http.NewResponseController(w), now: s.Now}
 	// Neither the server's limit for a request nor that for an answer is meant for this.
@@ -202,8 +206,7 @@ func (s *server) looker(r *http.Request, v visitor) (func(context.Context) (uint
 		return nil, err
 	}
 	return func(ctx context.Context) (uint64, error) {
-		recs, err := s.inboxSight(ctx, v, q)
-		return sight(recs...), err
+		return s.openSight(ctx, v, q)
 	}, nil
 }
 

@@ -207,8 +207,40 @@ func TestEventsAreBounded(t *testing.T) {
 	}
 }
 
+// However many look, the open requests are read once for each change.
+func TestEventsShareTheirLook(t *testing.T) {
+	w := newTown(t)
+	rec := record(t, gate.StateWaiting, unapproved())
+	w.put(rec)
+	on := served(t, w.world)
+	var open []*listened
+	for range 20 {
+		l := follow(t, on, "/events", w.chrome(t))
+		l.hears(t, ": hello")
+		open = append(open, l)
+	}
+	w.mu.Lock()
+	before := w.lists
+	w.mu.Unlock()
+	rec.Version++
+	w.put(rec)
+	for _, l := range open {
+		if l.next() != "changed" {
+			t.Fatal("somebody hears nothing")
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if reads := w.lists - before; before > 5 || reads > 5 {
+		t.Errorf("20 streams read %d times to begin and %d times for one change", before, reads)
+	}
+}
+
 func TestEventsOfNothing(t *testing.T) {
 	w := newTown(t)
+	if got := w.chrome(t).send(http.MethodHead, "/events", ""); got.Code != http.StatusOK || got.Body.Len() > 0 {
+		t.Errorf("HEAD: %d", got.Code)
+	}
 	for path, status := range map[string]int{
 		"/events?release=x": 404, "/events?release=" + unsigned: 404, "/events?repository=x": 400, "/?repository=x": 400, "/?before=1": 400,
 	} {

@@ -102,6 +102,7 @@ type server struct {
 	crossOrigin *http.CrossOriginProtection
 	readers     *readers
 	streams     *streams
+	openings    *openings
 	examined    *examinations
 	manual      func() (map[string]manual.Page, error)
 }
@@ -112,7 +113,7 @@ const compression = 5
 // Handler is the public listener's. It is safe for concurrent use.
 func Handler(c Config) http.Handler {
 	s := &server{
-		Config: c, crossOrigin: http.NewCrossOriginProtection(), readers: newReaders(c.Now), streams: newStreams(),
+		Config: c, crossOrigin: http.NewCrossOriginProtection(), readers: newReaders(c.Now), streams: newStreams(), openings: newOpenings(c.Now),
 		manual: sync.OnceValues(readManual), examined: newExaminations(c.Now),
 		sessions: session.New(c.Sessions, c.Server.Scheme == "https", c.Now),
 	}
