@@ -10,7 +10,7 @@ import (
 
 // hearDeployment takes note of a job that waits for the gate's leave. Its answer is
 // that of the release which the same run asks for; a run that asked for none keeps
-// its job waiting.
+// its job waiting, and the job says what it takes.
 func (g *Gate) hearDeployment(ctx context.Context, d gate.Deployment, heard *gate.Heard) error {
 	heard.Deployments = append(heard.Deployments, d)
 	recent, err := g.Store.RecentOf(ctx, d.Repository)
@@ -23,7 +23,16 @@ func (g *Gate) hearDeployment(ctx context.Context, d gate.Deployment, heard *gat
 			return nil
 		}
 	}
+	heard.Posts = append(heard.Posts, gate.Post{
+		ID: g.NewID(), Repository: d.Repository, Target: gate.PostDeployment, Deployment: d, Key: deploymentKey(d),
+		Body: voice.Unasked(g.Server.String()), URL: g.Server.String(), Made: g.Now(),
+	})
 	return nil
+}
+
+// deploymentKey is what is said of a job's wait, the newest in place of what was before.
+func deploymentKey(d gate.Deployment) string {
+	return fmt.Sprintf("%s/%d/%s", d.Repository, d.RunID, d.Environment)
 }
 
 // leaves are the answers to all jobs of the request's run that wait.
@@ -65,7 +74,7 @@ func (g *Gate) resumes(v voice.View, thread gate.Thread, c gate.Case) []gate.Pos
 func (g *Gate) leave(d gate.Deployment, v voice.View) gate.Post {
 	p := gate.Post{
 		ID: g.NewID(), Request: v.Request.ID, Repository: d.Repository, Target: gate.PostDeployment, Deployment: d,
-		Key: fmt.Sprintf("%s/%d/%s", d.Repository, d.RunID, d.Environment), Commit: v.Request.Commit,
+		Key: deploymentKey(d), Commit: v.Request.Commit,
 		Body: voice.Deployment(v), URL: v.ReleaseURL, Made: g.Now(),
 	}
 	switch {

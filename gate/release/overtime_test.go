@@ -143,8 +143,8 @@ func TestJobThatWaitsForTheGate(t *testing.T) {
 		w := newWorld(t)
 		w.ring(ring) // before the release is asked for
 		w.settle()
-		if _, ok := w.forge.latest(gate.PostDeployment); ok {
-			t.Error("expected nothing said before the run asks for a release")
+		if p, _ := w.forge.latest(gate.PostDeployment); p.Leave != "" || !strings.Contains(p.Body, "asked for none yet") {
+			t.Errorf("expected to be told that the run has to ask for a release, got %+v", p)
 		}
 		w.opened(1)
 		w.settle()
@@ -175,8 +175,8 @@ func TestJobThatWaitsForTheGate(t *testing.T) {
 		w.ring(gate.Ring{Repository: gatetest.Repository(), Deployment: &other})
 		w.says(gatetest.Bo(), "/countersign approve")
 		w.settle()
-		if p, ok := w.forge.latest(gate.PostDeployment); ok {
-			t.Errorf("expected nothing, got %+v", p)
+		if p, _ := w.forge.latest(gate.PostDeployment); p.Leave != "" || p.Deployment.RunID != 7002 {
+			t.Errorf("expected no leave, got %+v", p)
 		}
 	})
 }

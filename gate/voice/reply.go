@@ -100,3 +100,10 @@ func Deployment(v View) string {
 	}
 	return plain(text+". "+v.ReleaseURL, maxDeployment)
 }
+
+// Unasked is what a job is told that waits for a release which its run did not ask for, in
+// plain text.
+func Unasked(server string) string {
+	return plain("Countersign lets this job begin once the release that its run asks for is signed. The run asked for none yet: "+
+		"let an earlier job of this workflow ask, with countersign request. "+server, maxDeployment)
+}
