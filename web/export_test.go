@@ -15,7 +15,7 @@ func Models() map[string]any {
 		"inbox": &inboxBody{}, "release": &releaseBody{}, "signin": &struct{}{},
 		"problem": &problemBody{}, "code": &gate.CodeInfo{},
 		"docs": &[]manualPart{}, "doc": &manual.Page{},
-		"repositories": &repositoriesBody{}, "repository": &repositoryBody{}, "adoption": &adoptionBody{},
+		"repositories": &repositoriesBody{}, "repository": &repositoryBody{}, "adoption": &adoptionBody{}, "candidates": &candidatesBody{},
 		"keys": &keysBody{}, "key": &keyBody{}, "operations": &operationsBody{}, "doctor": &doctorBody{},
 	}
 }

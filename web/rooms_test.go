@@ -23,6 +23,7 @@ type house struct {
 
 	adoptions []gate.Adoption // of the one repository, the newest first
 	newer     *gate.Proposal
+	reach     map[gate.ForgeID]web.Reach
 	candidate life.Candidate
 	unread    error // of the policy file
 	adopted   []life.Adoption
@@ -51,7 +52,9 @@ func newHouse(t *testing.T) *house {
 			{Lineage: "gone", Version: 1, Signatures: 1, Releases: 1, First: noon(), Last: noon()},
 		},
 	}
+	h.reach = map[gate.ForgeID]web.Reach{}
 	h.town = newTown(t, func(c *web.Config) {
+		c.Reaches = h.reach
 		c.Board, c.Workshop, c.Outbox, c.Policies, c.Proposals, c.Doctor = h, h, h, h, h, h
 		c.Bindings = life.Keyring{{
 			Version:      gate.KeyVersion{Lineage: "acme.release", Version: 2},

@@ -76,6 +76,8 @@ type Config struct {
 	// there, and nobody is known to read a private repository.
 	SignIns map[gate.ForgeID]SignIn
 	Rights  map[gate.ForgeID]Rights
+	// Reaches list what may be chosen from where a first policy is put in force.
+	Reaches map[gate.ForgeID]Reach
 	// Sessions keeps them; nil keeps them in memory.
 	Sessions scs.Store
 	// Administrators may see and do everything that is the server's.
@@ -151,6 +153,7 @@ func (s *server) routes(r chi.Router) {
 	r.Get("/releases/{id}", s.page(s.releasePage))
 	r.Get("/repositories", s.page(s.repositoriesPage))
 	r.Get("/repositories/find", s.page(s.findRepository))
+	r.Get("/repositories/new", s.page(s.candidatesPage))
 	r.Get("/repositories/{forge}/{id}", s.page(s.repositoryPage))
 	r.Get("/repositories/{forge}/{id}/readiness", s.page(s.readinessPage))
 	r.Get("/repositories/{forge}/{id}/policy", s.page(s.policyPage))

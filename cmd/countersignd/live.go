@@ -120,6 +120,11 @@ func (l *liveForge) Right(ctx context.Context, r gate.RepositoryID, who gate.Acc
 	return l.now().Right(ctx, r, who)
 }
 
+// Repositories is the adapter's.
+func (l *liveForge) Repositories(ctx context.Context) ([]gate.RepositoryFacts, error) {
+	return l.now().Repositories(ctx)
+}
+
 // What only some adapters can do.
 
 // errCannot says that the forge's adapter has no such ability: nobody was to ask for it.

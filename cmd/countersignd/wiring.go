@@ -32,6 +32,7 @@ type forge interface {
 	web.Prover
 	web.SignIn
 	web.Rights
+	web.Reach
 	// CanSignIn reports whether an OAuth client is configured.
 	CanSignIn() bool
 }

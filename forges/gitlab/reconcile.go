@@ -35,20 +35,28 @@ const (
 // Projects lists the projects in which the gate's account is Maintainer or more, by path.
 // Errors are *gate.Error.
 func (f *Forge) Projects(ctx context.Context) ([]Project, error) {
+	all, err := f.administered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Project
+	for _, p := range all {
+		out = append(out, Project{ID: p.ID, Path: p.PathWithNamespace})
+	}
+	return out, nil
+}
+
+// administered are the projects in which the gate's account is Maintainer or more, by path.
+func (f *Forge) administered(ctx context.Context) ([]project, error) {
 	rows, err := fetchAll[project](ctx, f.session(gate.RepositoryID{Forge: f.forge}), "projects", url.Values{
 		"membership": {"true"}, "min_access_level": {strconv.Itoa(levelMaintainer)}, "archived": {"false"}, "order_by": {"id"},
 	})
 	if err != nil {
 		return nil, failure("the projects of the gate's account", err)
 	}
-	var out []Project
-	for _, p := range rows {
-		if p.ID > 0 && p.PathWithNamespace != "" {
-			out = append(out, Project{ID: p.ID, Path: p.PathWithNamespace})
-		}
-	}
-	slices.SortFunc(out, func(a, b Project) int { return strings.Compare(a.Path, b.Path) })
-	return out, nil
+	rows = slices.DeleteFunc(rows, func(p project) bool { return p.ID <= 0 || p.PathWithNamespace == "" })
+	slices.SortFunc(rows, func(a, b project) int { return strings.Compare(a.PathWithNamespace, b.PathWithNamespace) })
+	return rows, nil
 }
 
 // Groups lists the groups that the gate's account owns, by path. Errors are *gate.Error.

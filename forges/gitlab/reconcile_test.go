@@ -252,6 +252,10 @@ func TestProjectsAndGroups(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0] != (gitlab.Project{ID: s.repo.ID, Path: "acme/widget"}) || got[1].Path != "alpha/first" {
 		t.Errorf("got %+v, %v", got, err)
 	}
+	facts, err := s.forge.Repositories(t.Context())
+	if err != nil || len(facts) != 2 || facts[0].ID.ID != s.repo.ID || facts[0].FullName != "acme/widget" || facts[0].DefaultBranch != "main" || !facts[0].Private {
+		t.Errorf("got %+v, %v", facts, err)
+	}
 	s.SetGroupLevel("acme", s.BotUser(), 50)
 	s.SetGroupLevel("beta", s.BotUser(), 40)
 	groups, err := s.forge.Groups(t.Context())
