@@ -13,6 +13,9 @@ import (
 	"github.com/countersign/countersign/web/frame"
 )
 
+// namesKnown is how many repositories, those asked for last, bindings are told by name of.
+const namesKnown = 100
+
 // signedShown is how many releases one page of a key shows.
 const signedShown = 30
 
@@ -108,7 +111,7 @@ func (s *server) lineages(ctx context.Context, v visitor) ([]lineageRow, error) 
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.Board.Enrolled(ctx, enrolledShown)
+	known, err := s.Board.Enrolled(ctx, namesKnown)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,14 +15,18 @@ import (
 	"github.com/countersign/countersign/web/frame"
 )
 
-// enrolledShown is how many repositories are listed.
-const enrolledShown = 100
+// How many repositories one page lists, and how many are listed at all.
+const (
+	enrolledShown = 50
+	enrolledMost  = 500
+)
 
 // repositoriesBody is the list of the repositories with a policy in force.
 type repositoriesBody struct {
 	Rows []repositoryRow
-	// More is true where there are others that were asked for longer ago.
-	More bool
+	// More is from where the list goes on; 0 at the end. First is the first page.
+	More  int
+	First bool
 	// Forges are where an administrator may put a first policy in force.
 	Forges []string
 }
@@ -54,13 +59,22 @@ func repositoryPath(r gate.RepositoryID) string {
 // first.
 func (s *server) repositoriesPage(w http.ResponseWriter, r *http.Request) error {
 	v := visitorOf(r.Context())
-	all, err := s.Board.Enrolled(r.Context(), enrolledShown+1)
+	from := 0
+	if raw := r.URL.Query().Get("from"); raw != "" {
+		n, err := strconv.Atoi(raw)
+		if err != nil || n < 1 || n >= enrolledMost {
+			return badParameter("from", fmt.Sprintf("1 to %d", enrolledMost-1), raw)
+		}
+		from = n
+	}
+	all, err := s.Board.Enrolled(r.Context(), from+enrolledShown+1)
 	if err != nil {
 		return err
 	}
-	var body repositoriesBody
+	all = all[min(from, len(all)):]
+	body := repositoriesBody{First: from == 0}
 	if len(all) > enrolledShown {
-		all, body.More = all[:enrolledShown], true
+		all, body.More = all[:enrolledShown], from+enrolledShown
 	}
 	body.Rows = s.repositoryRows(r.Context(), v, all)
 	if v.Administrator {

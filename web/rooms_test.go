@@ -22,6 +22,7 @@ type house struct {
 	*town
 
 	adoptions []gate.Adoption // of the one repository, the newest first
+	many      int             // repositories; 0 for the one
 	newer     *gate.Proposal
 	reach     map[gate.ForgeID]web.Reach
 	candidate life.Candidate
@@ -74,7 +75,8 @@ func (h *house) History(ctx context.Context, request string) ([]gate.Happening, 
 
 func (h *house) Enrolled(ctx context.Context, limit int) ([]gate.Enrolled, error) {
 	var out []gate.Enrolled
-	for _, a := range h.adoptions[:min(1, len(h.adoptions))] {
+	for range max(h.many, 1) {
+		a := h.adoptions[0]
 		e := gate.Enrolled{Adoption: a, Open: 1, Signed: 7, Last: noon()}
 		newest, err := h.List(ctx, gate.ListQuery{Repository: a.Repository, Limit: 1})
 		if err != nil {
@@ -401,6 +403,25 @@ func TestRoomsWithoutStore(t *testing.T) {
 		got := h.who(t, "nobody").open(path)
 		if got.Code != http.StatusInternalServerError || strings.Contains(got.Body.String(), "10.1.2.3") {
 			t.Errorf("%s answered %d: %s", path, got.Code, got.Body)
+		}
+	}
+}
+
+// More repositories than a page shows are on the pages that follow.
+func TestRepositoriesPaged(t *testing.T) {
+	h := newHouse(t)
+	h.many = 120
+	root := h.who(t, "root")
+	pages := map[string]string{"": "from=50", "?from=50": "from=100", "?from=100": ""}
+	for query, next := range pages {
+		body := root.open("/repositories" + query).Body.String()
+		if next == "" == strings.Contains(body, "Asked for longer ago") || !strings.Contains(body, next) {
+			t.Errorf("/repositories%s does not lead to %q", query, next)
+		}
+	}
+	for query, status := range map[string]int{"?from=x": 400, "?from=-1": 400, "?from=100000": 400, "?from=300": 200} {
+		if got := root.open("/repositories" + query).Code; got != status {
+			t.Errorf("/repositories%s answered %d, expected %d", query, got, status)
 		}
 	}
 }
