@@ -81,7 +81,7 @@ func TestSeats(t *testing.T) {
 		{name: "of a held release", who: gatetest.Bo(), role: gate.RoleWrite, rec: record(t, gate.StateWaiting, held),
 			has: []string{unhold, approve}, lack: []string{hold}},
 		{name: "at another forge", who: gate.Account{ID: gate.AccountID{Forge: "gitlab", ID: 5}, Login: "bo", Human: true}, rec: record(t, gate.StateWaiting, unapproved()),
-			has: []string{"signed in at another forge", "sign in with GitHub"}, lack: []string{approve, deny, hold}},
+			has: []string{"signed in with GitLab, and this release is on GitHub", "Sign in with <bdi>GitHub</bdi> to approve"}, lack: []string{approve, deny, hold}},
 		{name: "of a signed release", who: gatetest.Bo(), role: gate.RoleWrite, rec: record(t, gate.StateSigned), lack: []string{approve, deny, hold, back}},
 		{name: "of an ended release", who: gatetest.Bo(), role: gate.RoleWrite, rec: record(t, gate.StateDenied, unapproved()), lack: []string{approve, deny, hold, back}},
 	}

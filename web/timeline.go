@@ -93,11 +93,19 @@ type entry struct {
 // entriesOf tells what happened, the oldest first.
 func entriesOf(all []gate.Happening) []entry {
 	out := make([]entry, 0, len(all))
+	last := "" // judgement, so that the same one is not told at length again
 	for _, h := range all {
 		e := entry{At: h.At, Who: h.By.Login, Leaf: h.Leaf}
 		e.tone, e.Text, e.More = told(h)
 		if h.Statement != nil && e.Who == "" {
 			e.Who = h.Statement.By.Login
+		}
+		if h.What == gate.HappenedJudged {
+			if this := e.Text + "\n" + e.More; this == last {
+				e.More = "as before"
+			} else {
+				last = this
+			}
 		}
 		out = append(out, e)
 	}
