@@ -266,6 +266,9 @@ func TestForks(t *testing.T) {
 		if row.want == main.ExitOK {
 			status = "skipped"
 			w.expect(got, main.ExitOK, "::notice title=countersign::nothing is signed: this is a fork")
+			if !strings.Contains(w.summary(), "This is a fork") {
+				t.Errorf("%s: summary:\n%s", row.what, w.summary())
+			}
 		}
 		w.hands(map[string]string{"status": status})
 	}

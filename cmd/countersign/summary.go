@@ -35,6 +35,10 @@ func (a account) summary() string {
 	} else {
 		b.WriteString("### Release: not signed\n\n")
 	}
+	if a.skipped {
+		b.WriteString("This is a fork, and the gate is not installed on it\\. Nothing has to be done\\.\n")
+		return b.String()
+	}
 	if a.failure != nil {
 		b.WriteString(told(a.failure.problem))
 		b.WriteString(markdownTable("Claim", claimRows(a.failure.problem.Claims)))

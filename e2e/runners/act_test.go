@@ -77,7 +77,7 @@ func (a *actions) act(job forgetest.Job, event, workflow string, payload []byte,
 	a.t.Helper()
 	cache, err := os.UserCacheDir()
 	a.must(err)
-	tree := a.clone(job.Spec.Ref)
+	tree := a.clone(job)
 	file := filepath.Join(a.t.TempDir(), "event.json")
 	a.must(os.WriteFile(file, payload, 0o600))
 	args := append([]string{
@@ -101,8 +101,9 @@ func (a *actions) act(job forgetest.Job, event, workflow string, payload []byte,
 }
 
 // pushed is the payload of a push, as far as act reads it.
-func pushed(ref string) []byte {
-	b, _ := json.Marshal(map[string]any{"ref": ref, "repository": map[string]any{"fork": false, "default_branch": "main"}}) //nolint:errchkjson // plain values
+func pushed(job forgetest.Job, fork bool) []byte {
+	repository := map[string]any{"id": job.Repository.ID, "fork": fork, "default_branch": "main"}
+	b, _ := json.Marshal(map[string]any{"ref": job.Spec.Ref, "repository": repository}) //nolint:errchkjson // plain values
 	return b
 }
 
@@ -120,7 +121,7 @@ func TestActionWaits(t *testing.T) {
 	job := a.tagged()
 	asked := make(chan error, 1)
 	go func() { asked <- a.approve(t.Context()) }()
-	out, err := a.act(job, "push", "release.yml", pushed(job.Spec.Ref))
+	out, err := a.act(job, "push", "release.yml", pushed(job, false))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -194,7 +195,7 @@ func TestActionIsHeldByAnEnvironment(t *testing.T) {
 	double := a.team.World.(githubtest.DeployWorld) //nolint:forcetypeassert // GitHub's is one
 	double.GuardEnvironment(a.team.Repo, "release")
 	job := a.tagged()
-	out, err := a.act(job, "push", "release.yml", pushed(job.Spec.Ref), "-j", "build")
+	out, err := a.act(job, "push", "release.yml", pushed(job, false), "-j", "build")
 	if err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
@@ -212,7 +213,7 @@ func TestActionIsHeldByAnEnvironment(t *testing.T) {
 		t.Fatalf("expected the gate to let the job begin, it is %q", state)
 	}
 	// act runs the jobs before it again: asking again finds what is signed.
-	if out, err = a.act(held, "push", "release.yml", pushed(job.Spec.Ref), "-j", "publish"); err != nil {
+	if out, err = a.act(held, "push", "release.yml", pushed(job, false), "-j", "publish"); err != nil {
 		t.Fatalf("publish: %v\n%s", err, out)
 	}
 	a.verified(a.release, "widget", "notes.txt")
@@ -223,7 +224,7 @@ func TestActionIsResumed(t *testing.T) {
 	a := onActions(begin(t, "github", "    finish: finish.yml\n", workflows(t, "resume")))
 	deliveries := a.record()
 	job := a.tagged()
-	out, err := a.act(job, "push", "release.yml", pushed(job.Spec.Ref))
+	out, err := a.act(job, "push", "release.yml", pushed(job, false))
 	if err != nil {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
@@ -246,5 +247,53 @@ func TestActionIsResumed(t *testing.T) {
 	a.must(err)
 	if !strings.Contains(string(calls), "gh release edit v1.0.0 ") {
 		t.Errorf("the draft was not published:\n%s", calls)
+	}
+}
+
+// A job that asks again once GitHub let it begin finds what is signed, without its id.
+func TestActionAsksAgainWhereItWasHeld(t *testing.T) {
+	t.Parallel()
+	a := onActions(begin(t, "github", "", workflows(t, "wait")))
+	double := a.team.World.(githubtest.DeployWorld) //nolint:forcetypeassert // GitHub's is one
+	double.GuardEnvironment(a.team.Repo, "release")
+	job := a.tagged()
+	tree := a.clone(job)
+	a.run(tree, "make", "dist")
+	out, err := a.inJob(job, tree, []string{"COUNTERSIGN_SERVER=" + a.URL}, filepath.Join(bin, "countersign"), "request", "dist/widget", "dist/notes.txt")
+	if err != nil || !strings.Contains(out, "can approve: bo, cy, eve") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	held := double.AddDeployJob(job, "release")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	a.must(a.approve(ctx))
+	for double.Deployment(held).State == "waiting" && ctx.Err() == nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if out, err = a.act(held, "push", "release.yml", pushed(held, false)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if strings.Contains(out, "waiting for 1 person") {
+		t.Errorf("somebody was asked to approve again:\n%s", out)
+	}
+	a.verified(a.release, "widget", "notes.txt")
+}
+
+// A fork runs the same workflow, and nobody installed the gate on it: nothing is signed, and
+// nothing is red.
+func TestActionOnAFork(t *testing.T) {
+	t.Parallel()
+	a := onActions(begin(t, "github", "", workflows(t, "wait")))
+	double := a.team.World.(*githubtest.Server) //nolint:forcetypeassert // GitHub's is this one
+	gus := a.team.People["gus"]
+	fork := double.Fork(a.team.Repo, gus, "gus/widget")
+	double.Push(fork, gus, "refs/tags/v1.0.0", double.Head(fork, "refs/heads/main"))
+	job := double.StartJob(fork, forgetest.JobSpec{Ref: "refs/tags/v1.0.0", Workflow: "release.yml", Actor: gus})
+	out, err := a.act(job, "push", "release.yml", pushed(job, true))
+	if err != nil || !strings.Contains(out, "this is a fork") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err = a.act(job, "push", "release.yml", pushed(job, false)); err == nil || !strings.Contains(out, "CS-1201") {
+		t.Errorf("a repository that is no fork: expected a refusal, got %v\n%s", err, out)
 	}
 }

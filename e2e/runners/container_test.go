@@ -53,13 +53,13 @@ func TestContainerRecipe(t *testing.T) {
 	a.stand("docker/build-push-action@v6", buildPush)
 	job := a.tagged()
 	approved := a.approveLater()
-	out, err := a.act(job, "push", "release.yml", pushed(job.Spec.Ref))
+	out, err := a.act(job, "push", "release.yml", pushed(job, false))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	approved()
 
-	tree := a.clone(job.Spec.Ref)
+	tree := a.clone(job)
 	digest := strings.TrimSpace(a.run(tree, filepath.Join(tools(t, "oras-v1.3.2"), "oras"), "resolve", image+":v1.0.0"))
 	referrers := a.run(tree, filepath.Join(tools(t, "oras-v1.3.2"), "oras"), "discover", "--format", "json", image+"@"+digest)
 	// The registry of the test tells the configuration's type for artifactType; what each is

@@ -48,7 +48,7 @@ func pipelines(t *testing.T, way string) func(url string) map[string][]byte {
 
 func onGitLab(w *world, job forgetest.Job) *pipeline {
 	w.t.Helper()
-	p := &pipeline{world: w, release: filepath.Join(w.t.TempDir(), "release"), tree: w.clone(job.Spec.Ref)}
+	p := &pipeline{world: w, release: filepath.Join(w.t.TempDir(), "release"), tree: w.clone(job)}
 	w.must(os.Mkdir(p.release, 0o700))
 	if err := os.Chmod(filepath.Join(p.tree, "publish.sh"), 0o700); err != nil && !os.IsNotExist(err) { //nolint:gosec // it is run
 		w.t.Fatal(err)

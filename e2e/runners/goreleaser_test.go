@@ -21,7 +21,7 @@ func TestGoreleaserRecipe(t *testing.T) {
 		return files
 	})
 	job := w.tagged()
-	tree := w.clone(job.Spec.Ref)
+	tree := w.clone(job)
 	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
 	w.must(err)
 	approved := w.approveLater()

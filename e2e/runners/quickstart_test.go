@@ -16,7 +16,7 @@ func TestQuickStartOnGitHub(t *testing.T) {
 	}))
 	job := a.tagged()
 	approved := a.approveLater()
-	out, err := a.act(job, "push", "release.yml", pushed(job.Spec.Ref))
+	out, err := a.act(job, "push", "release.yml", pushed(job, false))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -49,7 +49,7 @@ func TestCurlRecipe(t *testing.T) {
 			t.Parallel()
 			w := begin(t, forge, "", recipe(t, "curl"))
 			job := w.tagged()
-			tree := w.clone(job.Spec.Ref)
+			tree := w.clone(job)
 			w.run(tree, "make", "dist")
 			approved := w.approveLater()
 			out, err := w.inJob(job, tree, nil, "sh", "countersign.sh", w.URL, "dist")

@@ -139,15 +139,15 @@ func (w *world) told() string {
 	return "daemon's log:\n" + strings.Join(lines[max(0, len(lines)-15):], "\n")
 }
 
-// clone is a work tree of the repository at a ref, as a runner checks it out.
-func (w *world) clone(ref string) string {
+// clone is a work tree of the job's repository at its ref, as a runner checks it out.
+func (w *world) clone(job forgetest.Job) string {
 	w.t.Helper()
 	bare, tree := filepath.Join(w.t.TempDir(), "widget.git"), filepath.Join(w.t.TempDir(), "widget")
-	w.must(w.team.World.Export(w.team.Repo, bare))
-	_, short, _ := strings.Cut(strings.TrimPrefix(ref, "refs/"), "/")
+	w.must(w.team.World.Export(job.Repository, bare))
+	_, short, _ := strings.Cut(strings.TrimPrefix(job.Spec.Ref, "refs/"), "/")
 	w.run("", "git", "clone", "--quiet", bare, tree)
 	w.run(tree, "git", "checkout", "--quiet", short)
-	w.run(tree, "git", "remote", "set-url", "origin", "https://"+w.team.World.Name()+".com/"+w.team.Repo.FullName+".git")
+	w.run(tree, "git", "remote", "set-url", "origin", "https://"+w.team.World.Name()+".com/"+job.Repository.FullName+".git")
 	return tree
 }
 
