@@ -77,7 +77,9 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 		Server: c.Server.URL, Releases: d.gate, Shelf: d.shelf, Verifier: verifier(c), Hooks: hooks,
 		Forges: listed(c), Keys: shown, Clients: offered, Wake: d.shelf.Wake, Log: log, Now: time.Now,
 	}
-	d.public = web.Handler(rooms(people(surface, c, all, d.shelf), d.gate, keys, d.shelf))
+	surface = rooms(people(surface, c, all, d.shelf), d.gate, keys, d.shelf)
+	surface.Doctor = newExaminer(d, all)
+	d.public = identified(web.Handler(surface))
 	d.secrets = newRotation(c, all, signer, log)
 	return d, nil
 }

@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"io"
 
-	"github.com/countersign/countersign/forges/probe"
+	"github.com/countersign/countersign/gate/api"
 )
 
 // print tells a person; of facts that are proven only how many, unless all are asked for.
-func (d *doctor) print(out io.Writer, n map[probe.Level]int, all bool) error {
+func (c *chart) print(out io.Writer, n map[api.FindingLevel]int, all bool) error {
 	p := page{bufio.NewWriter(out)}
 	area, proven := "", 0
 	end := func() {
@@ -17,27 +17,27 @@ func (d *doctor) print(out io.Writer, n map[probe.Level]int, all bool) error {
 		}
 		proven = 0
 	}
-	for i, c := range d.checks {
-		if c.Area != area {
+	for i, f := range c.found {
+		if f.Area != area {
 			end()
-			area = c.Area
+			area = f.Area
 			if i > 0 {
 				p.line("")
 			}
 			p.line("%s", area)
 		}
-		if c.Level == probe.Pass && isFact(c.ID) && !all {
+		if f.Level == api.FindingPass && isFact(f.ID) && !all {
 			proven++
 			continue
 		}
-		p.row(string(c.Level), c.Text)
+		p.row(string(f.Level), f.Text)
 		// A fix that is the same for several in a row is said once.
-		last := i+1 == len(d.checks) || d.checks[i+1].Area != area || d.checks[i+1].Fix != c.Fix
-		if c.Fix != "" && last {
-			p.below("Fix: %s", c.Fix)
+		last := i+1 == len(c.found) || c.found[i+1].Area != area || c.found[i+1].Fix != f.Fix
+		if f.Fix != "" && last {
+			p.below("Fix: %s", f.Fix)
 		}
 	}
 	end()
-	p.line("\n%s, %s, %d passed.", count(n[probe.Failure], "failure"), count(n[probe.Warning], "warning"), n[probe.Pass])
+	p.line("\n%s, %s, %d passed.", count(n[api.FindingFailure], "failure"), count(n[api.FindingWarning], "warning"), n[api.FindingPass])
 	return p.Flush()
 }

@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,9 +43,19 @@ func TestDoctorFinds(t *testing.T) {
 		code  int
 		says  []string
 	}{
-		"no configuration":        {func(s *site) { s.config = "/nonexistent.yaml" }, 1, []string{"failure     CS-1801", "Fix: name it with --config", "1 failure"}},
-		"two problems":            {func(s *site) { s.edit("app_id:", "app_ids:") }, 1, []string{"failure     CS-1801", "app_ids"}},
-		"http":                    {func(s *site) { s.edit("https://sign.example.org", "http://127.0.0.1:8080") }, 0, []string{"warning     server.url is http", "TLS"}},
+		"no configuration": {func(s *site) { s.config = "/nonexistent.yaml" }, 1, []string{"failure     CS-1801", "Fix: name it with --config", "1 failure"}},
+		"two problems":     {func(s *site) { s.edit("app_id:", "app_ids:") }, 1, []string{"failure     CS-1801", "app_ids"}},
+		"http": {func(s *site) { s.edit("https://sign.example.org", "http://127.0.0.1:8080") }, 1,
+			[]string{"warning     server.url is http", "TLS", "failure     the App's webhook goes to https://sign.example.org"}},
+		"nobody administers": {func(s *site) { s.edit(`administrators: ["github:1"]`, "administrators: []") }, 0, []string{"warning     nobody administers the server", "by number"}},
+		"a server that audits": {func(s *site) { s.edit("administrators:", "policies: {mode: audit}\nadministrators:") }, 0,
+			[]string{"warning     the server only audits", "policies.mode: enforce"}},
+		"a ledger with a hole": {func(s *site) { s.database(); s.tampers("DELETE FROM leaves WHERE idx = 0") }, 1,
+			[]string{"failure     the ledger does not hold", "Fix: stop the server"}},
+		"a document that was changed": {func(s *site) { s.database(); s.tampers("UPDATE documents SET document = x'7b7d'") }, 1,
+			[]string{"failure     the ledger does not hold: leaf 0 does not commit to its document"}},
+		"a forge without OIDC": {func(s *site) { s.gitlab.Fail(forgetest.Fault{Path: "/.well-known/openid-configuration", Status: 404}) }, 1,
+			[]string{"failure     the issuer of ID tokens cannot be read"}},
 		"a short webhook secret":  {func(s *site) { s.write("hook", []byte("short")) }, 0, []string{"warning     the webhook secret has 5 bytes", "openssl rand"}},
 		"an empty webhook secret": {func(s *site) { s.write("hook", nil) }, 1, []string{"failure     CS-1801", "an empty secret protects nothing"}},
 		"no database": {func(s *site) { s.write("data/countersign.db", []byte(strings.Repeat("no database ", 1000))) }, 1,
@@ -72,10 +84,10 @@ func TestDoctorFinds(t *testing.T) {
 			}
 			s.write("countersign.yaml", regexp.MustCompile(`pin_file: [^}]*}`).ReplaceAll(text, []byte("pin_file: "+s.dir+"/pin}")))
 		}, 1, []string{"failure     CS-1505"}},
-		"a revoked token":      {func(s *site) { s.gitlab.RevokeToken(s.gitlab.BotToken()) }, 1, []string{"failure     the forge refuses the credential: it answered 401", "check token_file"}},
-		"another App's key":    {func(s *site) { s.edit("app_id: 424242", "app_id: 424243") }, 1, []string{"failure     the forge refuses the credential", "check app_id"}},
+		"a revoked token":      {func(s *site) { s.gitlab.RevokeToken(s.gitlab.BotToken()) }, 1, []string{"failure     GitLab does not take the gate's access token", "token_file"}},
+		"another App's key":    {func(s *site) { s.edit("app_id: 424242", "app_id: 424243") }, 1, []string{"failure     GitHub does not take the App's key", "compare app_id"}},
 		"no key at all":        {func(s *site) { s.write("app.pem", []byte("no key")) }, 1, []string{"failure     CS-1801", "forge github cannot be used"}},
-		"a forge that is down": {func(s *site) { s.github.Close() }, 1, []string{"failure     the forge does not answer", "may connect"}},
+		"a forge that is down": {func(s *site) { s.github.Close() }, 1, []string{"failure     GitHub does not answer", "may connect"}},
 		"fewer permissions": {func(s *site) { s.github.SetPermissions(map[string]string{"metadata": "read"}) }, 1,
 			[]string{"failure     the installation of OWNER lacks actions: read", "an owner of OWNER accepts"}},
 		"broken findings": {func(s *site) { s.write("data/probe-github.json", []byte("{")) }, 1, []string{"failure     read the findings", "remove the file"}},
@@ -85,7 +97,7 @@ func TestDoctorFinds(t *testing.T) {
 		"another version": {func(s *site) {
 			s.write("data/probe-gitlab.json", []byte(`{"probe":1,"forge":"gitlab","kind":"gitlab","url":"`+s.gitlab.URL()+`","version":"17.0.0"}`))
 		}, 0, []string{"warning     the forge was probed as version 17.0.0, and is version 18.5.1 now"}},
-		"a silent forge": {func(s *site) { s.gitlab.Fail(forgetest.Fault{Path: "/user", Status: 502, Body: "bad gateway"}) }, 1, []string{"failure     the forge answered 502"}},
+		"a silent forge": {func(s *site) { s.gitlab.Fail(forgetest.Fault{Path: "/user", Status: 502, Body: "bad gateway"}) }, 1, []string{"failure     the gate's own account cannot be read: GitLab answered 502"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
@@ -155,4 +167,112 @@ func (s *site) givesUp() {
 	if err := errors.Join(err, shelf.Close()); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// tampers changes the database behind the gate's back, its guards off.
+func (s *site) tampers(statement string) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	path := filepath.Join(s.dir, "data", "countersign.db")
+	shelf, err := store.Open(ctx, store.Config{Engine: store.SQLite, Path: path, Now: time.Now})
+	if err == nil {
+		err = errors.Join(shelf.RecordMode(ctx, true), shelf.Close())
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	rows, err := db.QueryContext(ctx, "SELECT name FROM sqlite_master WHERE type = 'trigger'")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var guards []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			s.t.Fatal(err)
+		}
+		guards = append(guards, name)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, name := range guards {
+		_, err = db.ExecContext(ctx, "DROP TRIGGER "+name)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if _, err := db.ExecContext(ctx, statement); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// The doctor of a running server: the public URL leads to it, and a delivery that GitHub
+// sends again arrives.
+func TestDoctorOfARunningServer(t *testing.T) {
+	s := newSite(t)
+	v := s.serves()
+	s.edit(`url: "https://sign.example.org"`, `url: "`+v.url+`"`)
+	s.github.DeliverTo(v.url+"/webhooks/github/github", hook)
+	out := s.run(0, "doctor")
+	for _, want := range []string{v.url + " leads to this server", "the ledger is sound: 2 leaves", "nothing waits for the server"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("expected %q in\n%s", want, out)
+		}
+	}
+}
+
+// What a repository's next release would meet, before and after its policy is in force.
+func TestDoctorOfARepository(t *testing.T) {
+	s := newSite(t)
+	s.database()
+	s.edit(`owners: ["github:1"]}`, fmt.Sprintf(`repositories: ["github:%d", "gitlab:%d"]}`, s.repo["github"].ID, s.repo["gitlab"].ID))
+	for forge, w := range map[string]forgetest.World{"github": s.github, "gitlab": s.gitlab} {
+		repo := s.repo[forge]
+		id := fmt.Sprintf("%s:%d", forge, repo.ID)
+		if out := s.run(1, "doctor", "--repo", id); !strings.Contains(out, "CS-1202") && !strings.Contains(out, "holds no policy") {
+			t.Errorf("%s: expected a failure that says so, got\n%s", forge, out)
+		}
+		base := w.Head(repo, "refs/heads/main")
+		bo, cy := w.AddPerson("bo"), w.AddPerson("cy")
+		w.SetRole(repo, bo, forgetest.RoleMaintain)
+		w.SetRole(repo, cy, forgetest.RoleMaintain)
+		file := map[string][]byte{
+			".countersign.yaml": []byte("version: 1\nreleases:\n  - {workflow: release.yml, key: release}\n"), ".github/workflows/release.yml": []byte("on: push\npermissions: {id-token: write}\n"),
+		}
+		if forge == "gitlab" {
+			file[".countersign.yaml"] = []byte("version: 1\nreleases:\n  - {job: release, key: release}\n")
+			file[".gitlab-ci.yml"] = []byte("release:\n  script: [make]\n  id_tokens: {COUNTERSIGN: {aud: x}}\n")
+		}
+		sha := w.Commit(repo, forgetest.CommitSpec{Author: cy, Message: "Ask for approval", Parents: []string{base}, Files: file})
+		w.Push(repo, cy, "refs/heads/main", sha)
+		if out := s.run(1, "doctor", "--repo", scratchOf(forge, id)); !strings.Contains(out, "and is not in force") {
+			t.Errorf("%s: expected a policy that is not in force, got\n%s", forge, out)
+		}
+		s.run(0, "policy", "adopt", "--repository", id, "--baseline", base)
+		_, out, errs := run(t, "doctor", "--repo", id, "--config", s.config)
+		golden(t, "doctor-"+forge+"-repository.golden", regexp.MustCompile(`\b[0-9a-f]{7}\b`).ReplaceAllString(s.plain(out), "3f2c1e9"))
+		if errs != "" && !strings.Contains(errs, "failure") {
+			t.Error(errs)
+		}
+	}
+	if out := s.run(1, "doctor", "--repo", "OWNER/nothing"); !strings.Contains(out, "CS-1201") {
+		t.Errorf("no such repository: %s", out)
+	}
+	if out := s.run(1, "doctor", "--repo", "gitea:1"); !strings.Contains(out, "CS-1405") {
+		t.Errorf("no such forge: %s", out)
+	}
+}
+
+// scratchOf calls the scratch repository by its name, where only one forge has it.
+func scratchOf(forge, id string) string {
+	if forge == "github" {
+		return scratch
+	}
+	return id
 }

@@ -67,6 +67,7 @@ func newSite(t *testing.T) *site {
 		w.Protect(repo, forgetest.Protection{Ref: "refs/heads/main", Reviews: 1})
 		s.repo[name] = repo
 	}
+	s.github.DeliverTo("https://sign.example.org/webhooks/github/github", hook)
 	token := hsmtest.NewToken(t)
 	s.token = token
 	for _, e := range token.Env {
@@ -79,20 +80,21 @@ func newSite(t *testing.T) *site {
 		t.Fatalf("keys create: exit %d, %v: %s", code, err, errs)
 	}
 	for name, content := range map[string][]byte{
-		"app.pem": s.github.AppPrivateKey(), "gitlab-token": []byte(s.gitlab.BotToken()), "hook": []byte(hook),
+		"app.pem": s.github.AppPrivateKey(), "gitlab-token": []byte(s.gitlab.BotToken()), "hook": []byte(hook), "client": []byte(s.github.ClientSecret()),
 	} {
 		s.write(name, content)
 	}
-	s.config = s.write("countersign.yaml", fmt.Appendf(nil, `server: {url: "https://sign.example.org"}
+	s.config = s.write("countersign.yaml", fmt.Appendf(nil, `server: {url: "https://sign.example.org", listen: "127.0.0.1:9", health_listen: "127.0.0.1:10"}
 database: {engine: sqlite, path: %[1]s/data/countersign.db}
 forges:
-  - {name: github, kind: github, url: %[2]s, api_url: %[3]s, issuer: %[4]s, app_id: %[5]d, private_key_file: %[1]s/app.pem, webhook_secret_file: %[1]s/hook}
+  - {name: github, kind: github, url: %[2]s, api_url: %[3]s, issuer: %[4]s, app_id: %[5]d, private_key_file: %[1]s/app.pem, webhook_secret_file: %[1]s/hook, client_id: %[12]s, client_secret_file: %[1]s/client}
   - {name: gitlab, kind: gitlab, url: %[6]s, token_file: %[1]s/gitlab-token, webhook_secret_file: %[1]s/hook}
 hsm:
   - {module: %[7]s, token: %[8]s, pin_file: %[9]s}
 keys:
   - {lineage: release, version: 1, token: %[8]s, label: release-1, id: "%[10]s", spki: "%[11]s", owners: ["github:1"]}
-`, s.dir, s.github.URL(), s.github.APIURL(), s.github.Issuer(), s.github.AppID(), s.gitlab.URL(), token.Module, token.TokenLabel, token.PINFile, key.ID, key.Fingerprint))
+administrators: ["github:1"]
+`, s.dir, s.github.URL(), s.github.APIURL(), s.github.Issuer(), s.github.AppID(), s.gitlab.URL(), token.Module, token.TokenLabel, token.PINFile, key.ID, key.Fingerprint, s.github.ClientID()))
 	if err := os.Mkdir(filepath.Join(s.dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func (s *site) serves() *serving {
 		}
 	}
 	v.url = "http://" + at[0]
-	s.edit(`server: {url: "https://sign.example.org"}`, fmt.Sprintf(`server: {url: "https://sign.example.org", listen: "%s", health_listen: "%s"}`, at[0], at[1]))
+	s.edit(`server: {url: "https://sign.example.org", listen: "127.0.0.1:9", health_listen: "127.0.0.1:10"}`, fmt.Sprintf(`server: {url: "https://sign.example.org", listen: "%s", health_listen: "%s"}`, at[0], at[1]))
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() { ended <- main.Run(ctx, []string{"serve", "--config", s.config}, io.Discard, v.log) }()

@@ -327,8 +327,7 @@ func TestSetupWithGitHub(t *testing.T) {
 	if b.at.Path != "/operations/doctor" {
 		t.Errorf("ended at %s:\n%s", b.at, b.page)
 	}
-	b.opens(i.url + "/")
-	b.sees(http.StatusOK, "Signed in as", "@ana", "Operations", "only audits until")
+	b.sees(http.StatusOK, "@ana", "Operations", "only audits until", i.url+" leads to this server", "the server only audits", "its proof holds")
 
 	c, err := config.Load(filepath.Join(i.dir, "countersign.yaml"))
 	if err != nil {
