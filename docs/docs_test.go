@@ -319,5 +319,8 @@ func summary(body string) string {
 	if i := strings.Index(first, ". "); i >= 0 {
 		first = first[:i+1]
 	}
+	if short, ok := strings.CutSuffix(first, ":"); ok {
+		first = short + "."
+	}
 	return first
 }

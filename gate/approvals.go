@@ -280,7 +280,7 @@ func (j *judge) moreApprovals() Check {
 	c := Check{
 		Name: CheckApprovals, Outcome: Waiting,
 		Reason: fmt.Sprintf("%d of %d approvals", len(j.counted), j.asked()),
-		Fix:    "comment /countersign approve, as somebody with " + j.groups(),
+		Fix:    "somebody with " + j.groups() + " approves: on the release page, or with the comment /countersign approve",
 	}
 	for _, i := range j.ignored {
 		if i.Approval.Verb != VerbApprove {

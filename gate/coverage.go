@@ -251,12 +251,29 @@ func (j *judge) covered() Check {
 	if len(open) > 0 {
 		return Check{
 			Name: CheckCoverage, Outcome: Waiting, Unread: stuck,
-			Reason: fmt.Sprintf("%d of %d changes not yet covered: %s", len(open), len(j.coverage), strings.Join(open, "; ")),
-			Fix:    "somebody who can approve and did not write it comments /countersign approve",
+			Reason: fmt.Sprintf("%s not yet covered: %s", share(len(open), len(j.coverage)), strings.Join(open, "; ")),
+			Fix:    "somebody who did not write it approves: on the release page, or with the comment /countersign approve",
 		}
 	}
-	return granted(CheckCoverage, "%d of %d changes covered by somebody who did not write them",
-		len(j.coverage), len(j.coverage))
+	switch n := len(j.coverage); n {
+	case 0:
+		return granted(CheckCoverage, "nothing of this stream changed since it was released last")
+	case 1:
+		return granted(CheckCoverage, "the one change is covered by somebody who did not write it")
+	default:
+		return granted(CheckCoverage, "all %d changes are covered by somebody who did not write them", n)
+	}
+}
+
+// share counts some changes of all: "1 of 3 changes", "3 changes" where it is all of them.
+func share(some, all int) string {
+	switch {
+	case some < all:
+		return fmt.Sprintf("%d of %d changes", some, all)
+	case all == 1:
+		return "1 change"
+	}
+	return fmt.Sprintf("%d changes", all)
 }
 
 // Label names the change to people: "3f2c1e9 by @ana (#412)".

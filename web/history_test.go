@@ -20,7 +20,7 @@ func TestHistory(t *testing.T) {
 	}
 	w.history = map[string][]gate.Happening{rec.Request.ID: {
 		{At: noon(), What: gate.HappenedAsked, Leaf: 3, By: gatetest.Ana()},
-		{At: noon(), What: gate.HappenedJudged, Leaf: 4, State: gate.StateWaiting, Outcome: gate.Waiting, Why: "1 of 1 changes not yet covered"},
+		{At: noon(), What: gate.HappenedJudged, Leaf: 4, State: gate.StateWaiting, Outcome: gate.Waiting, Why: "1 change not yet covered"},
 		said(gate.VerbApprove, true), said(gate.VerbApprove, false), said(gate.VerbDeny, true), said(gate.VerbHold, false), said(gate.VerbUnhold, true), said(gate.VerbWithdraw, true),
 		{At: noon(), What: gate.HappenedJudged, Leaf: 8, State: gate.StateGranted, Outcome: gate.Granted},
 		{At: noon(), What: gate.HappenedJudged, Leaf: 8, State: gate.StateVoid, Outcome: gate.Denied, Why: "tag v1.4.0 moved"},
@@ -33,7 +33,7 @@ func TestHistory(t *testing.T) {
 		{At: noon(), What: "something new", Leaf: 15, Why: "of later"},
 	}}
 	says(t, w.look(t, page).Body.String(),
-		"@ana</bdi> <bdi>asked for it", "judged: waiting", "1 of 1 changes not yet covered", "approved it on this page", "approved it in a comment",
+		"@ana</bdi> <bdi>asked for it", "judged: waiting", "1 change not yet covered", "approved it on this page", "approved it in a comment",
 		"denied it on this page", "because of deny", "put it on hold in a comment", "lifted the hold", "took the approval back", "judged: every check passed",
 		"judged: void", "tag v1.4.0 moved", "asked for 2 signatures, with key acme-release version 3", "may have made 1 signature that nobody has",
 		"came too late", "2 signatures made and verified", "the token is gone", "the forge was told", "something new", "leaf 12",

@@ -37,7 +37,7 @@ func TestPolicyTest(t *testing.T) {
 		{
 			"a case that comes out otherwise", policy.Minimal(gate.GitHub), casesHead + wrong, main.ExitPolicy,
 			[]string{
-				"ok    reviewed (github): granted\nFAIL  alone (github)\n      - granted\n      + waiting\n", "      + waiting coverage: 1 of 1 changes not yet covered",
+				"ok    reviewed (github): granted\nFAIL  alone (github)\n      - granted\n      + waiting\n", "      + waiting coverage: 1 change not yet covered",
 				"1 of 2 cases come out otherwise",
 			},
 		},

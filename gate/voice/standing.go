@@ -140,6 +140,9 @@ func Lacking(coverage []gate.Coverage) string {
 	if open == 0 {
 		return ""
 	}
+	if open == len(coverage) {
+		return count(open, "change") + " not yet covered"
+	}
 	return fmt.Sprintf("%d of %s not yet covered", open, count(len(coverage), "change"))
 }
 
