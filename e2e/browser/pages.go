@@ -25,6 +25,7 @@ func Pages(t *Town, h History) []Page {
 		{Name: "repositories", Path: "/repositories", Who: administrator, Status: 200},
 		{Name: "repository", Path: widget, Who: administrator, Status: 200, Main: true},
 		{Name: "policy", Path: widget + "/policy", Who: administrator, Status: 200},
+		{Name: "choose", Path: "/repositories/new", Who: administrator, Status: 200},
 		{Name: "keys", Path: "/keys", Who: administrator, Status: 200},
 		{Name: "key", Path: "/keys/acme-release", Status: 200},
 		{Name: "operations", Path: "/operations", Who: administrator, Status: 200, Main: true},

@@ -68,12 +68,13 @@ func TestFirstAdoption(t *testing.T) {
 	eve := tab(t, browser.View{Width: 1280})
 	check(t, town.SignIn(eve, "github", "eve"))
 	at(t, eve, town.URL+"/repositories")
-	check(t, browser.Fill(eve, "#id", fmt.Sprint(gadget.Repo.ID)))
-	check(t, browser.Click(eve, `form[action="/repositories/find"] button`))
+	check(t, browser.Click(eve, `a[href="/repositories/new"]`))
+	see(t, eve, "acme/gadget")
+	check(t, browser.Click(eve, `a[href="`+place[len(town.URL):]+`"]`))
 	address, err := browser.Address(eve)
 	check(t, err)
 	if address != place {
-		t.Errorf("the form leads to %s, expected %s", address, place)
+		t.Errorf("the list leads to %s, expected %s", address, place)
 	}
 	see(t, eve, "First policy of acme/gadget")
 	audit(t, eve, "first adoption")
