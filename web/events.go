@@ -14,6 +14,9 @@ import (
 	"github.com/countersign/countersign/gate"
 )
 
+// eventsPath is where pages follow what they show.
+const eventsPath = "/events"
+
 // How streams of events live.
 const (
 	streamLife  = 10 * time.Minute // then the browser comes again, and is looked at anew
@@ -168,7 +171,7 @@ const changed = "event: changed\ndata: 1\n\n"
 // nothing is missed between its making and the stream's beginning.
 func liveAt(about url.Values, recs ...gate.Record) string {
 	about.Set("seen", strconv.FormatUint(sight(recs...), 16))
-	return "/events?" + about.Encode()
+	return eventsPath + "?" + about.Encode()
 }
 
 // stream is the writing end of one.

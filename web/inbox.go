@@ -21,7 +21,7 @@ const (
 	inboxOpen   = 50
 	inboxRecent = 20
 	listBatch   = 100
-	listRounds  = 10 // of listBatch: behind more that somebody may not see, they see nothing
+	listRounds  = 5 // of listBatch: behind more that somebody may not see, they see nothing
 )
 
 // inboxBody is what the inbox shows.

@@ -205,6 +205,16 @@ func TestSessionsEnd(t *testing.T) {
 	}
 	w = newTown(t)
 	c = w.signedIn(t, gatetest.Bo())
+	for range 12 { // an open page alone
+		w.clock.forward(10 * time.Minute)
+		c.send(http.MethodHead, "/events", "")
+		c.send(http.MethodGet, "/", "", browser, "Hx-Request: true")
+	}
+	if in(c) {
+		t.Error("an open page keeps it")
+	}
+	w = newTown(t)
+	c = w.signedIn(t, gatetest.Bo())
 	for range 11 {
 		w.clock.forward(time.Hour)
 		if !in(c) {

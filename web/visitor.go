@@ -29,6 +29,9 @@ func visitorOf(ctx context.Context) visitor {
 // changes anything only from a page of this server.
 func (s *server) visited(next http.HandlerFunc) http.HandlerFunc {
 	named := func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Hx-Request") == "" && r.URL.Path != eventsPath {
+			s.sessions.Used(r.Context())
+		}
 		ctx := context.WithValue(r.Context(), visitorKey{}, s.visitor(r.Context()))
 		next(w, r.WithContext(ctx))
 	}

@@ -125,7 +125,7 @@ func Handler(c Config) http.Handler {
 	s.pages = s.allPages()
 	r := chi.NewRouter()
 	r.Use(frame.Headers(s.formOrigins()...), middleware.GetHead)
-	r.Get("/events", s.page(s.events)) // never compressed: it is written bit by bit
+	r.Get(eventsPath, s.page(s.events)) // never compressed: it is written bit by bit
 	r.Group(func(r chi.Router) {
 		r.Use(middleware.Compress(compression))
 		s.routes(r)

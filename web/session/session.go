@@ -142,11 +142,17 @@ func (s *Sessions) Person(ctx context.Context) (Person, bool) {
 	if now.Sub(p.Since) >= Lifetime || now.Sub(p.Seen) >= Idle || now.Before(p.Since.Add(-time.Minute)) {
 		return Person{}, false
 	}
-	if now.Sub(p.Seen) >= seenEvery {
+	return p, true
+}
+
+// Used says that its person used the session now. A page that only keeps itself up to date is
+// no use of anybody's.
+func (s *Sessions) Used(ctx context.Context) {
+	p, in := s.Person(ctx)
+	if now := s.now(); in && now.Sub(p.Seen) >= seenEvery {
 		p.Seen = now
 		s.put(ctx, personEntry, p)
 	}
-	return p, true
 }
 
 // Key tells one browser's session from another's, without being good for anything; "" where
