@@ -22,6 +22,7 @@ RUN apt-get update \
  && useradd --system --uid 65532 --home-dir /var/lib/countersign --create-home countersign
 COPY --from=build /out/countersignd /out/countersign /usr/local/bin/
 COPY --from=build /out/clients /usr/share/countersign/clients
+RUN install -d -m 0700 -o countersign -g countersign /etc/countersign /var/lib/tokens
 USER 65532:65532
 VOLUME /var/lib/countersign
 EXPOSE 8080 8081
