@@ -8,7 +8,7 @@ NOCHECKPTR := -gcflags=modernc.org/...=-d=checkptr=0
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SQLC  := $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: screenshots help demo test build clients deps openapi payloads axe runners lint generate check-generated interop attacks bench fuzz clean
+.PHONY: screenshots docs help demo test build clients deps openapi payloads axe runners lint generate check-generated interop attacks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -50,6 +50,12 @@ axe: ## fetch axe-core, which the pages are held against
 screenshots: deps build ## take the manual's pictures of all pages anew
 	rm -f docs/screenshots/*.png
 	$(GO) run ./e2e/browser/shots --bin $(BIN) --out docs/screenshots
+
+docs: ## write the generated parts of the manual again
+	$(GO) test ./cmd/countersign ./cmd/countersignd -run '^TestCommandsPage$$' -update
+	$(GO) test ./gate/policy -run '^TestPage$$' -update
+	$(GO) test ./web -run '^(TestErrorsPage|TestAPIPage)$$' -update
+	$(GO) test ./docs -run '^TestContents$$' -update
 
 lint: ## run golangci-lint
 	$(GOLANGCI) run ./...
