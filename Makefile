@@ -8,12 +8,12 @@ NOCHECKPTR := -gcflags=modernc.org/...=-d=checkptr=0
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SQLC  := $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: screenshots docs help demo test build clients deps openapi payloads axe runners lint generate check-generated interop attacks bench fuzz clean
+.PHONY: screenshots docs help demo test build clients tools deps openapi payloads axe runners lint generate check-generated interop attacks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-demo: deps build ## run a GitHub and a GitLab release on loopback (ONCE=1 ends afterwards)
+demo: tools build ## run a GitHub and a GitLab release on loopback (ONCE=1 ends afterwards)
 	$(BIN)/countersign-demo --bin $(BIN) --out demo-out $(if $(ONCE),--once)
 
 test: deps openapi payloads axe runners ## run every test, with the race detector, in random order
@@ -32,8 +32,11 @@ client-%:
 	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GO) build -trimpath -ldflags="-s -w" \
 	  -o $(BIN)/clients/$*/countersign$(if $(findstring windows,$*),.exe) ./cmd/countersign
 
-deps: ## install what tests and demo need, or say what to install
+tools: ## install what the demo needs, or say what to install
 	@scripts/deps.sh
+
+deps: ## install what tests need, or say what to install
+	@scripts/deps.sh tests
 
 openapi: ## fetch GitHub's API description, which the GitHub double is held against
 	@scripts/fetch-openapi.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tests and demo need, where it may; says what to
-# install where it may not.
+# Installs the Debian packages that the demo needs, or, with the word "tests", those that
+# tests need too, where it may; says what to install where it may not.
 set -euo pipefail
 
 declare -A needs=(
@@ -8,20 +8,26 @@ declare -A needs=(
   [openssl]=openssl
   [gcc]=gcc
   [git]=git
-  [curl]=curl
-  [jq]=jq
-  [rsync]=rsync
-  [chromium]=chromium
-  [node]=nodejs
-  [npm]=npm
 )
+if [ "${1:-}" = tests ]; then
+  needs+=(
+    [curl]=curl
+    [jq]=jq
+    [rsync]=rsync
+    [chromium]=chromium
+    [node]=nodejs
+    [npm]=npm
+  )
+fi
 missing=()
 for tool in "${!needs[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${needs[$tool]}")
 done
-compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
-compgen -G '/usr/share/fonts/truetype/*' >/dev/null || missing+=(fonts-dejavu-core)
+if [ "${1:-}" = tests ]; then
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+  compgen -G '/usr/share/fonts/truetype/*' >/dev/null || missing+=(fonts-dejavu-core)
+fi
 if ! command -v go >/dev/null; then
   echo "Go 1.26 or newer is needed, from https://go.dev/dl/" >&2
   exit 1
