@@ -59,6 +59,9 @@
   document.addEventListener('htmx:afterSwap', (event) => {
     for (const id of open) document.getElementById(id)?.setAttribute('open', '');
     open = new Set();
+    // Whoever does not see the page is told what its heading says by now.
+    const said = document.getElementById('said'), heading = document.querySelector('#live h1');
+    if (said && heading) said.textContent = 'Changed: ' + heading.textContent;
     copiable(document);
     tick();
   });
