@@ -37,8 +37,8 @@ func pages(t *testing.T) map[string]string {
 		}
 		out["docs/"+name] = string(b)
 	}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md"} {
-		b, err := os.ReadFile(filepath.Join("..", name))
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "deploy/README.md"} {
+		b, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)
 		}
