@@ -28,10 +28,19 @@ type examination struct {
 	Fail  int
 }
 
-// examinedArea are the findings of one area, the failures first.
+// examinedArea are the findings of one area: the failures and then the warnings, and what
+// passed.
 type examinedArea struct {
-	Name     string
-	Findings []api.Finding
+	Name             string
+	Troubles, Passes []api.Finding
+}
+
+// worst is the level of the area's first trouble.
+func (a examinedArea) worst() api.FindingLevel {
+	if len(a.Troubles) > 0 {
+		return a.Troubles[0].Level
+	}
+	return api.FindingPass
 }
 
 // examinations remembers what the doctor found of the server (the zero RepositoryID) and of
@@ -106,21 +115,23 @@ func grouped(all []api.Finding) *examination {
 			i = len(out.Areas)
 			out.Areas = append(out.Areas, examinedArea{Name: f.Area})
 		}
-		out.Areas[i].Findings = append(out.Areas[i].Findings, f)
-		switch f.Level {
-		case api.FindingPass:
+		if f.Level == api.FindingPass {
+			out.Areas[i].Passes = append(out.Areas[i].Passes, f)
 			out.Pass++
-		case api.FindingWarning:
+			continue
+		}
+		out.Areas[i].Troubles = append(out.Areas[i].Troubles, f)
+		if f.Level == api.FindingWarning {
 			out.Warn++
-		case api.FindingFailure:
-			out.Fail++
+		} else {
+			out.Fail++ // also a level that nobody knows
 		}
 	}
 	for _, a := range out.Areas {
-		slices.SortStableFunc(a.Findings, func(x, y api.Finding) int { return rank(x.Level) - rank(y.Level) })
+		slices.SortStableFunc(a.Troubles, func(x, y api.Finding) int { return rank(x.Level) - rank(y.Level) })
 	}
 	slices.SortStableFunc(out.Areas, func(x, y examinedArea) int {
-		return rank(x.Findings[0].Level) - rank(y.Findings[0].Level)
+		return rank(x.worst()) - rank(y.worst())
 	})
 	return out
 }

@@ -29,6 +29,8 @@ func Pages(t *Town, h History) []Page {
 		{Name: "keys", Path: "/keys", Who: administrator, Status: 200},
 		{Name: "key", Path: "/keys/acme-release", Status: 200},
 		{Name: "operations", Path: "/operations", Who: administrator, Status: 200, Main: true},
+		{Name: "doctor", Path: "/operations/doctor", Who: administrator, Status: 200, Main: true},
+		{Name: "readiness", Path: widget + "/readiness", Who: maintainer, Status: 200},
 		{Name: "manual", Path: "/docs/", Status: 200},
 		{Name: "manual-policy", Path: "/docs/policy", Status: 200},
 		{Name: "error", Path: "/errors/CS-1205", Status: 200},
