@@ -75,7 +75,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name
 		Title: p.Title, Area: p.Area, Live: p.Live, Body: p.Body, Back: p.Back,
 		Self: r.URL.RequestURI(), SignIns: s.signIns(), Notice: s.notice(r),
 	}
-	if v.Back == "" && r.Method == http.MethodGet {
+	if v.Back == "" && r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/auth/") {
 		v.Back = frame.LocalPath(r.URL.RequestURI())
 	}
 	if who := visitorOf(r.Context()); who.SignedIn {

@@ -122,7 +122,7 @@ func TestSignInRefused(t *testing.T) {
 			c := w.chrome(t)
 			got := c.open(row.back(w, c))
 			body := got.Body.String()
-			if got.Code != http.StatusForbidden || !strings.Contains(body, gate.CodeSignIn.String()) || strings.Contains(body, "<script>") {
+			if got.Code != http.StatusForbidden || !strings.Contains(body, gate.CodeSignIn.String()) || strings.Contains(body, "<script>") || strings.Contains(body, "callback") {
 				t.Errorf("answered %d: %s", got.Code, body)
 			}
 			if strings.Contains(c.open("/").Body.String(), "@bo") {
