@@ -9,6 +9,8 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
+
+	main "github.com/countersign/countersign/cmd/countersign"
 )
 
 const annotatedPolicy = `version: 1
@@ -68,4 +70,33 @@ func TestAnnotationsPointIntoThePolicy(t *testing.T) {
 			t.Errorf("%s: expected %q, got\n%s", row.what, row.want, got.stderr)
 		}
 	}
+}
+
+// Whatever stands in an annotation, it is one workflow command, and GitHub reads back what
+// was meant (actions/runner, ActionCommand.cs: the command ends at the first "::" after it).
+func FuzzAnnotated(f *testing.F) {
+	f.Add(".countersign.yaml", "countersign", "two\nlines")
+	f.Add("a,b:c", "x::y", "100% %0A ::add-mask::x\r\n##[error]")
+	f.Fuzz(func(t *testing.T, file, title, message string) {
+		got := main.Annotated(file, 7, title, message)
+		if strings.ContainsAny(got, "\r\n") {
+			t.Fatalf("more than one line: %q", got)
+		}
+		head, told, ok := strings.Cut(strings.TrimPrefix(got, "::error "), "::")
+		if !ok {
+			t.Fatalf("no command: %q", got)
+		}
+		read := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",", "%25", "%")
+		properties := map[string]string{}
+		for part := range strings.SplitSeq(head, ",") {
+			name, value, _ := strings.Cut(part, "=")
+			properties[name] = read.Replace(value)
+		}
+		if properties["file"] != file || properties["title"] != title || properties["line"] != "7" || len(properties) != 3 {
+			t.Errorf("expected %q and %q, got %q", file, title, properties)
+		}
+		if back := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%25", "%").Replace(told); back != message {
+			t.Errorf("expected the message %q, got %q", message, back)
+		}
+	})
 }

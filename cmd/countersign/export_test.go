@@ -31,3 +31,8 @@ func Refused(w io.Writer, env map[string]string, p api.Problem) {
 	c.colour = env["NO_COLOR"] == ""
 	c.failure(&failure{problem: p})
 }
+
+// Annotated is an annotation of a line of a file.
+func Annotated(file string, line int, title, message string) string {
+	return annotated("error", spot{file, line}, title, message)
+}
