@@ -261,6 +261,14 @@ func TestDoctorOfARepository(t *testing.T) {
 			t.Error(errs)
 		}
 	}
+	for range 2 { // again changes nothing
+		if out := s.run(0, "hooks"); !strings.Contains(out, "pass") || strings.Contains(out, hook) {
+			t.Errorf("hooks: %s", out)
+		}
+	}
+	if out := s.run(0, "doctor", "--repo", fmt.Sprintf("gitlab:%d", s.repo["gitlab"].ID)); strings.Contains(out, "no hook leads") {
+		t.Errorf("the hook is not there:\n%s", out)
+	}
 	if out := s.run(1, "doctor", "--repo", "OWNER/nothing"); !strings.Contains(out, "CS-1201") {
 		t.Errorf("no such repository: %s", out)
 	}

@@ -151,7 +151,7 @@ const (
 	idHook       = "hook"
 	fixMember    = "make the gate's account Maintainer of the project, then run it again"
 	fixRunAgain  = "run it again; if it stays, look whether GitLab is well"
-	fixReconcile = "countersignd setup mends it"
+	fixReconcile = "countersignd hooks mends it"
 )
 
 func (r *reconciler) group(ctx context.Context, id int64) {
