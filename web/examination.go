@@ -87,15 +87,18 @@ func (e *examinations) last(r gate.RepositoryID) *examination {
 	return x.was
 }
 
-// examine asks the doctor, unless somebody just did.
-func (e *examinations) examine(r gate.RepositoryID, ask func() []api.Finding) *examination {
+// examine asks the doctor, unless somebody just did. What was asked goes on when whoever
+// asked leaves: the next one wants to know too.
+func (e *examinations) examine(ctx context.Context, r gate.RepositoryID, ask func(context.Context) []api.Finding) *examination {
 	x := e.of(r)
 	x.one.Lock()
 	defer x.one.Unlock()
 	if was := e.last(r); was != nil && e.now().Sub(was.At) < examineFresh {
 		return was
 	}
-	found := grouped(ask())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineWithin)
+	defer cancel()
+	found := grouped(ask(ctx))
 	found.At = e.now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -173,11 +176,7 @@ func (s *server) doctorPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body := doctorBody{Repositories: s.repositoryRows(r.Context(), v, all)}
-	body.Findings = s.examined.examine(gate.RepositoryID{}, func() []api.Finding {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), examineWithin)
-		defer cancel()
-		return s.Doctor.Examine(ctx)
-	})
+	body.Findings = s.examined.examine(r.Context(), gate.RepositoryID{}, s.Doctor.Examine)
 	return s.render(w, r, http.StatusOK, "doctor", page{Title: "Doctor", Area: frame.Operations, Body: body})
 }
 
@@ -208,9 +207,7 @@ func (s *server) readinessPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	body := doctorBody{Name: seen.name(), ID: id}
-	body.Findings = s.examined.examine(id, func() []api.Finding {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), examineWithin)
-		defer cancel()
+	body.Findings = s.examined.examine(r.Context(), id, func(ctx context.Context) []api.Finding {
 		return s.Doctor.ExamineRepository(ctx, id)
 	})
 	return s.render(w, r, http.StatusOK, "doctor", page{Title: "Readiness of " + body.Name, Area: frame.Repositories, Body: body})

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func await(tab context.Context, wanted string, is func(text string) bool) error 
 		}
 		if time.Now().After(over) {
 			at, _ := Address(tab) // it is told where it can be
-			return fmt.Errorf("expected %s at %s, got (%v):\n%s", wanted, at, err, shown)
+			return errors.Join(err, fmt.Errorf("expected %s at %s, got:\n%s", wanted, at, shown))
 		}
 		select {
 		case <-tab.Done():

@@ -14,7 +14,7 @@ import (
 // What all stories share: the real binaries, built once, one Chromium and axe-core.
 var (
 	bin      string          //nolint:gochecknoglobals // set once by TestMain, before any test
-	chromium context.Context //nolint:gochecknoglobals,containedctx // set once by TestMain, before any test
+	chromium context.Context //nolint:gochecknoglobals // set once by TestMain, before any test
 	axe      string          //nolint:gochecknoglobals // set once by TestMain, before any test
 )
 
