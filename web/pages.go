@@ -23,7 +23,8 @@ import (
 //
 //	return s.render(w, r, http.StatusOK, "NAME", page{Title: …, Area: frame.Keys, Body: …})
 //
-// and its line in [server.routes], through s.page. Who looks is visitorOf(r.Context()); what
+// its line in [server.routes], through s.page, and its model in Models of export_test.go,
+// where it is held against hostile text with the others. Who looks is visitorOf(r.Context()); what
 // of a private repository they may see says s.mayRead, and s.mustAdministrator keeps the
 // others out. Forms are POSTs that end in http.Redirect with StatusSeeOther; s.sessions.Tell
 // leaves a sentence for the page that follows. What several pages show alike is a template of
