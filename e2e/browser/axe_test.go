@@ -7,7 +7,7 @@ import (
 	"github.com/countersign/countersign/e2e/browser"
 )
 
-// No page has a serious or critical violation, is wider than the window, or weighs more than
+// No page has a serious or critical violation, does what its own CSP blocks, is wider than the window, or weighs more than
 // 100 KB with all that it loads: however it is looked at, signed out, as a maintainer and as
 // an administrator.
 func TestPagesAreAccessible(t *testing.T) {
@@ -21,6 +21,8 @@ func TestPagesAreAccessible(t *testing.T) {
 			if who != "" {
 				check(t, town.SignIn(me, "github", who))
 			}
+			heard, err := browser.Listen(me)
+			check(t, err)
 			for _, p := range browser.Pages(town, history) {
 				// What is for others shows a problem's page, which is held against the same.
 				_, err := browser.Open(me, town.URL+p.Path)
@@ -28,6 +30,9 @@ func TestPagesAreAccessible(t *testing.T) {
 				for _, v := range views() {
 					check(t, browser.Look(me, v))
 					audit(t, me, p.Name+" "+v.String())
+				}
+				for _, complaint := range heard() {
+					t.Errorf("%s: the browser complains of %s", p.Name, complaint)
 				}
 			}
 		})
@@ -53,4 +58,22 @@ func audit(t *testing.T, tab context.Context, page string) {
 	if err := browser.Audit(tab, axe); err != nil {
 		t.Errorf("%s: %v", page, err)
 	}
+}
+
+// What is blocked is heard: else silence would prove nothing.
+func TestListenHearsWhatTheCSPBlocks(t *testing.T) {
+	t.Parallel()
+	town := found(t)
+	me := tab(t, browser.View{Width: 1280})
+	heard, err := browser.Listen(me)
+	check(t, err)
+	at(t, me, town.URL+"/docs/")
+	check(t, browser.Style(me, "h1 { color: red }"))
+	for range 100 {
+		if complaints := heard(); len(complaints) > 0 {
+			return
+		}
+		see(t, me, "Manual")
+	}
+	t.Error("an inline style was put into the page, and nothing was heard")
 }

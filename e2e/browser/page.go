@@ -112,6 +112,12 @@ func is(tab context.Context, condition string) (bool, error) {
 	return out, err
 }
 
+// Style puts a style into the page, as somebody would who may not.
+func Style(tab context.Context, css string) error {
+	put := fmt.Sprintf(`{ const s = document.createElement("style"); s.textContent = %q; document.head.append(s); }`, css)
+	return do(tab, "put a style into the page", chromedp.Evaluate(put, nil))
+}
+
 // Address is where the tab is.
 func Address(tab context.Context) (string, error) {
 	var at string
