@@ -73,8 +73,8 @@ func unfit(m *pkcs11.Ctx, s slot) (string, error) {
 	if s.info.Flags&pkcs11.CKF_USER_PIN_INITIALIZED == 0 {
 		return "it has no user PIN", nil
 	}
-	if err := checkFlags(s); err != nil {
-		return err.Error(), nil
+	if locked := checkFlags(s); locked != nil {
+		return locked.Error(), nil //nolint:nilerr // that it is locked is what is told
 	}
 	return "", nil
 }

@@ -190,6 +190,7 @@ func (s *site) tampers(statement string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	defer func() { _ = rows.Close() }()
 	var guards []string
 	for rows.Next() {
 		var name string
@@ -198,7 +199,7 @@ func (s *site) tampers(statement string) {
 		}
 		guards = append(guards, name)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		s.t.Fatal(err)
 	}
 	for _, name := range guards {

@@ -30,6 +30,11 @@ type forge interface {
 	release.Forge
 	release.Interpreter
 	web.Prover
+	door
+}
+
+// door is how people come in through a forge, and what they find there.
+type door interface {
 	web.SignIn
 	web.Rights
 	web.Reach

@@ -45,7 +45,7 @@ func (m model) Forge() string {
 }
 
 // At reports whether the step is next.
-func (m model) At(step string) bool { return len(m.Way) > 0 && m.State.Step() == Step(step) }
+func (m model) At(step string) bool { return len(m.Way) > 0 && m.Step() == Step(step) }
 
 func way(now Step) []marked {
 	all := []marked{
@@ -65,15 +65,15 @@ func way(now Step) []marked {
 // step shows the step that is next, with what went wrong in it.
 func (s *server) step(w http.ResponseWriter, r *http.Request, status int, problem *gate.Error) {
 	m := model{State: s.Site.State(), Problem: problem}
-	if m.State.Step() == StepInstall {
+	if m.Step() == StepInstall {
 		choice, err := s.choice(r, m.State)
 		m.Choice = choice
 		if err != nil && problem == nil {
 			m.Problem, status = shown(err), statusOf(err)
 		}
 	}
-	m.Way = way(m.State.Step())
-	if m.State.Step() != StepAdministrator {
+	m.Way = way(m.Step())
+	if m.Step() != StepAdministrator {
 		s.show(w, r, status, m)
 		return
 	}
