@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -224,6 +226,37 @@ func TestDoctorOfARunningServer(t *testing.T) {
 	for _, want := range []string{v.url + " leads to this server", "the ledger is sound: 2 leaves", "nothing waits for the server"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("expected %q in\n%s", want, out)
+		}
+	}
+}
+
+// A public URL that leads elsewhere is found, and another server of the same kind is told
+// from this one.
+func TestDoctorOfAnotherServer(t *testing.T) {
+	s := newSite(t)
+	s.serves()
+	before := `url: "https://sign.example.org"`
+	for _, row := range []struct {
+		answer string
+		status int
+		code   int
+		says   string
+	}{
+		{"<html>somebody's page</html>", http.StatusOK, 1, "failure     the public URL does not answer from here: something else answers there, with status 200"},
+		{"", http.StatusFound, 1, "failure     the public URL does not answer from here: something else answers there, with status 302"},
+		{`{"instance":"another"}`, http.StatusOK, 1, "warning     another server answers at the public URL than on"},
+	} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "https://evil.example/")
+			w.WriteHeader(row.status)
+			_, _ = w.Write([]byte(row.answer))
+		}))
+		t.Cleanup(other.Close)
+		s.edit(before, `url: "`+other.URL+`"`)
+		before = `url: "` + other.URL + `"`
+		out := s.run(row.code, "doctor")
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), strings.Join(strings.Fields(row.says), " ")) {
+			t.Errorf("expected %q in\n%s", row.says, out)
 		}
 	}
 }
