@@ -22,7 +22,7 @@ func Pages() map[string]frametest.Case {
 		}}
 	}
 	return map[string]frametest.Case{
-		"forge":    each(func(m *model) { m.Kind = "" }),
+		"forge": each(func(m *model) { m.Kind = "" }),
 		"manifest": each(func(m *model) {
 			// The address is the gate's own making, of a GitHub's that it read as a URL.
 			m.Form = &Form{Action: "https://github.example/settings/apps/new", Manifest: m.Web}

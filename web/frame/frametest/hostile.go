@@ -136,28 +136,36 @@ func (f filler) fill(v reflect.Value, depth int) {
 		}
 		f.fill(v.Elem(), depth+1)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			field := v.Type().Field(i)
-			switch {
-			case slices.Contains([]string{"Path", "Older"}, field.Name) && field.Type.Kind() == reflect.String:
-				v.Field(i).SetString("/own") // by these names handlers give paths that they made
-			case field.IsExported():
-				f.fill(v.Field(i), depth+1)
-			}
-		}
+		f.fillFields(v, depth)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), f.many, f.many))
 		for i := range v.Len() {
 			f.fill(v.Index(i), depth+1)
 		}
 	case reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-		for range min(f.many, 1) {
-			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-			f.fill(key, depth+1)
-			f.fill(value, depth+1)
-			v.SetMapIndex(key, value)
+		f.fillMap(v, depth)
+	}
+}
+
+func (f filler) fillFields(v reflect.Value, depth int) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		switch {
+		case slices.Contains([]string{"Path", "Older"}, field.Name) && field.Type.Kind() == reflect.String:
+			v.Field(i).SetString("/own") // by these names handlers give paths that they made
+		case field.IsExported():
+			f.fill(v.Field(i), depth+1)
 		}
+	}
+}
+
+func (f filler) fillMap(v reflect.Value, depth int) {
+	v.Set(reflect.MakeMap(v.Type()))
+	for range min(f.many, 1) {
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		f.fill(key, depth+1)
+		f.fill(value, depth+1)
+		v.SetMapIndex(key, value)
 	}
 }
 
