@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -29,6 +31,7 @@ type runner struct {
 	dir     string
 	env     map[string]string
 	clients map[string]string // by path at the gate
+	served  atomic.Pointer[map[string]string]
 }
 
 func newRunner(t *testing.T) *runner {
@@ -39,7 +42,7 @@ func newRunner(t *testing.T) *runner {
 		"/client/SHA256SUMS":              fmt.Sprintf("%064d  linux-arm64/countersign\n%x  linux-amd64/countersign\n", 0, sum),
 	}}
 	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		content, ok := r.clients[q.URL.Path]
+		content, ok := (*r.served.Load())[q.URL.Path]
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -74,6 +77,8 @@ func (r *runner) tools() string {
 // run runs the script and returns its exit code, what it wrote, and the client's arguments.
 func (r *runner) run(command string) (int, string, []string) {
 	r.t.Helper()
+	clients := maps.Clone(r.clients)
+	r.served.Store(&clients)
 	script, err := filepath.Abs("countersign.sh")
 	if err != nil {
 		r.t.Fatal(err)
