@@ -21,7 +21,8 @@ func hooksCommand() *cobra.Command {
 		Short: "See to the webhooks of GitLab's projects",
 		Long: `See to it that every GitLab project that releases has one webhook that leads here, with the
 right events and the secret of now: projects that a key is bound to, or that have a policy
-in force. Doing it again changes nothing. GitHub's App has one webhook of its own.
+in force. A group that a key is bound to gets one for all of its projects, where GitLab and
+the bot's role allow it. Doing it again changes nothing. GitHub's App has one webhook of its own.
 Exit codes: 0 no failure, 1 a failure, 2 the command line is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := &chart{}
@@ -63,14 +64,35 @@ func mendHooks(ctx context.Context, c *chart, path string) error {
 		if err != nil {
 			return unusable(f, err)
 		}
+		groups, err := ownedGroups(ctx, adapter, conf, f.Name)
+		if err != nil {
+			return fmt.Errorf("list the groups of %s: %w", f.Name, err)
+		}
 		secret := f.WebhookSecret.Line(0).Reveal()
-		done, err := adapter.Reconcile(ctx, projects, nil, hookOf(conf.Server.URL.String(), f.Kind, f.Name), []byte(secret))
+		done, err := adapter.Reconcile(ctx, projects, groups, hookOf(conf.Server.URL.String(), f.Kind, f.Name), []byte(secret))
 		if err != nil {
 			return fmt.Errorf("see to the hooks of %s: %w", f.Name, err)
 		}
 		c.found = append(c.found, done...)
 	}
 	return nil
+}
+
+// ownedGroups are the groups that a key is bound to and that the bot owns: one hook of theirs
+// does for all of their projects.
+func ownedGroups(ctx context.Context, adapter *gitlab.Forge, conf config.Config, forge gate.ForgeID) ([]int64, error) {
+	all, err := adapter.Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []int64
+	for _, g := range all {
+		bound := func(k config.Key) bool { return slices.Contains(k.Owners, gate.AccountID{Forge: forge, ID: g.ID}) }
+		if slices.ContainsFunc(conf.Keys, bound) {
+			out = append(out, g.ID)
+		}
+	}
+	return out, nil
 }
 
 // enrolledMost is how many repositories with a policy in force are looked at.

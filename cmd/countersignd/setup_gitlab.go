@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/forges/gitlab"
@@ -22,23 +23,38 @@ func (s *setupSite) gitlab() (*gitlab.Forge, error) {
 	return adapter, nil
 }
 
-// Projects lists those that the bot administers.
+// Projects lists the groups that the bot owns, each for all of its projects, and the projects
+// that it administers.
 func (s *setupSite) Projects(ctx context.Context) ([]setup.Holder, error) {
 	adapter, err := s.gitlab()
 	if err != nil {
 		return nil, err
 	}
-	all, err := adapter.Projects(ctx)
-	var out []setup.Holder
-	for _, p := range all {
-		id := gate.RepositoryID{Forge: gate.ForgeID(gate.GitLab), ID: p.ID}
-		out = append(out, setup.Holder{ID: id.String(), Name: p.Path})
+	groups, err := adapter.Groups(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	projects, err := adapter.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []setup.Holder
+	for _, g := range groups {
+		out = append(out, setup.Holder{ID: onGitLab(g.ID), Name: g.Path, Owner: true})
+	}
+	for _, p := range projects {
+		out = append(out, setup.Holder{ID: onGitLab(p.ID), Name: p.Path})
+	}
+	return out, nil
 }
 
-// Hook gives each project a webhook that leads here.
-func (s *setupSite) Hook(ctx context.Context, projects []setup.Holder) ([]api.Finding, error) {
+func onGitLab(id int64) string {
+	return gate.RepositoryID{Forge: gate.ForgeID(gate.GitLab), ID: id}.String()
+}
+
+// Hook gives each group and project a webhook that leads here. Where a group can have none,
+// its projects get one each.
+func (s *setupSite) Hook(ctx context.Context, chosen []setup.Holder) ([]api.Finding, error) {
 	conf, err := s.now().configForge()
 	if err != nil {
 		return nil, err
@@ -47,15 +63,39 @@ func (s *setupSite) Hook(ctx context.Context, projects []setup.Holder) ([]api.Fi
 	if err != nil {
 		return nil, err
 	}
-	var ids []int64
-	for _, p := range projects {
-		id, err := gate.ParseRepositoryID(p.ID)
+	var groups, projects []int64
+	for _, h := range chosen {
+		id, err := gate.ParseRepositoryID(h.ID)
 		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, id.ID)
+		if h.Owner {
+			groups = append(groups, id.ID)
+		} else {
+			projects = append(projects, id.ID)
+		}
 	}
-	return adapter.Reconcile(ctx, ids, nil, hookOf(s.now().URL, conf.Kind, conf.Name), []byte(conf.WebhookSecret.Reveal()))
+	if projects, err = withThoseOf(ctx, adapter, groups, projects); err != nil {
+		return nil, err
+	}
+	return adapter.Reconcile(ctx, projects, groups, hookOf(s.now().URL, conf.Kind, conf.Name), []byte(conf.WebhookSecret.Reveal()))
+}
+
+// withThoseOf adds the projects that lie in the groups themselves.
+func withThoseOf(ctx context.Context, adapter *gitlab.Forge, groups, projects []int64) ([]int64, error) {
+	if len(groups) == 0 {
+		return projects, nil
+	}
+	all, err := adapter.Repositories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if slices.Contains(groups, p.Owner.ID) && !slices.Contains(projects, p.ID.ID) {
+			projects = append(projects, p.ID.ID)
+		}
+	}
+	return projects, nil
 }
 
 // hookOf is where a forge's webhook leads.

@@ -358,10 +358,29 @@ func (b *browser) opensLater(before, link string) {
 // GitLab: a bot's token and an OAuth application, pasted; projects chosen from what the bot
 // administers; hooks made.
 func TestSetupWithGitLab(t *testing.T) {
+	for _, row := range []struct {
+		what, field string
+		owns        bool // the bot owns the group
+		bound       string
+	}{
+		{"a project", "holder", false, "repositories"},
+		{"a project of a group that the bot owns", "holder", true, "repositories"},
+		{"a whole group", "group", true, "owners"},
+	} {
+		t.Run(row.what, func(t *testing.T) { setUpWithGitLab(t, row.field, row.owns, row.bound) })
+	}
+}
+
+func setUpWithGitLab(t *testing.T, field string, owns bool, bound string) {
+	t.Helper()
 	gl := gitlabtest.New(gitlabtest.Options{})
 	t.Cleanup(gl.Close)
 	repo, ana := gl.AddRepository("owner/widget"), gl.AddPerson("ana")
 	gl.SetRole(repo, ana, forgetest.RoleAdmin)
+	if owns {
+		gl.SetGroupLevel("owner", gl.BotUser(), 50)
+	}
+	id := map[string]string{"holder": fmt.Sprintf("gitlab:%d", repo.ID), "group": fmt.Sprintf("gitlab:%d", repo.OwnerID)}
 	i := newInstalling(t)
 	gl.RegisterRedirect(i.url + "/auth/gitlab/callback")
 	b := newBrowser(t)
@@ -377,7 +396,11 @@ func TestSetupWithGitLab(t *testing.T) {
 	b.sees(http.StatusOK, "Choose projects", "owner/widget")
 	b.posts(i.url+"/setup/projects", url.Values{"holder": {"gitlab:999999"}}, i.url)
 	b.sees(http.StatusBadRequest, "choose the projects")
-	b.sends("/setup/projects", url.Values{"holder": {fmt.Sprintf("gitlab:%d", repo.ID)}})
+	if !owns {
+		b.posts(i.url+"/setup/projects", url.Values{"group": {id["group"]}}, i.url)
+		b.sees(http.StatusBadRequest, "choose the projects")
+	}
+	b.sends("/setup/projects", url.Values{field: {id[field]}})
 	b.sees(http.StatusOK, "Sign in as the first administrator")
 	page := b.page
 	b.opens(gl.URL() + "/test-login?login=ana")
@@ -393,7 +416,7 @@ func TestSetupWithGitLab(t *testing.T) {
 	i.untold(b.page)
 	i.ends()
 	text, err := os.ReadFile(filepath.Join(i.dir, "countersign.yaml"))
-	if err != nil || !bytes.Contains(text, fmt.Appendf(nil, `repositories: ["gitlab:%d"]`, repo.ID)) {
+	if err != nil || !bytes.Contains(text, fmt.Appendf(nil, `%s: ["%s"]`, bound, id[field])) {
 		t.Errorf("%v: %s", err, text)
 	}
 }

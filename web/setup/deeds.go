@@ -160,11 +160,11 @@ func (s *server) choose(w http.ResponseWriter, r *http.Request) error {
 	}
 	var chosen []Holder
 	for _, p := range all {
-		if slices.Contains(r.PostForm["holder"], p.ID) {
+		if slices.Contains(r.PostForm[field(p)], p.ID) {
 			chosen = append(chosen, p)
 		}
 	}
-	if len(chosen) == 0 || len(chosen) != len(r.PostForm["holder"]) {
+	if len(chosen) == 0 || len(chosen) != len(r.PostForm["holder"])+len(r.PostForm["group"]) {
 		return wrong("choose the projects whose releases are to be signed", "at least one that the bot administers", fmt.Sprint(len(chosen)))
 	}
 	done, err := s.GitLab.Hook(r.Context(), chosen)
@@ -180,6 +180,15 @@ func (s *server) choose(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return next(w, r)
+}
+
+// field names a choice's field: GitLab numbers groups and projects apart, so that a number
+// alone says neither.
+func field(h Holder) string {
+	if h.Owner {
+		return "group"
+	}
+	return "holder"
 }
 
 // signIn sends the browser to the forge, to prove who sits at it.
