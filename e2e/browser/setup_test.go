@@ -1,53 +1,14 @@
 package browser_test
 
 import (
-	"bufio"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/countersign/countersign/e2e/browser"
-	"github.com/countersign/countersign/e2e/stage"
-	"github.com/countersign/countersign/forges/forgetest/githubtest"
 )
-
-// settingUp starts countersignd setup in the stage's folder and returns the link that it
-// prints, and what ends it.
-func settingUp(t *testing.T, s *stage.Stage) (link string, end func()) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "countersignd"), "setup", "--dir", s.Dir, "--data", s.Dir, "--url", s.URL,
-		"--listen", strings.TrimPrefix(s.URL, "http://"), "--health-listen", strings.TrimPrefix(s.Health, "http://"),
-		"--module", s.Module, "--token", s.Token.TokenLabel, "--pin-file", s.Token.PINFile)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir}, s.Token.Env...)
-	cmd.Stderr = s.Log
-	out, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
-	found := make(chan string, 1)
-	go func() {
-		isLink := regexp.MustCompile(`http://\S+/setup\?key=\S+`)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if l := isLink.FindString(lines.Text()); l != "" {
-				found <- l
-			}
-		}
-	}()
-	select {
-	case link = <-found:
-	case <-time.After(30 * time.Second):
-		t.Fatal("countersignd setup printed no link")
-	}
-	return link, func() {
-		check(t, cmd.Process.Signal(syscall.SIGTERM))
-		check(t, cmd.Wait())
-	}
-}
 
 // From an empty folder to a signed release: the setup in the browser, through GitHub's
 // manifest flow, without copying an ID; the gate audits, is told to enforce, and signs.
@@ -55,12 +16,9 @@ func TestSetup(t *testing.T) {
 	dir := t.TempDir()
 	log, err := os.Create(filepath.Join(dir, "daemon.log"))
 	check(t, err)
-	s, err := stage.New(t.Context(), stage.Options{Dir: filepath.Join(dir, "stage"), Bin: bin, Log: log})
+	site, err := browser.SetUp(t.Context(), bin, filepath.Join(dir, "stage"), log)
 	check(t, err)
-	s.GitHub.Close()
-	s.GitHub = githubtest.New(githubtest.Options{NotInstalled: true})
-	s.Worlds["github"] = s.GitHub
-	town := &browser.Town{Stage: s, Teams: map[string]*stage.Team{"github": stage.Gather(s.GitHub)}}
+	town, s := site.Town, site.Stage
 	t.Cleanup(func() {
 		s.Close()
 		_ = log.Close()
@@ -69,30 +27,13 @@ func TestSetup(t *testing.T) {
 		}
 	})
 
-	link, end := settingUp(t, s)
 	me := tab(t, browser.View{Width: 1280})
 	at(t, me, s.GitHub.URL()+"/test-login?login=eve")
-	at(t, me, link)
-	lookedAt(t, me, "Connect a forge")
-	check(t, browser.Fill(me, "#gh-web", s.GitHub.URL()))
-	check(t, browser.Press(me, "#gh-own"))
-	check(t, browser.Click(me, `form[action="/setup/github"] button`))
-	lookedAt(t, me, "Create the App at")
-	check(t, browser.Click(me, "form[action*='/settings/apps/new'] button"))
-	check(t, browser.Fill(me, `input[name="app_name"]`, "Gate of acme"))
-	check(t, browser.Click(me, "form button"))
-	lookedAt(t, me, "Install the App")
-	check(t, browser.Click(me, "a.button"))
-	check(t, browser.Click(me, "form button"))
-	lookedAt(t, me, "Who may use the key")
-	check(t, browser.Click(me, `form[action="/setup/installed"] button`))
-	lookedAt(t, me, "Sign in as the first administrator")
-	check(t, browser.Click(me, `form[action="/setup/sign-in"] button`))
-	check(t, browser.Click(me, `button[name="authorize"][value="1"]`))
-	lookedAt(t, me, "Make the key")
-	check(t, browser.Click(me, `form[action="/setup/key"] button`))
-	lookedAt(t, me, "Ready to start")
-	check(t, browser.Click(me, `form[action="/setup/finish"] button`))
+	at(t, me, site.Link)
+	check(t, site.Walk(me, func(step browser.SetupStep) error {
+		lookedAt(t, me, step.Says)
+		return nil
+	}))
 	lookedAt(t, me, "leads to this server")
 	see(t, me, "@eve", "only audits until", "its proof holds")
 
@@ -102,7 +43,7 @@ func TestSetup(t *testing.T) {
 	check(t, town.Await(t.Context(), tries, "judged", browser.Judged))
 	at(t, me, s.URL+"/releases/"+tries.ID)
 	see(t, me, "the server only audits")
-	end()
+	check(t, site.End())
 
 	path := filepath.Join(s.Dir, "countersign.yaml")
 	text, err := os.ReadFile(path)

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -76,7 +77,7 @@ func shoot(ctx context.Context, bin, out string, stderr io.Writer) error {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 	}
-	return nil
+	return takeSetup(ctx, chromium, bin, filepath.Join(dir, "setup"), out, stderr)
 }
 
 // highest is how many pixels of a page are shown.
@@ -109,18 +110,49 @@ func take(chromium context.Context, town *browser.Town, p browser.Page, out stri
 		if status != p.Status {
 			return fmt.Errorf("%s answered %d, expected %d", p.Path, status, p.Status)
 		}
-		picture, err := browser.Screenshot(tab, highest)
-		if err != nil {
+		if err := picture(tab, p.Name+"-"+v.String()+".png", out, stderr); err != nil {
 			return err
 		}
-		if picture, err = small(picture); err != nil {
-			return err
-		}
-		name := p.Name + "-" + v.String() + ".png"
-		if err := os.WriteFile(filepath.Join(out, name), picture, 0o644); err != nil { //nolint:gosec // for everybody to see
-			return err
-		}
-		fmt.Fprintln(stderr, "shots:", name, len(picture)/1024, "KiB")
 	}
 	return nil
+}
+
+// picture takes one of what a tab shows.
+func picture(tab context.Context, name, out string, stderr io.Writer) error {
+	shot, err := browser.Screenshot(tab, highest)
+	if err != nil {
+		return err
+	}
+	if shot, err = small(shot); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(out, name), shot, 0o644); err != nil { //nolint:gosec // for everybody to see
+		return err
+	}
+	fmt.Fprintln(stderr, "shots:", name, len(shot)/1024, "KiB")
+	return nil
+}
+
+// takeSetup takes those of the setup, page by page.
+func takeSetup(ctx, chromium context.Context, bin, dir, out string, stderr io.Writer) error {
+	site, err := browser.SetUp(ctx, bin, dir, io.Discard)
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	defer site.Close()
+	view := browser.View{Width: 1280}
+	tab, closeTab, err := browser.Tab(chromium, view)
+	if err != nil {
+		return err
+	}
+	defer closeTab()
+	for _, address := range []string{site.GitHub.URL() + "/test-login?login=eve", site.Link} {
+		if _, err := browser.Open(tab, address); err != nil {
+			return err
+		}
+	}
+	err = site.Walk(tab, func(step browser.SetupStep) error {
+		return picture(tab, step.Name+"-"+view.String()+".png", out, stderr)
+	})
+	return errors.Join(err, site.End())
 }
