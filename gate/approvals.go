@@ -119,10 +119,12 @@ func (j *judge) denialObjection(d Approval) (string, bool) {
 // wordObjection says why somebody's words do not count as they were said: on the release's
 // page by a signed-in person, or in a comment that still says so.
 func (j *judge) wordObjection(a Approval) (string, bool) {
-	if !a.Page {
+	switch {
+	case !a.Page:
 		return j.commentObjection(a)
-	}
-	if a.Source.ID != 0 || a.Created.Before(j.c.Request.Created) {
+	case a.Verb == VerbApprove && !j.stream.PageCounts:
+		return "the policy counts comments alone, not what is said on the page", false
+	case a.Source.ID != 0 || a.Created.Before(j.c.Request.Created):
 		return "it was not said on this release's page", false
 	}
 	return "", false
@@ -280,7 +282,7 @@ func (j *judge) moreApprovals() Check {
 	c := Check{
 		Name: CheckApprovals, Outcome: Waiting,
 		Reason: fmt.Sprintf("%d of %d approvals", len(j.counted), j.asked()),
-		Fix:    "somebody with " + j.groups() + " approves: on the release page, or with the comment /countersign approve",
+		Fix:    "somebody with " + j.groups() + " approves: " + j.wayToApprove(),
 	}
 	for _, i := range j.ignored {
 		if i.Approval.Verb != VerbApprove {
@@ -290,6 +292,14 @@ func (j *judge) moreApprovals() Check {
 		c.Unread = c.Unread || i.Unread
 	}
 	return c
+}
+
+// wayToApprove says where an approval counts.
+func (j *judge) wayToApprove() string {
+	if !j.stream.PageCounts {
+		return "with the comment /countersign approve"
+	}
+	return "on the release page, or with the comment /countersign approve"
 }
 
 // independent asks for one release approval from somebody who neither asked for the

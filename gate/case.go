@@ -129,6 +129,9 @@ type Decision struct {
 	PolicyDigest  Digest       `json:"policy_digest"`
 	// Audit marks a decision under a policy that signs nothing: it says what would be.
 	Audit bool `json:"audit,omitempty"`
+	// CommentsOnly marks a decision under a policy by which what is said on the page does not
+	// approve.
+	CommentsOnly bool `json:"comments_only,omitempty"`
 	// People is how many more people it takes, at least; 0 where none, or where that is not
 	// known yet.
 	People int `json:"people,omitempty"`

@@ -252,7 +252,7 @@ func (j *judge) covered() Check {
 		return Check{
 			Name: CheckCoverage, Outcome: Waiting, Unread: stuck,
 			Reason: fmt.Sprintf("%s not yet covered: %s", share(len(open), len(j.coverage)), strings.Join(open, "; ")),
-			Fix:    "somebody who did not write it approves: on the release page, or with the comment /countersign approve",
+			Fix:    "somebody who did not write it approves: " + j.wayToApprove(),
 		}
 	}
 	switch n := len(j.coverage); n {

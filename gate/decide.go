@@ -25,7 +25,8 @@ func Decide(c Case, at time.Time) Decision {
 			[]Check{j.approvals(), j.independent(), j.hold()}, j.window(),
 			[]Check{j.key(), j.time(), j.fresh()},
 		),
-		Protection: j.protections(), Audit: c.Policy.Mode == Audit || c.Policy.Mode == ServerAudit,
+		CommentsOnly: !stream.PageCounts,
+		Protection:   j.protections(), Audit: c.Policy.Mode == Audit || c.Policy.Mode == ServerAudit,
 	}
 	if ref, ok := c.Evidence.Ref.Get(); ok {
 		d.TagObject = ref.TagObject

@@ -73,6 +73,7 @@ func (d draws) stream() step {
 		if d.upTo(3, "strict") == 3 {
 			s.Separation = gate.Outsider
 		}
+		s.PageCounts = d.upTo(3, "no page counts") < 3
 		s.ReviewsCount = d.upTo(3, "no reviews count") < 3
 		s.MinReviews = d.upTo(1, "reviews asked")
 		s.Events = []string{"push", "workflow_dispatch"}

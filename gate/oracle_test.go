@@ -124,7 +124,7 @@ func independentApproval(t *rapid.T, c release, d gate.Decision) {
 			t.Fatalf("the approval of %s counts, whose right is %+v", a.By.ID, m)
 		}
 		said, ok := c.Evidence.Comments[a.Source].Get()
-		if a.Page && a.Source.ID == 0 && !a.Created.Before(c.Request.Created) {
+		if s, _ := c.Policy.StreamByName(c.Request.Stream); s.PageCounts && a.Page && a.Source.ID == 0 && !a.Created.Before(c.Request.Created) {
 			independent = independent || !makers[a.By.ID]
 			continue
 		}

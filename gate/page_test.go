@@ -16,6 +16,9 @@ func TestApprovalsOnThePage(t *testing.T) {
 	r.waits("page and comment of one person count once", with(
 		pr(1, "ana", commits(gate.Commit{SHA: sha("g", 1), People: []gate.Person{unlinked("G")}})), approve("bo"), onPage("bo")),
 		gate.CheckCoverage, "(#1)")
+	r.waits("the policy counts comments alone", with(stream(func(s *gate.Stream) { s.PageCounts = false }), pr(1, "ana"), onPage("bo")),
+		gate.CheckApprovals, "counts comments alone")
+	r.grant("the policy counts comments alone, and there is one", with(stream(func(s *gate.Stream) { s.PageCounts = false }), pr(1, "ana"), approve("bo")))
 	for name, x := range map[string]struct {
 		edit func(*gate.Approval)
 		why  string

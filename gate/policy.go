@@ -91,6 +91,9 @@ type Stream struct {
 	Bind         Bind
 	Separation   Separation
 	ReviewsCount bool // forge reviews at the final head, before the merge, cover a change
+	// PageCounts lets approvals count that were said on the release's page. In a comment one
+	// can be read again at the forge; on the page it counts on the server's word.
+	PageCounts bool
 	Approvals    []ApprovalGroup
 	Rules        Rules   // nil for none
 	Window       *Window // nil for any time

@@ -78,7 +78,7 @@ func newRelease() release {
 	stream := gate.Stream{
 		Name: "release", Tags: []gate.Matcher{starting("v")}, Branches: []gate.Matcher{exactly("main"), starting("release/")},
 		Workflow: ".github/workflows/release.yml", Events: []string{"push"},
-		Bypass: gate.Report, Separation: gate.EachChange, ReviewsCount: true,
+		Bypass: gate.Report, Separation: gate.EachChange, ReviewsCount: true, PageCounts: true,
 		Approvals: []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Count: 1}}, Key: "acme", Expires: 168 * time.Hour,
 	}
 	w := gate.Workload{

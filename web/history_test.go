@@ -54,6 +54,7 @@ func TestSeats(t *testing.T) {
 		h.Verb = gate.VerbHold
 		c.Holds, c.Approvals = []gate.Approval{h}, nil
 	})
+	comments := gatetest.Edit(func(c *gate.Case) { c.Policy.Streams[0].PageCounts = false })
 	rows := []struct {
 		name      string
 		who       gate.Account
@@ -66,6 +67,10 @@ func TestSeats(t *testing.T) {
 			has: []string{"Sign in with <bdi>GitHub</bdi> to approve", "@bo"}, lack: []string{approve, deny, hold, "GitLab</bdi> to approve"}},
 		{name: "who can approve", who: gatetest.Bo(), role: gate.RoleWrite, rec: record(t, gate.StateWaiting, unapproved()),
 			has: []string{"Yours to approve", approve, deny, hold, "Approve <bdi>v1.4.0</bdi>"}, lack: []string{unhold, back, "to approve</button>"}},
+		{name: "who can approve, in comments alone", who: gatetest.Bo(), role: gate.RoleWrite, rec: record(t, gate.StateWaiting, unapproved(), comments),
+			has: []string{"counts approvals in comments alone", "Approve with a new comment in", deny, hold}, lack: []string{approve, "Or write"}},
+		{name: "signed out, in comments alone", rec: record(t, gate.StateWaiting, unapproved(), comments),
+			has: []string{"Approve with a new comment in"}, lack: []string{approve, "to approve</button>", "one press here"}},
 		{name: "the author", who: gatetest.Ana(), role: gate.RoleAdmin, rec: record(t, gate.StateWaiting, unapproved()),
 			has: []string{"You cannot approve this release: <bdi>author of #412</bdi>", hold, deny}, lack: []string{approve}},
 		{name: "somebody with read only", who: eve(), role: gate.RoleRead, rec: record(t, gate.StateWaiting, unapproved()),

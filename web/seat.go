@@ -22,12 +22,15 @@ type seat struct {
 	WhyNot string
 	// Writes is true for somebody with write, who may hold.
 	Writes bool
+	// CommentsOnly is true where the policy counts no approvals that are given here.
+	CommentsOnly bool
 	// Held is true while somebody holds the release.
 	Held bool
 }
 
 func seatOf(rec gate.Record, v visitor) seat {
-	out := seat{}
+	d := decisionOf(rec)
+	out := seat{CommentsOnly: d.CommentsOnly}
 	if !v.SignedIn {
 		return out
 	}
@@ -36,7 +39,6 @@ func seatOf(rec gate.Record, v visitor) seat {
 		return out
 	}
 	out.SignedIn = true
-	d := decisionOf(rec)
 	out.Approved = slices.ContainsFunc(d.Counted, func(a gate.Approval) bool { return a.By.ID == v.Account.ID })
 	if hold, ok := d.Check(gate.CheckHold); ok && hold.Outcome != gate.Granted {
 		out.Held = true

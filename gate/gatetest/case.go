@@ -82,7 +82,7 @@ func (r release) policy() gate.Policy {
 		Streams: []gate.Stream{{
 			Name: "stable", Tags: []gate.Matcher{Glob("v*")}, Branches: []gate.Matcher{Glob("main")},
 			Workflow: Workflow, Events: []string{"push"}, MinReviews: 1, Bypass: gate.Report,
-			Separation: gate.EachChange, ReviewsCount: true,
+			Separation: gate.EachChange, ReviewsCount: true, PageCounts: true,
 			Approvals: []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Count: 1}},
 			Key:       r.key.Lineage, Expires: 7 * 24 * time.Hour,
 		}},

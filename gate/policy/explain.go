@@ -96,6 +96,7 @@ func inForce(s gate.Stream, kind gate.ForgeKind) []Value {
 		{Field: "branch.push", Value: string(s.Push)}, {Field: "branch.settle", Value: spelledTime(s.Settle)},
 		{Field: "checks", Value: orElse(strings.Join(s.Checks, ", "), "none")}, {Field: "codeowners", Value: strconv.FormatBool(s.Owners)},
 		{Field: "separation", Value: string(s.Separation)}, {Field: "reviews_count", Value: strconv.FormatBool(s.ReviewsCount)},
+		{Field: "page_counts", Value: strconv.FormatBool(s.PageCounts)},
 		{Field: "bind", Value: string(s.Bind)},
 		{Field: "approvals", Value: groups(s.Approvals)}, {Field: "rules", Value: spelledRules(s.Rules)},
 		{Field: "window", Value: spelledWindow(s.Window)},

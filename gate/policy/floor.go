@@ -24,6 +24,7 @@ type asked struct {
 	approvals  []gate.ApprovalGroup
 	outsider   bool
 	noReviews  bool
+	noPage     bool
 	minReviews int
 	noBypass   bool
 	noPush     bool
@@ -70,14 +71,14 @@ func ParseFloor(name, path string, file []byte) (Floor, error) {
 // floor reads what a floor asks for. It knows no word that would loosen anything.
 func (r *reader) floor(f field) asked {
 	sub := r.fields("a floor", f.value, nil,
-		"approvals", "separation", "reviews_count", "branch", "identity", "checks", "codeowners", "bind", "window", "expires")
+		"approvals", "separation", "reviews_count", "page_counts", "branch", "identity", "checks", "codeowners", "bind", "window", "expires")
 	if len(sub) == 0 {
 		r.bad(f.value, "the floor asks for nothing", "at least one field", "nothing", "start with:\n"+minimalFloor)
 		return asked{}
 	}
 	a := asked{
 		outsider: r.only(sub, "separation", string(gate.Outsider)), perRequest: r.only(sub, "bind", string(gate.BindRequest)),
-		noReviews: r.flag(sub, "reviews_count", false), owners: r.flag(sub, "codeowners", true),
+		noReviews: r.flag(sub, "reviews_count", false), noPage: r.flag(sub, "page_counts", false), owners: r.flag(sub, "codeowners", true),
 	}
 	if x, ok := sub["approvals"]; ok {
 		a.approvals = r.approvals(x, Origin{})

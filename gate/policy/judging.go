@@ -39,6 +39,9 @@ func (r *reader) judging(f map[string]field, where Origin, s *gate.Stream) {
 	if x, ok := f["reviews_count"]; ok {
 		s.ReviewsCount = r.boolean("reviews_count", x.value)
 	}
+	if x, ok := f["page_counts"]; ok {
+		s.PageCounts = r.boolean("page_counts", x.value)
+	}
 	if x, ok := f["approvals"]; ok {
 		s.Approvals = r.approvals(x, where)
 	}

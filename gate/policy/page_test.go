@@ -125,7 +125,7 @@ What comes of a file and its floors, for every release of the file:
 | Field | What is in force |
 |---|---|
 | ` + "`approvals`" + ` | the groups of both, with as few people as fill both: where everybody whom one group admits is admitted by the other too, one person fills a place in both; other groups are added. A right lower than all that the file names is raised to those, so that a floor lets nobody approve by a right that the file does not take. Whoever only the floor admits, by a team that the file does not name or by a right where the file names teams alone, may approve because of it |
-| ` + "`separation`, `reviews_count`, `codeowners`, `bind`, `branch.bypass`, `branch.push`" + ` | the floor's strict word |
+| ` + "`separation`, `reviews_count`, `page_counts`, `codeowners`, `bind`, `branch.bypass`, `branch.push`" + ` | the floor's strict word |
 | ` + "`branch.min_reviews`, `branch.settle`" + ` | the larger one |
 | ` + "`expires`" + ` | the shorter one |
 | ` + "`checks`" + ` | those of both |

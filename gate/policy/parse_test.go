@@ -63,7 +63,7 @@ func TestMinimalFile(t *testing.T) {
 			t.Fatalf("%s: mode %q, %d streams", kind, p.Mode, len(p.Streams))
 		}
 		want := stream{Tags: "v*", Branches: "main release/*", Stream: gate.Stream{
-			Name: "release", Bypass: gate.Report, Push: gate.Report, Settle: time.Hour, Bind: gate.BindRequest, Separation: gate.EachChange, ReviewsCount: true,
+			Name: "release", Bypass: gate.Report, Push: gate.Report, Settle: time.Hour, Bind: gate.BindRequest, Separation: gate.EachChange, ReviewsCount: true, PageCounts: true,
 			Approvals: []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Count: 1}},
 			Key:       "acme-release", Expires: 168 * time.Hour,
 		}}
@@ -114,6 +114,7 @@ releases:
     codeowners: true
     separation: outsider
     reviews_count: false
+    page_counts: false
     bind: commit
     approvals:
       - {from: [write], count: 2}

@@ -45,7 +45,7 @@ func (d draws) groups(what string, least int) string {
 func (d draws) file() string {
 	lines := d.some(3,
 		"reviews_count: "+d.of("counts", "true", "false"), "separation: "+d.of("separation", "each-change", "outsider"),
-		"bind: "+d.of("bind", "request", "commit"), "checks: [build]", "codeowners: "+d.of("owners", "true", "false"),
+		"page_counts: "+d.of("page", "true", "false"), "bind: "+d.of("bind", "request", "commit"), "checks: [build]", "codeowners: "+d.of("owners", "true", "false"),
 		"branch: {bypass: "+d.of("bypass", "report", "deny")+", push: "+d.of("push", "report", "deny")+", min_reviews: "+d.of("reviews", "0", "1", "2")+", settle: "+d.of("settle", "0s", "24h")+"}",
 		"approvals: "+d.groups("file's groups", 1), "window: {days: ["+d.of("day", "tue, wed", "wed", "wed, thu")+"], tz: UTC}", "expires: "+d.of("expires", "1h", "300h"),
 		"identity: {runner: "+d.of("runner", "github-hosted", "self-hosted")+"}", "paths: [\"server/**\"]",
@@ -55,7 +55,7 @@ func (d draws) file() string {
 
 func (d draws) floor() string {
 	lines := d.some(3,
-		"reviews_count: false", "separation: outsider", "bind: request", "codeowners: true", "expires: "+d.of("at most", "2h", "100h"),
+		"reviews_count: false", "page_counts: false", "separation: outsider", "bind: request", "codeowners: true", "expires: "+d.of("at most", "2h", "100h"),
 		"checks: ["+d.of("more checks", "build", "lint", "build, lint")+"]",
 		"branch: {"+d.of("branch", "bypass: deny", "push: deny", "min_reviews: 1", "settle: 2h", "bypass: deny, min_reviews: 2, settle: 100h")+"}",
 		"approvals: "+d.groups("floor's groups", 1), "window: {days: ["+d.of("days", "tue", "wed, thu", "mon, tue, wed")+"], tz: UTC}",

@@ -158,6 +158,7 @@ var refusals = []struct {
 	{what: "administrators a flag", file: entry("branch: {admins: false}")},
 	{what: "bypass unknown", file: entry("branch: {bypass: allow}")},
 	{what: "separation unknown", file: entry("separation: none")},
+	{what: "page_counts yes", file: entry("page_counts: yes")},
 	{what: "reviews_count yes", file: entry("reviews_count: yes")},
 	{what: "approvals empty", file: entry("approvals: []")},
 	{what: "approvals without from", file: entry("approvals: [{count: 2}]")},

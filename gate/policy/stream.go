@@ -29,14 +29,14 @@ func (r *reader) stream(n ast.Node, where Origin) gate.Stream {
 	f := r.fields("a release", n,
 		laterInRelease(),
 		"name", "description", "workflow", "uses", "job", "finish", "tags", "not_tags", "branches", "paths", "shared", "from", "identity", "branch",
-		"checks", "codeowners", "separation", "reviews_count", "bind", "approvals", "rules", "window", "key", "expires")
+		"checks", "codeowners", "separation", "reviews_count", "page_counts", "bind", "approvals", "rules", "window", "key", "expires")
 	if r.err != nil {
 		return gate.Stream{}
 	}
 	s := gate.Stream{
 		Name: defaultName, Tags: globs(defaultTags), Events: defaultEvents(where.Kind), Bypass: gate.Report,
 		Push: gate.Report, Settle: defaultSettle, Bind: gate.BindRequest,
-		Separation: gate.EachChange, ReviewsCount: true, Expires: defaultExpires,
+		Separation: gate.EachChange, ReviewsCount: true, PageCounts: true, Expires: defaultExpires,
 		Approvals: []gate.ApprovalGroup{{From: []gate.Role{gate.RoleWrite}, Count: 1}},
 	}
 	r.naming(f, &s)

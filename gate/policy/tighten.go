@@ -40,6 +40,7 @@ func (h holder) tighten() {
 	s, a := h.stream, h.floor.ask
 	h.raise("separation", a.outsider && s.Separation != gate.Outsider, func() { s.Separation = gate.Outsider })
 	h.raise("reviews_count", a.noReviews && s.ReviewsCount, func() { s.ReviewsCount = false })
+	h.raise("page_counts", a.noPage && s.PageCounts, func() { s.PageCounts = false })
 	h.raise("branch.min_reviews", a.minReviews > s.MinReviews, func() { s.MinReviews = a.minReviews })
 	h.raise("branch.bypass", a.noBypass && s.Bypass != gate.Deny, func() { s.Bypass = gate.Deny })
 	h.raise("branch.push", a.noPush && s.Push != gate.Deny, func() { s.Push = gate.Deny })

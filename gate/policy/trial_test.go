@@ -158,6 +158,7 @@ func TestTrials(t *testing.T) {
 		{"a check that is not there", entry("checks: [build]"), "checks: {test: passed}", gate.Waiting, gate.CheckCI},
 		{"checks passed", entry("checks: [build]"), "", gate.Granted, ""},
 		{"a tag that no stream names", entry("tags: [x*]"), "", gate.Denied, gate.CheckIdentity},
+		{"the page for nothing", entry("page_counts: false"), "", gate.Granted, ""},
 		{"reviews for nothing", entry("reviews_count: false"), "", gate.Granted, ""},
 	} {
 		cases := oneCase("expect: "+row.want.String(), row.line)

@@ -84,6 +84,12 @@ func objection(rec gate.Record, w Words) error {
 		}
 	}
 	// Whoever may approve by their right may deny, authors too, and who approved before.
+	if w.Verb == gate.VerbApprove && earlier(rec).CommentsOnly {
+		return &gate.Error{
+			Kind: gate.Refused, Code: gate.CodeNotEligible, Text: "the policy of this repository counts approvals in comments alone",
+			Expected: "a comment in the release's conversation", Got: "an approval on its page", Fix: "comment /countersign approve there",
+		}
+	}
 	if w.Verb == gate.VerbApprove {
 		return ineligible(earlier(rec), w.By)
 	}

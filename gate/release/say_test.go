@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/gate"
@@ -52,6 +53,26 @@ func TestAuthorsApprovalOnThePage(t *testing.T) {
 	}
 	w.settle()
 	w.in(rec.Request.ID, gate.StateWaiting)
+}
+
+// A policy may count comments alone: the page then still denies.
+func TestCommentsAlone(t *testing.T) {
+	w := newWorld(t)
+	w.forge.with(func() {
+		w.forge.file = []byte(strings.Replace(policyFile, "branch: {min_reviews: 1}", "page_counts: false", 1))
+	})
+	_, err := w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
+	w.must(err)
+	rec := w.opened(1)
+	w.settle()
+	_, err = w.gate.Say(w.ctx, words(rec, gatetest.Bo()))
+	w.refused(err, gate.Refused, gate.CodeNotEligible)
+	w.says(gatetest.Bo(), "/countersign hold")
+	w.settle()
+	_, err = w.gate.Say(w.ctx, words(rec, gatetest.Bo(), func(x *release.Words) { x.Verb, x.Reason = gate.VerbDeny, "not today" }))
+	w.must(err)
+	w.settle()
+	w.in(rec.Request.ID, gate.StateDenied)
 }
 
 func TestWordsThatAreNotTaken(t *testing.T) {

@@ -26,12 +26,15 @@ func (v View) facts() string {
 // invitation says how to approve. The code always works; it is needed only where
 // several requests are open in the thread.
 func (v View) invitation() string {
-	code, page := v.Request.Code, link("release page", v.ReleaseURL)
+	code, page := v.Request.Code, "; or use the "+link("release page", v.ReleaseURL)
+	if v.Decision.CommentsOnly {
+		page = "" // what is pressed there does not approve
+	}
 	if v.Several && code != "" {
-		return fmt.Sprintf("Comment `%s`, or `%s` and why; or use the %s. Several releases wait here: the code says which you mean.",
+		return fmt.Sprintf("Comment `%s`, or `%s` and why%s. Several releases wait here: the code says which you mean.",
 			Approve(code, true), Deny(code, true), page)
 	}
-	line := fmt.Sprintf("Comment `%s`, or `%s` and why; or use the %s.", Approve(code, false), Deny(code, false), page)
+	line := fmt.Sprintf("Comment `%s`, or `%s` and why%s.", Approve(code, false), Deny(code, false), page)
 	if code != "" {
 		line += fmt.Sprintf(" (This request's code is `%s`; a comment needs it only where several wait in one thread.)", code)
 	}
