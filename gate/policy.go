@@ -94,11 +94,11 @@ type Stream struct {
 	// PageCounts lets approvals count that were said on the release's page. In a comment one
 	// can be read again at the forge; on the page it counts on the server's word.
 	PageCounts bool
-	Approvals    []ApprovalGroup
-	Rules        Rules   // nil for none
-	Window       *Window // nil for any time
-	Key          string  // lineage
-	Expires      time.Duration
+	Approvals  []ApprovalGroup
+	Rules      Rules   // nil for none
+	Window     *Window // nil for any time
+	Key        string  // lineage
+	Expires    time.Duration
 }
 
 // Rule is how a finding counts.
