@@ -35,7 +35,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"forges":           {"gate"},
 	"forges/github":    {"gate", "gate/api", "forges"},
 	"forges/gitlab":    {"gate", "gate/api", "forges"},
-	"forges/probe":     {"gate", "forges/probe/..."},
+	"forges/probe":     {"gate", "gate/api", "forges/probe/..."},
 	"forges/probe/...": {},
 	"hsm":              {"gate"},
 	"web": {

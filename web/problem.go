@@ -30,7 +30,7 @@ func (s *server) problem(w http.ResponseWriter, _ *http.Request, err error) {
 
 // refusal sets the headers that go with an error and returns its status.
 func refusal(h http.Header, e *gate.Error) int {
-	status := statusOf(e)
+	status := api.StatusOf(e)
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge(e.Code))
@@ -41,32 +41,6 @@ func refusal(h http.Header, e *gate.Error) int {
 		h.Set("Retry-After", strconv.Itoa(seconds))
 	}
 	return status
-}
-
-func statusOf(e *gate.Error) int {
-	switch e.Kind {
-	case gate.Invalid:
-		switch e.Code {
-		case gate.CodeBodyTooLarge, gate.CodeDeliveryTooLarge:
-			return http.StatusRequestEntityTooLarge
-		case gate.CodeMethod:
-			return http.StatusMethodNotAllowed
-		default:
-			return http.StatusBadRequest
-		}
-	case gate.Unidentified:
-		return http.StatusUnauthorized
-	case gate.Refused:
-		return http.StatusForbidden
-	case gate.NotFound:
-		return http.StatusNotFound
-	case gate.Conflict:
-		return http.StatusConflict
-	case gate.Unavailable:
-		return http.StatusServiceUnavailable
-	case gate.Internal:
-	}
-	return http.StatusInternalServerError
 }
 
 // retryAfter is when asking again may help, in seconds; 0 where it does not by itself.

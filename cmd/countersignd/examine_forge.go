@@ -140,6 +140,7 @@ func (x *examiner) proven(ctx context.Context, c *chart, area string, o *openedF
 		}
 	}
 	for _, check := range probe.Proven(report, f.Kind) {
-		c.found = append(c.found, api.Finding{ID: check.ID, Area: area, Level: api.FindingLevel(check.Level), Text: check.Text, Fix: check.Fix})
+		check.Area = area
+		c.found = append(c.found, check)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/forges/probe"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 )
 
 // rotationEvery is how often the files of secrets are looked at. A new value counts once
@@ -155,7 +156,7 @@ func tryCredential(ctx context.Context, c config.Config, f config.Forge) error {
 	}
 	checks, _ := probe.Reach(ctx, d.probe(c))
 	for _, x := range checks {
-		if x.Level != probe.Failure {
+		if x.Level != api.FindingFailure {
 			continue
 		}
 		switch x.ID {

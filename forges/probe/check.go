@@ -5,49 +5,31 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 )
-
-// Level is how bad a check's finding is.
-type Level string
-
-// Levels.
-const (
-	Pass    Level = "pass"
-	Warning Level = "warning"
-	Failure Level = "failure"
-)
-
-// Check is one thing that was looked at, with what to do where it is not as it should be.
-type Check struct {
-	ID    string `json:"id"`
-	Area  string `json:"area"`
-	Level Level  `json:"level"`
-	Text  string `json:"text"`
-	Fix   string `json:"fix,omitempty"`
-}
 
 // Proven says of every fact about a forge whether it was proven there: what was not, and
 // what does not hold but is coped with, is a warning.
-func Proven(r Report, kind gate.ForgeKind) []Check {
-	var out []Check
+func Proven(r Report, kind gate.ForgeKind) []api.Finding {
+	var out []api.Finding
 	for _, f := range Facts(kind) {
 		out = append(out, f.proven(r.Find(f.ID)))
 	}
 	return out
 }
 
-func (f Fact) proven(found Finding) Check {
-	c := Check{ID: f.ID, Area: f.Area, Level: Pass, Text: f.Assumes}
+func (f Fact) proven(found Finding) api.Finding {
+	c := api.Finding{ID: f.ID, Area: f.Area, Level: api.FindingPass, Text: f.Assumes}
 	switch found.Outcome {
 	case Holds:
 		c.Text += " Proven " + when(found) + "."
 	case Fails:
-		c.Level, c.Text, c.Fix = Failure, "Does not hold: "+f.Assumes+" "+seen(found), f.Follows
+		c.Level, c.Text, c.Fix = api.FindingFailure, "Does not hold: "+f.Assumes+" "+seen(found), f.Follows
 		if f.Copes {
-			c.Level = Warning
+			c.Level = api.FindingWarning
 		}
 	default:
-		c.Level, c.Text = Warning, "Unproven: "+f.Assumes
+		c.Level, c.Text = api.FindingWarning, "Unproven: "+f.Assumes
 		c.Fix = f.HowToTell(found)
 	}
 	return c

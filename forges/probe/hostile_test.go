@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/forges/forgetest/githubtest"
 	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
 	"github.com/countersign/countersign/forges/probe"
+	"github.com/countersign/countersign/gate/api"
 )
 
 // liar answers every call alike, or none.
@@ -58,7 +59,7 @@ func TestNothingHoldsOfALiar(t *testing.T) {
 				}
 				checks, _ := probe.Reach(t.Context(), c)
 				for _, check := range checks {
-					if check.ID == "credential" && check.Level == probe.Pass {
+					if check.ID == "credential" && check.Level == api.FindingPass {
 						t.Errorf("%s: %s", r.Kind, check.Text)
 					}
 				}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // Reach looks at a forge with the configured credential, without a repository: whether it
 // answers, what the credential may do, and what time it is there. It changes nothing. The
 // second result is the forge's version, where it tells one.
-func Reach(ctx context.Context, c Config) ([]Check, string) {
+func Reach(ctx context.Context, c Config) ([]api.Finding, string) {
 	l := &look{session: session{Config: c}}
 	if c.Kind == gate.GitLab {
 		l.gitlab(ctx)
@@ -36,31 +37,31 @@ func Reach(ctx context.Context, c Config) ([]Check, string) {
 
 type look struct {
 	session
-	out []Check
+	out []api.Finding
 }
 
-func (l *look) add(id string, level Level, fix, format string, args ...any) {
-	if level == Pass {
+func (l *look) add(id string, level api.FindingLevel, fix, format string, args ...any) {
+	if level == api.FindingPass {
 		fix = ""
 	}
-	l.out = append(l.out, Check{ID: id, Level: level, Text: fmt.Sprintf(format, args...), Fix: fix})
+	l.out = append(l.out, api.Finding{ID: id, Level: level, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // reached tells what the first call says of the forge, and whether to go on.
 func (l *look) reached(a answer, credential string) bool {
 	switch {
 	case a.err != nil:
-		l.add("reach", Failure, "check its url and api_url, and that this machine may connect to it", "the forge does not answer: %v", a.err)
+		l.add("reach", api.FindingFailure, "check its url and api_url, and that this machine may connect to it", "the forge does not answer: %v", a.err)
 		return false
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		l.add("credential", Failure, "check "+credential, "the forge refuses the credential: it answered %d", a.status)
+		l.add("credential", api.FindingFailure, "check "+credential, "the forge refuses the credential: it answered %d", a.status)
 		l.clock(a.header)
 		return false
 	case a.status != http.StatusOK:
-		l.add("reach", Failure, "check its url and api_url: something else may answer there", "the forge answered %d to %s", a.status, a.what)
+		l.add("reach", api.FindingFailure, "check its url and api_url: something else may answer there", "the forge answered %d to %s", a.status, a.what)
 		return false
 	}
-	l.add("reach", Pass, "", "the forge answers")
+	l.add("reach", api.FindingPass, "", "the forge answers")
 	l.clock(a.header)
 	return true
 }
@@ -70,14 +71,14 @@ func (l *look) clock(h http.Header) {
 	const fix = "set the clocks: run NTP here, and see to the forge's own"
 	at, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
-		l.add("clock", Warning, "compare the clocks by hand", "the forge does not tell its time")
+		l.add("clock", api.FindingWarning, "compare the clocks by hand", "the forge does not tell its time")
 		return
 	}
 	if apart := l.Now().Sub(at).Abs(); apart > maxClock {
-		l.add("clock", Failure, fix, "the clocks are %.0f seconds apart: ID tokens would be refused", apart.Seconds())
+		l.add("clock", api.FindingFailure, fix, "the clocks are %.0f seconds apart: ID tokens would be refused", apart.Seconds())
 		return
 	}
-	l.add("clock", Pass, "", "the clocks are less than %.0f seconds apart", maxClock.Seconds())
+	l.add("clock", api.FindingPass, "", "the clocks are less than %.0f seconds apart", maxClock.Seconds())
 }
 
 func (l *look) github(ctx context.Context) {
@@ -92,11 +93,11 @@ func (l *look) github(ctx context.Context) {
 		Events      []string          `json:"events"`
 	}
 	if r, ok := a.read(&self); !ok || self.ID <= 0 {
-		l.add("credential", Failure, "check api_url: something else may answer there", "GitHub names no App %s", r.why)
+		l.add("credential", api.FindingFailure, "check api_url: something else may answer there", "GitHub names no App %s", r.why)
 		return
 	}
 	l.version = a.header.Get("X-Github-Enterprise-Version")
-	l.add("credential", Pass, "", "the App's key signs in as App %d", self.ID)
+	l.add("credential", api.FindingPass, "", "the App's key signs in as App %d", self.ID)
 	l.appPermissions(self.Permissions)
 	l.appEvents(self.Events)
 	l.appHook(app.get(ctx, nil, "app", "hook", "config"))
@@ -106,9 +107,9 @@ func (l *look) github(ctx context.Context) {
 // appPermissions holds what the App asks for against what the gate uses.
 func (l *look) appPermissions(has map[string]string) {
 	if missing := Missing(l.Permissions, has); len(missing) > 0 {
-		l.add("permissions", Failure, "add them on the App's page, under Permissions", "the App does not ask for %s", list(missing))
+		l.add("permissions", api.FindingFailure, "add them on the App's page, under Permissions", "the App does not ask for %s", list(missing))
 	} else {
-		l.add("permissions", Pass, "", "the App asks for all that the gate uses")
+		l.add("permissions", api.FindingPass, "", "the App asks for all that the gate uses")
 	}
 	var broad []string
 	for _, name := range slices.Sorted(maps.Keys(has)) {
@@ -117,7 +118,7 @@ func (l *look) appPermissions(has map[string]string) {
 		}
 	}
 	if len(broad) > 0 {
-		l.add("permissions-broad", Warning, "take them away on the App's page: whoever steals the key has them", "the App asks for more than the gate uses: %s", list(broad))
+		l.add("permissions-broad", api.FindingWarning, "take them away on the App's page: whoever steals the key has them", "the App asks for more than the gate uses: %s", list(broad))
 	}
 }
 
@@ -128,10 +129,10 @@ func heard() []string { return []string{"issue_comment", "pull_request", "push",
 func (l *look) appEvents(has []string) {
 	missing := slices.DeleteFunc(heard(), func(e string) bool { return slices.Contains(has, e) })
 	if len(missing) > 0 {
-		l.add("events", Warning, "subscribe to them on the App's page, under Permissions & events", "the App does not hear of %s: what they tell is seen minutes later", list(missing))
+		l.add("events", api.FindingWarning, "subscribe to them on the App's page, under Permissions & events", "the App does not hear of %s: what they tell is seen minutes later", list(missing))
 		return
 	}
-	l.add("events", Pass, "", "the App hears of what the gate acts on")
+	l.add("events", api.FindingPass, "", "the App hears of what the gate acts on")
 }
 
 // appHook looks where the App's webhook goes (REST API, "Get a webhook configuration for an
@@ -147,15 +148,15 @@ func (l *look) appHook(a answer) {
 	_, ok := a.read(&hook)
 	switch {
 	case !ok || hook.URL == "":
-		l.add("webhook", Warning, "see "+page+" that it goes to "+want, "GitHub does not tell where the App's webhook goes")
+		l.add("webhook", api.FindingWarning, "see "+page+" that it goes to "+want, "GitHub does not tell where the App's webhook goes")
 	case hook.URL != want:
-		l.add("webhook", Warning, "change it "+page+" to "+want, "the App's webhook goes elsewhere: what happens is seen minutes later")
+		l.add("webhook", api.FindingWarning, "change it "+page+" to "+want, "the App's webhook goes elsewhere: what happens is seen minutes later")
 	case hook.ContentType != "json":
-		l.add("webhook", Failure, "choose application/json "+page, "the App's webhook sends forms, which are refused")
+		l.add("webhook", api.FindingFailure, "choose application/json "+page, "the App's webhook sends forms, which are refused")
 	case fmt.Sprint(hook.Insecure) != "0":
-		l.add("webhook", Warning, "enable SSL verification "+page, "the App's webhook does not verify this server's certificate")
+		l.add("webhook", api.FindingWarning, "enable SSL verification "+page, "the App's webhook does not verify this server's certificate")
 	default:
-		l.add("webhook", Pass, "", "the App's webhook goes to this server")
+		l.add("webhook", api.FindingPass, "", "the App's webhook goes to this server")
 	}
 }
 
@@ -166,11 +167,11 @@ func (l *look) installations(ctx context.Context, app *wire) {
 		installationJSON
 	}
 	if r, ok := app.get(ctx, url.Values{"per_page": {fmt.Sprint(most)}}, "app", "installations").read(&all); !ok {
-		l.add("installations", Failure, "try again", "the App's installations cannot be listed: %s", r.why)
+		l.add("installations", api.FindingFailure, "try again", "the App's installations cannot be listed: %s", r.why)
 		return
 	}
 	if len(all) == 0 {
-		l.add("installations", Warning, "install the App on the repositories that are to be released", "the App is installed nowhere")
+		l.add("installations", api.FindingWarning, "install the App on the repositories that are to be released", "the App is installed nowhere")
 		return
 	}
 	fine := 0
@@ -178,18 +179,18 @@ func (l *look) installations(ctx context.Context, app *wire) {
 		missing := Missing(usable(l.Permissions, in.Account), in.Permissions)
 		switch {
 		case in.SuspendedAt != nil:
-			l.add("installations", Warning, "its owner resumes it, or uninstalls the App", "the installation of %s is suspended", in.Account.Login)
+			l.add("installations", api.FindingWarning, "its owner resumes it, or uninstalls the App", "the installation of %s is suspended", in.Account.Login)
 		case len(missing) > 0:
-			l.add("installations", Failure, "an owner of "+in.Account.Login+" accepts the App's new permissions", "the installation of %s lacks %s", in.Account.Login, list(missing))
+			l.add("installations", api.FindingFailure, "an owner of "+in.Account.Login+" accepts the App's new permissions", "the installation of %s lacks %s", in.Account.Login, list(missing))
 		default:
 			fine++
 		}
 	}
 	if fine > 0 {
-		l.add("installations", Pass, "", "installations with all that the gate uses: %d of %d", fine, len(all))
+		l.add("installations", api.FindingPass, "", "installations with all that the gate uses: %d of %d", fine, len(all))
 	}
 	if len(all) == most {
-		l.add("installations-more", Warning, "look at the others on the App's page", "only the first %d installations were looked at", most)
+		l.add("installations-more", api.FindingWarning, "look at the others on the App's page", "only the first %d installations were looked at", most)
 	}
 }
 
@@ -201,14 +202,14 @@ func (l *look) gitlab(ctx context.Context) {
 	}
 	var u account
 	if r, ok := a.read(&u); !ok || u.ID <= 0 {
-		l.add("credential", Failure, "check url: something else may answer there", "GitLab names no account %s", r.why)
+		l.add("credential", api.FindingFailure, "check url: something else may answer there", "GitLab names no account %s", r.why)
 		return
 	}
 	if u.Bot != nil && !*u.Bot {
-		l.add("credential", Warning, "use a project or group access token, or a service account: a person's right goes when the person goes",
+		l.add("credential", api.FindingWarning, "use a project or group access token, or a service account: a person's right goes when the person goes",
 			"the token is that of @%s, a person", u.Username)
 	} else {
-		l.add("credential", Pass, "", "the token is that of @%s", u.Username)
+		l.add("credential", api.FindingPass, "", "the token is that of @%s", u.Username)
 	}
 	var v struct {
 		Version string `json:"version"`
@@ -223,27 +224,27 @@ func (l *look) gitlab(ctx context.Context) {
 func (l *look) token(a answer) {
 	var t tokenJSON
 	if _, ok := a.read(&t); !ok {
-		l.add("token", Warning, "note its scopes and its end elsewhere", "GitLab does not tell the token's scopes and its end")
+		l.add("token", api.FindingWarning, "note its scopes and its end elsewhere", "GitLab does not tell the token's scopes and its end")
 		return
 	}
 	if !slices.Contains(t.Scopes, "api") {
-		l.add("permissions", Failure, "make a token with scope api", "the token has the scopes %s", list(t.Scopes))
+		l.add("permissions", api.FindingFailure, "make a token with scope api", "the token has the scopes %s", list(t.Scopes))
 	} else {
-		l.add("permissions", Pass, "", "the token has scope api")
+		l.add("permissions", api.FindingPass, "", "the token has scope api")
 	}
 	broad := slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return s == "api" || strings.HasPrefix(s, "read_") })
 	if len(broad) > 0 {
-		l.add("permissions-broad", Warning, "make a token with scope api alone", "the token may do more than the gate uses: %s", list(broad))
+		l.add("permissions-broad", api.FindingWarning, "make a token with scope api alone", "the token may do more than the gate uses: %s", list(broad))
 	}
 	end, err := time.Parse(time.DateOnly, t.ExpiresAt)
 	switch {
 	case t.ExpiresAt == "":
-		l.add("token", Warning, "make one that ends, and rotate it", "the token never ends")
+		l.add("token", api.FindingWarning, "make one that ends, and rotate it", "the token never ends")
 	case err != nil:
-		l.add("token", Warning, "note it elsewhere", "the token's end is no date")
+		l.add("token", api.FindingWarning, "note it elsewhere", "the token's end is no date")
 	case end.Sub(l.Now()) < tokenEnds:
-		l.add("token", Warning, "rotate it, and write the new one to token_file", "the token ends on %s", t.ExpiresAt)
+		l.add("token", api.FindingWarning, "rotate it, and write the new one to token_file", "the token ends on %s", t.ExpiresAt)
 	default:
-		l.add("token", Pass, "", "the token ends on %s", t.ExpiresAt)
+		l.add("token", api.FindingPass, "", "the token ends on %s", t.ExpiresAt)
 	}
 }

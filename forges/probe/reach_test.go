@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/forges/forgetest/githubtest"
 	"github.com/countersign/countersign/forges/forgetest/gitlabtest"
 	"github.com/countersign/countersign/forges/probe"
+	"github.com/countersign/countersign/gate/api"
 )
 
 // desk answers by path; what it has no answer to is 404.
@@ -35,15 +36,15 @@ func (d desk) RoundTrip(req *http.Request) (*http.Response, error) {
 // still is a clock that stands.
 func still() time.Time { return noon(2) }
 
-func reach(t *testing.T, b *bench, d desk) map[string]probe.Check {
+func reach(t *testing.T, b *bench, d desk) map[string]api.Finding {
 	t.Helper()
 	c := b.config(d)
 	c.Permissions, c.Now = map[string]string{"contents": "read", "checks": "write", "members": "read"}, still
 	checks, _ := probe.Reach(t.Context(), c)
-	out := map[string]probe.Check{}
+	out := map[string]api.Finding{}
 	for _, check := range checks {
 		out[check.ID] = check
-		if check.Level != probe.Pass && check.Fix == "" {
+		if check.Level != api.FindingPass && check.Fix == "" {
 			t.Errorf("%s: expected a fix, got %+v", check.ID, check)
 		}
 	}
@@ -56,28 +57,28 @@ func TestReachGitHub(t *testing.T) {
 	for name, row := range map[string]struct {
 		app, installations string
 		clock              time.Duration
-		levels             map[string]probe.Level
+		levels             map[string]api.FindingLevel
 		says               string
 	}{
-		"all well": {fine, installed, 0, map[string]probe.Level{"reach": "pass", "clock": "pass", "credential": "pass", "permissions": "pass", "installations": "pass", "events": "pass"}, ""},
+		"all well": {fine, installed, 0, map[string]api.FindingLevel{"reach": "pass", "clock": "pass", "credential": "pass", "permissions": "pass", "installations": "pass", "events": "pass"}, ""},
 		"a person's": {`{"id":7,"permissions":{"contents":"read","checks":"write","members":"read"}}`,
 			`[{"id":1,"account":{"login":"ana","type":"User"},"permissions":{"contents":"read","checks":"write"}}]`, 0,
-			map[string]probe.Level{"installations": "pass"}, ""},
+			map[string]api.FindingLevel{"installations": "pass"}, ""},
 		"deaf": {`{"id":7,"permissions":{"contents":"read","checks":"write","members":"read"},"events":["push"]}`, installed, 0,
-			map[string]probe.Level{"events": "warning"}, "issue_comment, pull_request, workflow_run"},
+			map[string]api.FindingLevel{"events": "warning"}, "issue_comment, pull_request, workflow_run"},
 		"writes rules": {`{"id":7,"permissions":{"contents":"read","checks":"write","members":"read","administration":"write"}}`, installed, 0,
-			map[string]probe.Level{"permissions": "pass", "permissions-broad": "warning"}, "administration: write"},
+			map[string]api.FindingLevel{"permissions": "pass", "permissions-broad": "warning"}, "administration: write"},
 		"writes contents": {`{"id":7,"permissions":{"contents":"write","checks":"write","members":"read"}}`, installed, 0,
-			map[string]probe.Level{"permissions": "pass", "permissions-broad": "warning"}, "contents: write"},
-		"lacks checks": {`{"id":7,"permissions":{"contents":"read","checks":"read","members":"read"}}`, installed, 0, map[string]probe.Level{"permissions": "failure"}, "checks: write"},
-		"not accepted": {fine, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read","members":"read"}}]`, 0, map[string]probe.Level{"installations": "failure"}, "acme lacks checks: write"},
+			map[string]api.FindingLevel{"permissions": "pass", "permissions-broad": "warning"}, "contents: write"},
+		"lacks checks": {`{"id":7,"permissions":{"contents":"read","checks":"read","members":"read"}}`, installed, 0, map[string]api.FindingLevel{"permissions": "failure"}, "checks: write"},
+		"not accepted": {fine, `[{"id":1,"account":{"login":"acme"},"permissions":{"contents":"read","members":"read"}}]`, 0, map[string]api.FindingLevel{"installations": "failure"}, "acme lacks checks: write"},
 		"suspended": {fine, `[{"id":1,"account":{"login":"acme"},"suspended_at":"2026-01-01T00:00:00Z","permissions":{"contents":"read","checks":"write"}}]`, 0,
-			map[string]probe.Level{"installations": "warning"}, "suspended"},
-		"installed nowhere": {fine, "[]", 0, map[string]probe.Level{"installations": "warning"}, "nowhere"},
-		"unlistable":        {fine, "", 0, map[string]probe.Level{"installations": "failure"}, "cannot be listed"},
-		"a minute late":     {fine, installed, 61 * time.Second, map[string]probe.Level{"clock": "failure"}, "apart"},
-		"a minute early":    {fine, installed, -61 * time.Second, map[string]probe.Level{"clock": "failure"}, "apart"},
-		"nearly a minute":   {fine, installed, 59 * time.Second, map[string]probe.Level{"clock": "pass"}, ""},
+			map[string]api.FindingLevel{"installations": "warning"}, "suspended"},
+		"installed nowhere": {fine, "[]", 0, map[string]api.FindingLevel{"installations": "warning"}, "nowhere"},
+		"unlistable":        {fine, "", 0, map[string]api.FindingLevel{"installations": "failure"}, "cannot be listed"},
+		"a minute late":     {fine, installed, 61 * time.Second, map[string]api.FindingLevel{"clock": "failure"}, "apart"},
+		"a minute early":    {fine, installed, -61 * time.Second, map[string]api.FindingLevel{"clock": "failure"}, "apart"},
+		"nearly a minute":   {fine, installed, 59 * time.Second, map[string]api.FindingLevel{"clock": "pass"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := desk{answers: map[string]string{"/app": row.app}, date: still().Add(row.clock)}
@@ -104,7 +105,7 @@ func TestWhereTheHookGoes(t *testing.T) {
 	const here = server + "/webhooks/github/github"
 	for name, row := range map[string]struct {
 		config string
-		level  probe.Level
+		level  api.FindingLevel
 		says   string
 	}{
 		"here":          {`{"url":"` + here + `","content_type":"json","insecure_ssl":"0"}`, "pass", "this server"},
@@ -128,18 +129,18 @@ func TestReachGitLab(t *testing.T) {
 	day := func(days int) string { return still().AddDate(0, 0, days).Format(time.DateOnly) }
 	for name, row := range map[string]struct {
 		user, token string
-		levels      map[string]probe.Level
+		levels      map[string]api.FindingLevel
 		says        string
 	}{
-		"all well":   {bot, `{"scopes":["api"],"expires_at":"` + day(80) + `"}`, map[string]probe.Level{"credential": "pass", "permissions": "pass", "token": "pass"}, ""},
-		"ends soon":  {bot, `{"scopes":["api"],"expires_at":"` + day(13) + `"}`, map[string]probe.Level{"token": "warning"}, day(13)},
-		"never ends": {bot, `{"scopes":["api"],"expires_at":null}`, map[string]probe.Level{"token": "warning"}, "never"},
-		"ends oddly": {bot, `{"scopes":["api"],"expires_at":"soon"}`, map[string]probe.Level{"token": "warning"}, "no date"},
-		"too little": {bot, `{"scopes":["read_api"],"expires_at":"` + day(80) + `"}`, map[string]probe.Level{"permissions": "failure"}, "read_api"},
-		"too much":   {bot, `{"scopes":["api","sudo"],"expires_at":"` + day(80) + `"}`, map[string]probe.Level{"permissions": "pass", "permissions-broad": "warning"}, "sudo"},
-		"a person's": {`{"id":7,"username":"ana","bot":false}`, `{"scopes":["api"],"expires_at":"` + day(80) + `"}`, map[string]probe.Level{"credential": "warning"}, "@ana"},
-		"untold":     {bot, "", map[string]probe.Level{"token": "warning"}, "does not tell"},
-		"no account": {"{}", "", map[string]probe.Level{"credential": "failure"}, "no account"},
+		"all well":   {bot, `{"scopes":["api"],"expires_at":"` + day(80) + `"}`, map[string]api.FindingLevel{"credential": "pass", "permissions": "pass", "token": "pass"}, ""},
+		"ends soon":  {bot, `{"scopes":["api"],"expires_at":"` + day(13) + `"}`, map[string]api.FindingLevel{"token": "warning"}, day(13)},
+		"never ends": {bot, `{"scopes":["api"],"expires_at":null}`, map[string]api.FindingLevel{"token": "warning"}, "never"},
+		"ends oddly": {bot, `{"scopes":["api"],"expires_at":"soon"}`, map[string]api.FindingLevel{"token": "warning"}, "no date"},
+		"too little": {bot, `{"scopes":["read_api"],"expires_at":"` + day(80) + `"}`, map[string]api.FindingLevel{"permissions": "failure"}, "read_api"},
+		"too much":   {bot, `{"scopes":["api","sudo"],"expires_at":"` + day(80) + `"}`, map[string]api.FindingLevel{"permissions": "pass", "permissions-broad": "warning"}, "sudo"},
+		"a person's": {`{"id":7,"username":"ana","bot":false}`, `{"scopes":["api"],"expires_at":"` + day(80) + `"}`, map[string]api.FindingLevel{"credential": "warning"}, "@ana"},
+		"untold":     {bot, "", map[string]api.FindingLevel{"token": "warning"}, "does not tell"},
+		"no account": {"{}", "", map[string]api.FindingLevel{"credential": "failure"}, "no account"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := desk{answers: map[string]string{"/user": row.user, "/metadata": version}, date: still()}
@@ -166,7 +167,7 @@ func TestReachDoubles(t *testing.T) {
 	benches(t, func(b *bench) {
 		checks, version := probe.Reach(b.t.Context(), b.config(http.DefaultTransport))
 		for _, c := range checks {
-			if c.Level == probe.Failure {
+			if c.Level == api.FindingFailure {
 				b.t.Errorf("%s: %s", c.ID, c.Text)
 			}
 		}
@@ -180,7 +181,7 @@ func TestReachRefused(t *testing.T) {
 	benches(t, func(b *bench) {
 		for status, id := range map[int]string{401: "credential", 403: "credential", 404: "reach", 500: "reach", 0: "reach"} {
 			checks, _ := probe.Reach(b.t.Context(), b.config(liar{status, "{}"}))
-			if len(checks) == 0 || checks[0].ID != id || checks[0].Level != probe.Failure || checks[0].Fix == "" {
+			if len(checks) == 0 || checks[0].ID != id || checks[0].Level != api.FindingFailure || checks[0].Fix == "" {
 				b.t.Errorf("%d: expected a failure of %s with a fix, got %+v", status, id, checks)
 			}
 		}

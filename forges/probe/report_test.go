@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign/countersign/forges/probe"
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 )
 
 func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
@@ -98,14 +99,14 @@ func TestFactsAreWhole(t *testing.T) {
 func TestProven(t *testing.T) {
 	r := report(1, probe.Finding{ID: "github.app", Outcome: probe.Fails, Why: "401", Asked: true}, probe.Finding{ID: "github.etag", Outcome: probe.Fails, Asked: true},
 		probe.Finding{ID: "github.classic", Outcome: probe.Holds, Asked: true, Version: "3.19"}, probe.Finding{ID: "github.compare", Why: "add a commit", Asked: true})
-	want := map[string]probe.Level{
-		"github.app": probe.Failure, "github.etag": probe.Warning, "github.classic": probe.Pass, "github.compare": probe.Warning, "write.check": probe.Warning,
+	want := map[string]api.FindingLevel{
+		"github.app": api.FindingFailure, "github.etag": api.FindingWarning, "github.classic": api.FindingPass, "github.compare": api.FindingWarning, "write.check": api.FindingWarning,
 	}
 	found := 0
 	for _, c := range probe.Proven(r, gate.GitHub) {
 		if level, ok := want[c.ID]; ok {
 			found++
-			if c.Level != level || c.Level != probe.Pass && c.Fix == "" {
+			if c.Level != level || c.Level != api.FindingPass && c.Fix == "" {
 				t.Errorf("%s: expected %s with a fix, got %+v", c.ID, level, c)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/web/frame"
 )
 
@@ -167,7 +168,7 @@ func (s *server) does(deed func(w http.ResponseWriter, r *http.Request) error) h
 		}
 		if err != nil {
 			s.Log.WarnContext(r.Context(), "setup", "path", r.URL.Path, "error", err)
-			s.step(w, r, statusOf(err), shown(err))
+			s.step(w, r, api.StatusOf(err), shown(err))
 		}
 	}
 }
@@ -185,21 +186,4 @@ func shown(err error) *gate.Error {
 		return e
 	}
 	return &gate.Error{Kind: gate.Internal, Code: gate.CodeInternal, Text: "something went wrong in the server", Fix: "see what it wrote in the terminal, then try again"}
-}
-
-func statusOf(err error) int {
-	switch gate.KindOf(err) {
-	case gate.Invalid:
-		return http.StatusBadRequest
-	case gate.Unidentified, gate.Refused:
-		return http.StatusForbidden
-	case gate.NotFound:
-		return http.StatusNotFound
-	case gate.Conflict:
-		return http.StatusConflict
-	case gate.Unavailable:
-		return http.StatusServiceUnavailable
-	case gate.Internal:
-	}
-	return http.StatusInternalServerError
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/web/frame"
 )
 
@@ -69,7 +70,7 @@ func (s *server) step(w http.ResponseWriter, r *http.Request, status int, proble
 		choice, err := s.choice(r, m.State)
 		m.Choice = choice
 		if err != nil && problem == nil {
-			m.Problem, status = shown(err), statusOf(err)
+			m.Problem, status = shown(err), api.StatusOf(err)
 		}
 	}
 	m.Way = way(m.Step())
