@@ -42,18 +42,11 @@ type diffLine struct{ Mark, Class, Text string }
 // policyPage shows the policy file at the head of the default branch, and lets an
 // administrator put it in force. It reads the forge, so that it is for signed-in people.
 func (s *server) policyPage(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.repositoryOf(r)
+	v, seen, err := s.seenSignedIn(r)
 	if err != nil {
 		return err
 	}
-	v := visitorOf(r.Context())
-	if err := mustSignIn(v); err != nil {
-		return err
-	}
-	seen, err := s.seenRepository(r.Context(), v, id)
-	if err != nil {
-		return err
-	}
+	id := seen.id
 	c, err := s.Policies.Candidate(r.Context(), id)
 	if err != nil {
 		return err

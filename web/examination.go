@@ -183,18 +183,11 @@ func (s *server) doctorPage(w http.ResponseWriter, r *http.Request) error {
 // readinessPage examines a repository. That reads much of the forge, so that it is for
 // those who may write there, and for administrators.
 func (s *server) readinessPage(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.repositoryOf(r)
+	v, seen, err := s.seenSignedIn(r)
 	if err != nil {
 		return err
 	}
-	v := visitorOf(r.Context())
-	if err := mustSignIn(v); err != nil {
-		return err
-	}
-	seen, err := s.seenRepository(r.Context(), v, id)
-	if err != nil {
-		return err
-	}
+	id := seen.id
 	if s.Doctor == nil {
 		return nowhere(w, r)
 	}

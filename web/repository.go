@@ -127,6 +127,20 @@ func (s *server) seenRepository(ctx context.Context, v visitor, id gate.Reposito
 	return out, nil
 }
 
+// seenSignedIn is what a signed-in visitor may see of the repository on the path.
+func (s *server) seenSignedIn(r *http.Request) (visitor, seenRepository, error) {
+	v := visitorOf(r.Context())
+	id, err := s.repositoryOf(r)
+	if err != nil {
+		return v, seenRepository{}, err
+	}
+	if err := mustSignIn(v); err != nil {
+		return v, seenRepository{}, err
+	}
+	seen, err := s.seenRepository(r.Context(), v, id)
+	return v, seen, err
+}
+
 func (s *server) repositoryBody(v visitor, seen seenRepository) repositoryBody {
 	in := seen.adoptions[0]
 	body := repositoryBody{

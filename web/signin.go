@@ -2,8 +2,6 @@ package web
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -107,17 +105,10 @@ func (s *server) beginSignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	b := session.Begun{Forge: id, State: random(), Verifier: random(), Back: frame.LocalPath(r.PostForm.Get("back"))}
+	b := session.Begun{Forge: id, State: session.Random(), Verifier: session.Random(), Back: frame.LocalPath(r.PostForm.Get("back"))}
 	s.sessions.Begin(r.Context(), b)
-	http.Redirect(w, r, port.AuthorizeURL(b.State, b.Challenge(), s.callback(id)), http.StatusSeeOther)
+	http.Redirect(w, r, port.AuthorizeURL(b.State, session.Challenge(b.Verifier), s.callback(id)), http.StatusSeeOther)
 	return nil
-}
-
-// random is 256 bits that nobody guesses, as text of the characters that RFC 7636 allows.
-func random() string {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // it never fails (crypto/rand)
-	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // endSignIn takes the browser back from the forge. What it brings counts once, in the

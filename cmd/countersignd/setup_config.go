@@ -96,15 +96,20 @@ func (d draft) database() string { return filepath.Join(d.Data, "countersign.db"
 
 // configForge is the draft's forge with its secrets, as the configuration will have it.
 func (d draft) configForge() (config.Forge, error) {
-	text, err := d.partial().configText()
-	if err != nil {
-		return config.Forge{}, err
-	}
-	c, err := config.Parse(text)
+	c, err := d.config()
 	if err != nil {
 		return config.Forge{}, err
 	}
 	return c.Forges[0], nil
+}
+
+// config is the draft as the configuration would read now.
+func (d draft) config() (config.Config, error) {
+	text, err := d.partial().configText()
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Parse(text)
 }
 
 // partial is the draft with a stand-in for what later steps find out, so that what is there

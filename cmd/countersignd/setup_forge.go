@@ -95,11 +95,7 @@ func (s *setupSite) keep(d *draft, f draftForge, secrets secretsOf) error {
 
 // try opens the draft's forge and asks whether it takes the credential.
 func (s *setupSite) try(ctx context.Context, d draft) (config.Forge, error) {
-	text, err := d.partial().configText()
-	if err != nil {
-		return config.Forge{}, err
-	}
-	c, err := config.Parse(text)
+	c, err := d.config()
 	if err != nil {
 		return config.Forge{}, err
 	}

@@ -63,15 +63,6 @@ func See(tab context.Context, text string) error {
 	})
 }
 
-// SeeNot fails where the page's text holds one.
-func SeeNot(tab context.Context, text string) error {
-	shown, err := Text(tab)
-	if err == nil && strings.Contains(strings.ToLower(shown), strings.ToLower(text)) {
-		err = fmt.Errorf("expected nothing of %q on the page, got:\n%s", text, shown)
-	}
-	return err
-}
-
 // await looks at the page again and again until it is as wanted.
 func await(tab context.Context, wanted string, is func(text string) bool) error {
 	for over := time.Now().Add(patience); ; {

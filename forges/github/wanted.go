@@ -15,7 +15,6 @@ type Wanted struct {
 	Workflow    string // "release.yml", a path, or another repository's: owner/name/path@ref
 	Finish      string
 	Environment string
-	Job         string // of GitLab
 }
 
 // InspectRepository examines what the repository's next release would meet: the App's

@@ -14,7 +14,6 @@ import (
 // Wanted is what a repository's policy names and the forge should have. What is empty is
 // not looked for.
 type Wanted struct {
-	Workflow    string // GitHub's
 	Finish      string // the manual job that collects
 	Environment string
 	Job         string // the job that asks

@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -54,9 +55,16 @@ type Begun struct {
 	At       time.Time    `json:"at"`
 }
 
-// Challenge is S256 of the verifier (RFC 7636).
-func (b Begun) Challenge() string {
-	sum := sha256.Sum256([]byte(b.Verifier))
+// Random is 256 bits that nobody guesses, as text of the characters that RFC 7636 allows.
+func Random() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // it never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Challenge is S256 of a verifier (RFC 7636).
+func Challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 

@@ -86,8 +86,7 @@ func TestBegunOnce(t *testing.T) {
 
 // The example is RFC 7636's own, appendix B.
 func TestChallenge(t *testing.T) {
-	b := session.Begun{Verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}
-	if got := b.Challenge(); got != "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" {
+	if got := session.Challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"); got != "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" {
 		t.Error(got)
 	}
 }

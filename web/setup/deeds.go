@@ -2,8 +2,6 @@ package setup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/web/session"
 )
 
 // register shows the button that asks a GitHub for an App.
@@ -200,10 +199,9 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	verifier := random()
-	sum := sha256.Sum256([]byte(verifier))
+	verifier := session.Random()
 	state := s.away.begin(journey{verifier: verifier}, signingIn)
-	http.Redirect(w, r, door.AuthorizeURL(state, base64.RawURLEncoding.EncodeToString(sum[:]), s.callback()), http.StatusSeeOther)
+	http.Redirect(w, r, door.AuthorizeURL(state, session.Challenge(verifier), s.callback()), http.StatusSeeOther)
 	return nil
 }
 

@@ -1,23 +1,15 @@
 package setup
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/web/session"
 )
-
-// random is 256 bits that nobody guesses, as text of the characters that RFC 7636 allows.
-func random() string {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // it never fails (crypto/rand)
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
 
 func same(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
@@ -63,7 +55,7 @@ func (g *guard) admit(w http.ResponseWriter, secret string) error {
 	if g.token != "" {
 		return refused("the link was opened before, perhaps in another browser", again)
 	}
-	g.token = random()
+	g.token = session.Random()
 	c := g.cookie
 	c.Value = g.token
 	http.SetCookie(w, &c)
@@ -103,7 +95,7 @@ func (j *journeys) begin(one journey, life time.Duration) string {
 		}
 	}
 	one.until = now.Add(life)
-	state := random()
+	state := session.Random()
 	j.all[state] = one
 	return state
 }

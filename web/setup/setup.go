@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/web/frame"
+	"github.com/countersign/countersign/web/session"
 )
 
 //go:embed pages
@@ -35,7 +36,7 @@ type Config struct {
 }
 
 // NewSecret makes the secret of a link.
-func NewSecret() string { return random() }
+func NewSecret() string { return session.Random() }
 
 // Link is the link with the secret.
 func Link(server *url.URL, secret string) string {
