@@ -24,6 +24,11 @@ func (p *player) yourTurn(ctx context.Context) error {
 	})
 	p.team.World.Merge(p.change, p.team.People["bo"], forgetest.MergeCommit)
 	p.job = p.team.Release("eve", nextTag)
+	// A job's folder is its own: the first release's list of digests stays as it is.
+	p.dir = filepath.Join(p.dir, nextTag)
+	if err := os.MkdirAll(p.dir, 0o750); err != nil {
+		return err
+	}
 	if err := os.WriteFile(filepath.Join(p.dir, nextArtifact), []byte("It counts faster.\n"), 0o600); err != nil {
 		return err
 	}
@@ -41,6 +46,6 @@ func (p *player) yourTurn(ctx context.Context) error {
 	if out, err := p.openssl(ctx, nextArtifact+".sig", nextArtifact); err != nil {
 		return fmt.Errorf("openssl refuses %s: %w\n%s", nextArtifact, err, out)
 	}
-	p.signed(filepath.Join(filepath.Base(p.dir), nextArtifact+".sigstore.json"))
+	p.signed(filepath.Join(p.team.World.Name(), nextTag, nextArtifact+".sigstore.json"))
 	return nil
 }

@@ -44,7 +44,7 @@ func prepare() error {
 	if bin, err = os.MkdirTemp("", "countersign-browser"); err != nil {
 		return err
 	}
-	for _, name := range []string{"countersignd", "countersign"} {
+	for _, name := range []string{"countersignd", "countersign", "countersign-demo"} {
 		cmd := exec.Command("go", "build", "-o", filepath.Join(bin, name), "../../cmd/"+name)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", name, err, out)
