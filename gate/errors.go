@@ -70,6 +70,12 @@ const (
 	CodePIN               Code = 1505 // wrong or missing PIN
 	CodeSignatureBad      Code = 1506 // the HSM returned a signature that does not verify
 	CodeOrderRefused      Code = 1507 // the order breaks a rule of the worker
+	CodeLedgerBehind      Code = 1510 // the database is behind the last published checkpoint
+	CodeSealing           Code = 1511 // signed, and its evidence is not complete yet
+	CodeWitnesses         Code = 1512 // too few witnesses cosigned the ledger
+	CodeTimestamp         Code = 1513 // the time-stamping authority does not answer as it should
+	CodeLogRange          Code = 1514 // the ledger has published no such entry, tile or checkpoint
+	CodeEpoch             Code = 1515 // what should begin a new epoch does not hold
 	CodeForgeUnavailable  Code = 1601 // the forge did not answer, or answered in part
 	CodeForgeRefused      Code = 1602 // the forge refuses our credential
 	CodeForgeUnexpected   Code = 1603 // the forge answered what its description does not say

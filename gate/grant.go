@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -42,11 +43,14 @@ type Intent struct {
 	Request string     `json:"request"`
 	Attempt int        `json:"attempt"` // of signing, from 1
 	Kind    IntentKind `json:"kind"`
-	// Name is the subject's name; "" for the statement.
+	// Name is the subject's name, the statement's (such as [StatementVSA]), or the format of
+	// SHA256SUMS.
 	Name string `json:"name"`
-	// Digest is the SHA-256 that gets signed: the subject's, or that of the DSSE PAE.
+	// Digest is the SHA-256 that gets signed: the subject's, that of the DSSE PAE, or
+	// [SumsDigest].
 	Digest Digest `json:"digest"`
-	// Payload is the unsigned statement's bytes; nil for a subject.
+	// Payload is the unsigned statement's bytes, or what a format puts around SHA256SUMS; nil
+	// for a subject.
 	Payload []byte     `json:"payload,omitempty"`
 	Key     KeyVersion `json:"key"`
 }
@@ -57,7 +61,17 @@ type IntentKind string
 // Kinds.
 const (
 	IntentSubject   IntentKind = "subject"   // message signature over one artifact
-	IntentStatement IntentKind = "statement" // DSSE over the release's VSA
+	IntentStatement IntentKind = "statement" // DSSE over an in-toto statement
+	IntentSums      IntentKind = "sums"      // over the release's SHA256SUMS, in one format
+)
+
+// Names of a release's statements. Approvals are "approval-1" and so on, in the order in
+// which they were counted.
+const (
+	StatementVSA      = "vsa"
+	StatementDecision = "decision"
+	StatementRelease  = "release"
+	StatementApproval = "approval-" // and a number from 1
 )
 
 // Mechanism is how the HSM signs.
@@ -88,9 +102,11 @@ func (g Grant) Order(i Intent) (Order, error) {
 			g.key.Lineage, g.key.Version, i.Key.Lineage, i.Key.Version)
 	case i.Kind == IntentSubject && !g.covers(i.Name, i.Digest):
 		return Order{}, fmt.Errorf("order: %q with digest %s is no subject of request %s", i.Name, i.Digest, i.Request)
-	case i.Kind == IntentStatement && (i.Name != "" || len(i.Payload) == 0 || i.Digest != StatementDigest(i.Payload)):
+	case i.Kind == IntentStatement && (i.Name == "" || len(i.Payload) == 0 || i.Digest != StatementDigest(i.Payload)):
 		return Order{}, fmt.Errorf("order: digest %s of %q is not that of its statement", i.Digest, i.Name)
-	case i.Kind != IntentSubject && i.Kind != IntentStatement:
+	case i.Kind == IntentSums && !g.coversSums(i):
+		return Order{}, fmt.Errorf("order: digest %s is not that of SHA256SUMS of request %s as %s", i.Digest, i.Request, i.Name)
+	case i.Kind != IntentSubject && i.Kind != IntentStatement && i.Kind != IntentSums:
 		return Order{}, fmt.Errorf("order: unknown kind %q", i.Kind)
 	}
 	return Order{intent: i, deadline: g.deadline}, nil
@@ -103,6 +119,18 @@ func (g Grant) covers(name string, d Digest) bool {
 		}
 	}
 	return false
+}
+
+// coversSums recomputes what a format signs from the granted manifest itself. A key's own
+// OpenPGP certification has to be over that very key.
+func (g Grant) coversSums(i Intent) bool {
+	digest, err := SumsDigest(Format(i.Name), g.request.Manifest, i.Payload)
+	if err != nil || digest != i.Digest {
+		return false
+	}
+	const point = 65 // an uncompressed P-256 point ends the key's SPKI
+	spki := g.key.SPKI
+	return Format(i.Name) != FormatOpenPGPKey || len(spki) > point && bytes.Contains(i.Payload, spki[len(spki)-point:])
 }
 
 // Intent is the order's intent.

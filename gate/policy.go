@@ -98,8 +98,28 @@ type Stream struct {
 	Rules      Rules   // nil for none
 	Window     *Window // nil for any time
 	Key        string  // lineage
-	Expires    time.Duration
+	// Formats are those in which SHA256SUMS is signed too; Sigstore bundles and DSSE envelopes
+	// are always made.
+	Formats []Format
+	// Witnesses is how many witnesses have to have cosigned the ledger before signatures are
+	// handed out.
+	Witnesses int
+	// Publish is where the gate itself puts the evidence, beside handing it to the job.
+	Publish []Publication
+	Expires time.Duration
 }
+
+// Publication is a place at the forge for a release's evidence.
+type Publication string
+
+// Publications.
+const (
+	// PublishAssets adds files to the forge's release: on GitHub while that is a draft, on
+	// GitLab as a generic package with release links.
+	PublishAssets Publication = "assets"
+	// PublishAttestations uploads bundles to GitHub's attestations API.
+	PublishAttestations Publication = "attestations"
+)
 
 // Rule is how a finding counts.
 type Rule string

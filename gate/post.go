@@ -26,6 +26,10 @@ type Post struct {
 	// GitLab Body is what is said in Thread where the gate may not play the job.
 	Deployment Deployment `json:"deployment"`
 	Leave      Leave      `json:"leave,omitempty"`
+	// Ref is the full ref of the release whose evidence is posted; Files are filled in when it
+	// is.
+	Ref   string     `json:"ref,omitempty"`
+	Files []PostFile `json:"-"`
 	// Known is the forge's own id of what an earlier post with the same target and key
 	// made; "" the first time.
 	Known string    `json:"known,omitempty"`
@@ -45,7 +49,18 @@ const (
 	PostThread   PostTarget = "thread" // open (or find) the release issue for a commit; answers its number
 	// PostDeployment answers a job that waits for the gate. On GitLab it is played.
 	PostDeployment PostTarget = "deployment"
+	// PostAssets adds Files to the forge's release of Ref; PostAttestations uploads those of
+	// Files that are bundles, each over Subjects.
+	PostAssets       PostTarget = "assets"
+	PostAttestations PostTarget = "attestations"
 )
+
+// PostFile is one file that a post carries. Files are read when it is posted, never stored
+// with it.
+type PostFile struct {
+	Name    string
+	Content []byte
+}
 
 // PostState is a status's state in neutral words.
 type PostState string

@@ -18,6 +18,9 @@ type Record struct {
 	// Signing is how often signing began; Orphans how many intents of it ended unknown.
 	Signing int
 	Orphans int
+	// Sealing marks a signing request whose signatures are on record, and wait for their
+	// [Seal] before they are handed out.
+	Sealing bool
 	Updated time.Time
 }
 
@@ -106,4 +109,8 @@ type PolicyFile struct {
 type SignedIntent struct {
 	Intent    Intent
 	Signature Signature
+	// Entries are its places in the ledger, by key first; Timestamp its RFC 3161 response, nil
+	// until the release is sealed.
+	Entries   []LogEntry
+	Timestamp []byte
 }

@@ -171,3 +171,57 @@ type Hearing interface {
 type Glancer interface {
 	Glance(ctx context.Context, ref gate.CommentRef) gate.Fact[gate.Comment]
 }
+
+// Sealing is what lies between signatures and their hand-out.
+type Sealing interface {
+	// KeepSignatures stores the signatures, ends the intents, and enters each signature in the
+	// ledger, by key and, over subjects and statements where certificate (DER) is not nil, by
+	// certificate, in one transaction, if the attempt's intents are all still open;
+	// CodeTransition where they are not. The request stays signing, leased, and is Sealing.
+	KeepSignatures(ctx context.Context, rec gate.Record, sigs []gate.Signature, certificate []byte, lease time.Duration) (gate.Record, error)
+	// CompleteSealing stores the seal and the posts, and moves the request to signed, in one
+	// transaction. The same seal once more changes nothing.
+	CompleteSealing(ctx context.Context, rec gate.Record, seal gate.Seal, posts []gate.Post) (gate.Record, error)
+	// DeferSealing gives the lease back until after.
+	DeferSealing(ctx context.Context, rec gate.Record, after time.Time, why string) error
+	// Seal is a signed request's; CodeNotSigned where it has none yet.
+	Seal(ctx context.Context, request string) (gate.Seal, error)
+}
+
+// Verdicts keeps what was signed about requests that ended denied.
+type Verdicts interface {
+	// KeepVerdict stores a verdict and enters its signature in the ledger, once per request:
+	// later ones are left aside.
+	KeepVerdict(ctx context.Context, v gate.SignedVerdict) error
+	// Verdict is a request's; false where it has none.
+	Verdict(ctx context.Context, request string) (gate.SignedVerdict, []gate.LogEntry, bool, error)
+	// Unsaid lists requests that ended denied and have no verdict, the oldest first.
+	Unsaid(ctx context.Context, limit int) ([]gate.Record, error)
+}
+
+// Authority makes evidence with the gate's own keys, or with somebody else's. Errors of
+// kind Unavailable may be tried again.
+type Authority interface {
+	// Certificate is a valid DER certificate over the release key for the identity, kept and
+	// used again until it is about to run out.
+	Certificate(ctx context.Context, key gate.KeyVersion, id gate.Identity) ([]byte, error)
+	// Timestamp is a whole DER TimeStampResp over a signature's bytes (RFC 3161, SHA-256).
+	Timestamp(ctx context.Context, signature []byte) ([]byte, error)
+	// Verdict signs a statement with the verdict key.
+	Verdict(ctx context.Context, request string, statement []byte) (gate.SignedVerdict, error)
+	// TrustedRoot is the newest trusted_root.json: one line and a line feed.
+	TrustedRoot(ctx context.Context) ([]byte, error)
+}
+
+// Log is the published ledger.
+type Log interface {
+	// Covering is the newest checkpoint of at least size leaves that at least witnesses
+	// witnesses cosigned; it publishes one where there is none. CodeSealing or CodeWitnesses,
+	// kind Unavailable, where that takes longer.
+	Covering(ctx context.Context, size int64, witnesses int) (gate.Checkpoint, error)
+	// Prove gives the inclusion proofs of entries in the tree of size leaves, by index.
+	Prove(ctx context.Context, size int64, indexes []int64) (map[int64][]gate.Digest, error)
+	// Fit fails with CodeLedgerBehind where nothing may be signed: the database lacks leaves
+	// that were published.
+	Fit(ctx context.Context) error
+}

@@ -80,7 +80,7 @@ func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gat
 	for _, s := range r.Manifest.Subjects {
 		out = append(out, intent(gate.IntentSubject, s.Name, s.SHA256, nil))
 	}
-	return append(out, intent(gate.IntentStatement, "", gate.StatementDigest(statement), statement)), nil
+	return append(out, intent(gate.IntentStatement, gate.StatementVSA, gate.StatementDigest(statement), statement)), nil
 }
 
 // statement is the release's verification summary, with the policy's digest and the

@@ -228,7 +228,7 @@ func intents(rec gate.Record) []gate.Intent {
 			Name: subject.Name, Digest: subject.SHA256, Key: key,
 		},
 		{
-			ID: newID(), Request: rec.Request.ID, Attempt: rec.Signing + 1, Kind: gate.IntentStatement,
+			ID: newID(), Request: rec.Request.ID, Attempt: rec.Signing + 1, Kind: gate.IntentStatement, Name: gate.StatementVSA,
 			Digest: gate.SHA256(statement), Payload: statement, Key: key,
 		},
 	}

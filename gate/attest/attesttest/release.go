@@ -112,7 +112,7 @@ func (r *Release) sign(t testing.TB) {
 	}
 	intents := append(gatetest.Intents(g), gate.Intent{
 		ID: "0197f3a0-0000-7000-9000-999999999999", Request: r.Decision.Request, Attempt: 1,
-		Kind: gate.IntentStatement, Digest: gate.StatementDigest(r.Statement), Payload: r.Statement, Key: g.Key(),
+		Kind: gate.IntentStatement, Name: gate.StatementVSA, Digest: gate.StatementDigest(r.Statement), Payload: r.Statement, Key: g.Key(),
 	})
 	for _, i := range intents {
 		r.Signed = append(r.Signed, r.Key.Sign(t, i))
