@@ -90,3 +90,20 @@ type Received struct {
 	Tries    int
 	Why      string // what it waits for, or why it was put off last
 }
+
+// LedgerEntry is one entry of the ledger with what is known of it here.
+type LedgerEntry struct {
+	Index int64
+	// Kind is the leaf's (gate/ledger), "signature" or "certificate-signature" for a record of
+	// a signature; ID what it is about.
+	Kind, ID string
+	Bytes    []byte
+	At       time.Time
+	// Request is the request that it belongs to; "" for what concerns a policy or the server.
+	// Repository is the zero ID for the server.
+	Request    string
+	Repository RepositoryID
+	// Salt and Document open a commitment. A record of a signature has no salt, and a document
+	// that nothing commits to: it tells what the signature is for.
+	Salt, Document []byte
+}
