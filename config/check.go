@@ -41,6 +41,8 @@ func check(f file) *checker {
 	if len(f.Keys) == 0 {
 		c.wrong("keys", "at least one key", "none")
 	}
+	c.ledger(f)
+	c.evidence(f)
 	for i, x := range f.Floors {
 		c.floor(fmt.Sprintf("floors[%d]", i), x)
 	}
@@ -246,7 +248,10 @@ func (c *checker) token(at string, x tokenFile) {
 var fingerprint = regexp.MustCompile(`^SHA256:[0-9a-f]{64}$`)
 
 func (c *checker) key(at string, x keyFile) {
-	k := Key{Lineage: c.name(at+".lineage", x.Lineage), Version: x.Version, Token: x.Token, Label: x.Label, Fingerprint: x.SPKI}
+	k := Key{
+		Purpose: gate.Purpose(c.oneOf(at+".purpose", x.Purpose, purposes()...)),
+		Lineage: c.name(at+".lineage", x.Lineage), Version: x.Version, Token: x.Token, Label: x.Label, Fingerprint: x.SPKI,
+	}
 	if x.Version < 1 {
 		c.wrong(at+".version", "1 or more", fmt.Sprint(x.Version))
 	}
@@ -274,9 +279,15 @@ func (c *checker) key(at string, x keyFile) {
 	c.Keys = append(c.Keys, k)
 }
 
-// bind reads who may use the key. A key that is bound to nobody is a mistake: nobody
-// could ever use it.
+// bind reads who may use the key. A release key that is bound to nobody is a mistake: nobody
+// could ever use it. The gate's own keys are nobody's but the gate's.
 func (c *checker) bind(at string, x keyFile, k *Key) {
+	if k.Purpose != gate.PurposeRelease {
+		if len(x.Repositories)+len(x.Owners) > 0 {
+			c.wrong(at, "no repositories and owners: a "+string(k.Purpose)+" key is the gate's own", "some")
+		}
+		return
+	}
 	k.Repositories = c.numbers(at, x.Repositories)
 	for _, id := range c.numbers(at, x.Owners) {
 		k.Owners = append(k.Owners, gate.AccountID(id))

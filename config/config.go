@@ -25,8 +25,12 @@ type Config struct {
 	Forges   []Forge
 	HSM      []Token
 	Keys     []Key
-	Floors   []Floor
-	Policies Policies
+	Ledger   Ledger
+	// Timestamps is somebody else's time-stamping authority; the zero value for the gate's own.
+	Timestamps   Timestamps
+	Certificates Certificates
+	Floors       []Floor
+	Policies     Policies
 	// Administrators may put policies in force and look at everything. Nobody else may.
 	Administrators []gate.AccountID
 	Log            Log
@@ -85,8 +89,10 @@ type Token struct {
 	Workers int
 }
 
-// Key is one version of a lineage: where it lives and who may use it.
+// Key is one version of a lineage: what it is for, where it lives, and, for a release key,
+// who may use it.
 type Key struct {
+	Purpose      gate.Purpose
 	Lineage      string
 	Version      int
 	Token        string
@@ -95,6 +101,44 @@ type Key struct {
 	Fingerprint  string // SHA256: and 64 hex digits
 	Repositories []gate.RepositoryID
 	Owners       []gate.AccountID
+}
+
+// Ledger is how the ledger is published.
+type Ledger struct {
+	// Origin is the log's name, a host name; the server's unless another is given. It never
+	// changes within an epoch.
+	Origin string
+	// Guard is the file, outside the database, that remembers what was published last.
+	Guard string
+	// Signers is an OpenSSH allowed_signers file of those administrators who may begin a new
+	// epoch, two together; "" lets nobody.
+	Signers   string
+	Witnesses []Witness
+	// Every is the longest that a published checkpoint stays the newest.
+	Every time.Duration
+}
+
+// Witness is one C2SP tlog-witness.
+type Witness struct {
+	URL string // the submission prefix
+	Key string // its verifier key, name+hash+key
+}
+
+// Timestamps is an outside RFC 3161 authority.
+type Timestamps struct {
+	URL   string
+	Chain []byte // PEM, its certificate first and its root last
+}
+
+// Certificates is which release keys' certificates are made, and in whose name.
+type Certificates struct {
+	// Organization is the CA's; the server's host unless another is given.
+	Organization string
+	// Private makes them for private repositories too, whose names are then in the public
+	// ledger.
+	Private bool
+	// Off makes none.
+	Off bool
 }
 
 // Floor is what the server asks of repositories' policies, as its file says.

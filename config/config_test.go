@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gate"
@@ -88,6 +89,45 @@ func TestPostgresReadsItsDSN(t *testing.T) {
 	}
 }
 
+// What stands around a signature needs a key each, and the configuration says which is not
+// there.
+func TestMissing(t *testing.T) {
+	for name, x := range map[string]struct {
+		edits []string
+		want  string
+	}{
+		"all there":              {nil, "[]"},
+		"no verdict key":         {[]string{"  - {purpose: verdict", "  # - {purpose: verdict"}, "[verdict]"},
+		"no log key":             {[]string{"  - {purpose: log", "  # - {purpose: log"}, "[log]"},
+		"own stamps, no key":     {[]string{"  - {purpose: timestamp", "  # - {purpose: timestamp"}, "[timestamp]"},
+		"outside stamps, no key": {[]string{"  - {purpose: timestamp", "  # - {purpose: timestamp", "# timestamps:", "timestamps: {url: http://t.example, chain_file: DIR/pin}\n#"}, "[]"},
+		"no certificates, no CT": {[]string{"  - {purpose: ct", "  # - {purpose: ct", "for: public", "for: none"}, "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := config.Load(written(t, x.edits...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(c.Missing()); got != x.want {
+				t.Errorf("expected %s, got %s", x.want, got)
+			}
+		})
+	}
+}
+
+func TestLedgerDefaults(t *testing.T) {
+	c, err := config.Load(written(t, "  guard_file", "  # guard_file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Ledger; l.Origin != "countersign.example" || l.Guard != c.Database.Path+".published" || l.Every != time.Hour {
+		t.Errorf("got %+v", l)
+	}
+	if c.Certificates.Organization != "countersign.example" || c.Certificates.Private || c.Certificates.Off {
+		t.Errorf("got %+v", c.Certificates)
+	}
+}
+
 func TestFloors(t *testing.T) {
 	c, err := config.Load(written(t, "log:\n", "floors:\n  - {name: server, file: DIR/dsn}\n  - {name: acme, file: DIR/pin, owners: [\"github:100\"]}\nlog:\n"))
 	if err != nil {
@@ -156,6 +196,17 @@ func TestRefusals(t *testing.T) {
 		"floor of a name":         {[]string{"log:\n", "floors: [{name: a, file: DIR/pin, owners: [acme]}]\nlog:\n"}, "floors[0].owners: expected forge:number"},
 		"floor of another forge":  {[]string{"log:\n", "floors: [{name: a, file: DIR/pin, owners: [\"gitea:1\"]}]\nlog:\n"}, "floors[0].owners: expected a configured forge"},
 		"floor of nobody":         {[]string{"log:\n", "floors: [{name: a, file: DIR/pin, owners: []}]\nlog:\n"}, "floors[0].owners: expected owners"},
+		"unknown purpose":         {[]string{"purpose: log", "purpose: logs"}, "keys[1].purpose: expected release or log"},
+		"own key for others":      {[]string{"purpose: ct,", "purpose: ct, owners: [\"github:1\"],"}, "a ct key is the gate's own"},
+		"origin with a path":      {[]string{"# origin: countersign.example", "origin: countersign.example/log"}, "ledger.origin: expected a lower-case host name"},
+		"no guard on PostgreSQL":  {[]string{"engine: sqlite", "engine: postgres", "# dsn_file", "dsn_file", "  guard_file", "  # guard_file"}, "ledger.guard_file: expected the path"},
+		"signers not there":       {[]string{"# signers_file: /etc/countersign/signers", "signers_file: DIR/none"}, "ledger.signers_file: "},
+		"witness without a key":   {[]string{"every: 1h", "witnesses: [{url: https://witness.example}]"}, "ledger.witnesses[0].key"},
+		"witness over HTTP":       {[]string{"every: 1h", "witnesses: [{url: http://witness.example, key: k}]"}, "ledger.witnesses[0].url: expected https"},
+		"checkpoints too rare":    {[]string{"every: 1h", "every: 48h"}, "ledger.every: expected a time"},
+		"stamps without a chain":  {[]string{"# timestamps:", "timestamps: {url: http://t.example}\n#"}, "timestamps: expected both"},
+		"stamps over FTP":         {[]string{"# timestamps:", "timestamps: {url: ftp://t.example, chain_file: DIR/pin}\n#"}, "timestamps.url: expected http(s)"},
+		"certificates for some":   {[]string{"for: public", "for: some"}, "certificates.for: expected public or all or none"},
 		"two documents":           {[]string{"log:\n", "---\nlog:\n"}, "more than one document"},
 		"duplicate field":         {[]string{"log:\n", "server: {}\nlog:\n"}, "server"},
 	} {

@@ -18,6 +18,22 @@ type file struct {
 	Keys   []keyFile   `yaml:"keys"`
 	Floors []floorFile `yaml:"floors"`
 
+	Ledger struct {
+		Origin    string        `yaml:"origin"`
+		Guard     string        `yaml:"guard_file"`
+		Signers   string        `yaml:"signers_file"`
+		Witnesses []witnessFile `yaml:"witnesses"`
+		Every     string        `yaml:"every"`
+	} `yaml:"ledger"`
+	Timestamps struct {
+		URL   string `yaml:"url"`
+		Chain string `yaml:"chain_file"`
+	} `yaml:"timestamps"`
+	Certificates struct {
+		For          string `yaml:"for"`
+		Organization string `yaml:"organization"`
+	} `yaml:"certificates"`
+
 	Policies struct {
 		Mode     string `yaml:"mode"`
 		Cooldown string `yaml:"cooldown"`
@@ -52,7 +68,13 @@ type tokenFile struct {
 	Workers int    `yaml:"workers"`
 }
 
+type witnessFile struct {
+	URL string `yaml:"url"`
+	Key string `yaml:"key"`
+}
+
 type keyFile struct {
+	Purpose      string   `yaml:"purpose"`
 	Lineage      string   `yaml:"lineage"`
 	Version      int      `yaml:"version"`
 	Token        string   `yaml:"token"`
@@ -120,6 +142,29 @@ keys:                                   # countersignd keys create prints an ent
     spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000000"
     repositories: ["github:1296269"]    # who may use it, by number; nobody else may
     owners: []
+  # The gate's own keys: countersignd keys create --authority makes all five and prints these.
+  - {purpose: log, lineage: log, version: 1, token: releases, label: log-1, id: "01", spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000001"}
+  - {purpose: timestamp, lineage: timestamp, version: 1, token: releases, label: timestamp-1, id: "02", spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000002"}
+  - {purpose: ca, lineage: ca, version: 1, token: releases, label: ca-1, id: "03", spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000003"}
+  - {purpose: ct, lineage: ct, version: 1, token: releases, label: ct-1, id: "04", spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000004"}
+  - {purpose: verdict, lineage: verdict, version: 1, token: releases, label: verdict-1, id: "05", spki: "SHA256:0000000000000000000000000000000000000000000000000000000000000005"}
+
+ledger:
+  # origin: countersign.example         # the log's name, a host name; never change it within an epoch
+  guard_file: /var/lib/countersign/published   # remembers, outside the database, what was published last
+  # signers_file: /etc/countersign/signers     # administrators' SSH keys (OpenSSH allowed_signers): two begin a new epoch
+  # witnesses:                          # C2SP witnesses that cosign the ledger
+  #   - url: https://witness.example
+  #     key: witness.example+1d2c3b4a+BAAA…
+  every: 1h                             # at the latest; what is signed is published at once
+
+# timestamps:                           # an outside RFC 3161 authority; without, the gate's own key stamps
+#   url: https://timestamp.example/tsr
+#   chain_file: /etc/countersign/timestamp-chain.pem
+
+certificates:
+  for: public                           # repositories: public, all, or none. Certificates name them in the public ledger
+  # organization: Acme                  # the CA's
 
 # floors:                               # what every policy is held to, whatever its file says
 #   - name: server

@@ -137,6 +137,9 @@ func ports(forges []*liveForge) (map[gate.ForgeID]release.Port, map[gate.ForgeID
 func keyring(c config.Config, held []gate.KeyVersion) (release.Keyring, error) {
 	var ring release.Keyring
 	for _, k := range c.Keys {
+		if k.Purpose != gate.PurposeRelease {
+			continue
+		}
 		version := gate.KeyVersion{Lineage: k.Lineage, Version: k.Version}
 		if held != nil {
 			found := false
