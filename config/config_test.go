@@ -100,7 +100,7 @@ func TestMissing(t *testing.T) {
 		"no verdict key":         {[]string{"  - {purpose: verdict", "  # - {purpose: verdict"}, "[verdict]"},
 		"no log key":             {[]string{"  - {purpose: log", "  # - {purpose: log"}, "[log]"},
 		"own stamps, no key":     {[]string{"  - {purpose: timestamp", "  # - {purpose: timestamp"}, "[timestamp]"},
-		"outside stamps, no key": {[]string{"  - {purpose: timestamp", "  # - {purpose: timestamp", "# timestamps:", "timestamps: {url: http://t.example, chain_file: DIR/pin}\n#"}, "[]"},
+		"outside stamps instead": {[]string{"  - {purpose: timestamp", "  # - {purpose: timestamp", "# timestamps:", "timestamps: {url: http://t.example, chain_file: DIR/pin}\n#"}, "[]"},
 		"no certificates, no CT": {[]string{"  - {purpose: ct", "  # - {purpose: ct", "for: public", "for: none"}, "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		"own key for others":      {[]string{"purpose: ct,", "purpose: ct, owners: [\"github:1\"],"}, "a ct key is the gate's own"},
 		"origin with a path":      {[]string{"# origin: countersign.example", "origin: countersign.example/log"}, "ledger.origin: expected a lower-case host name"},
 		"no guard on PostgreSQL":  {[]string{"engine: sqlite", "engine: postgres", "# dsn_file", "dsn_file", "  guard_file", "  # guard_file"}, "ledger.guard_file: expected the path"},
-		"signers not there":       {[]string{"# signers_file: /etc/countersign/signers", "signers_file: DIR/none"}, "ledger.signers_file: "},
+		"signers not there":       {[]string{"every: 1h", "signers_file: DIR/none"}, "ledger.signers_file: "},
 		"witness without a key":   {[]string{"every: 1h", "witnesses: [{url: https://witness.example}]"}, "ledger.witnesses[0].key"},
 		"witness over HTTP":       {[]string{"every: 1h", "witnesses: [{url: http://witness.example, key: k}]"}, "ledger.witnesses[0].url: expected https"},
 		"checkpoints too rare":    {[]string{"every: 1h", "every: 48h"}, "ledger.every: expected a time"},
