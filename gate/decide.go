@@ -268,6 +268,11 @@ func (j *judge) key() Check {
 			Name: CheckKey, Outcome: Waiting, Unread: true, Reason: fmt.Sprintf("key %s is not available", orNone(r.Key)),
 			Fix: "the operator configures a version of it, or brings its token back",
 		}
+	case k.Unfit != "":
+		return Check{
+			Name: CheckKey, Outcome: Waiting, Unread: true, Reason: "nothing is signed now: " + k.Unfit,
+			Fix: "the operator mends the server's ledger: countersignd ledger status",
+		}
 	case k.Version.Lineage != r.Key:
 		return moved(CheckKey, "the request was made for another key", r.Key, k.Version.Lineage)
 	case !k.Bound:

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -45,6 +46,56 @@ func TestOrderNeedsGrantAndIntent(t *testing.T) {
 	}
 	if _, err := (gate.Grant{}).Order(intent(func(*gate.Intent) {})); err == nil {
 		t.Error("the zero grant: expected a refusal")
+	}
+}
+
+// SHA256SUMS is signed in the forms that formats have for it, over the granted manifest and
+// nothing else (attack 79).
+func TestOrderCoversSums(t *testing.T) {
+	point := bytes.Repeat([]byte{4}, 65)
+	c := with(pr(1, "ana"), approve("bo"))
+	c.Key.Version.SPKI = append([]byte("any header"), point...)
+	g, ok := gate.Decide(c, now).Grant()
+	if !ok {
+		t.Fatal("expected a grant")
+	}
+	m := g.Request().Manifest
+	other := gate.Manifest{Subjects: []gate.Subject{{Name: "evil", SHA256: gate.SHA256([]byte("evil"))}}}
+	order := func(f gate.Format, m gate.Manifest, payload []byte) error {
+		digest, err := gate.SumsDigest(f, m, payload)
+		if err != nil {
+			return err
+		}
+		_, err = g.Order(gate.Intent{
+			ID: "i1", Request: "r1", Attempt: 1, Kind: gate.IntentSums, Name: string(f), Digest: digest, Payload: payload, Key: g.Key(),
+		})
+		return err
+	}
+	key := append([]byte{0x99, 0, 80}, point...)
+	for name, x := range map[string]struct {
+		format  gate.Format
+		of      gate.Manifest
+		payload []byte
+		granted bool
+	}{
+		"raw":                         {gate.FormatRaw, m, nil, true},
+		"ssh":                         {gate.FormatSSH, m, nil, true},
+		"openpgp":                     {gate.FormatOpenPGP, m, []byte{4, 0, 19, 8}, true},
+		"the key's own certification": {gate.FormatOpenPGPKey, m, key, true},
+		"another manifest":            {gate.FormatRaw, other, nil, false},
+		"another manifest, ssh":       {gate.FormatSSH, other, nil, false},
+		"another manifest, openpgp":   {gate.FormatOpenPGP, other, []byte{4, 0, 19, 8}, false},
+		"another key's certification": {gate.FormatOpenPGPKey, m, []byte{0x99, 0, 80, 1, 2, 3}, false},
+		"a certification as a format": {gate.FormatOpenPGP, m, []byte{4, 0x13, 19, 8}, false},
+		"bytes around raw":            {gate.FormatRaw, m, []byte("evil"), false},
+		"bytes around ssh":            {gate.FormatSSH, m, []byte("evil"), false},
+		"no format":                   {"", m, nil, false},
+		"a bundle":                    {gate.FormatSigstore, m, nil, false},
+		"a long payload":              {gate.FormatOpenPGP, m, append([]byte{4, 0}, make([]byte, gate.MaxSumsPayload)...), false},
+	} {
+		if err := order(x.format, x.of, x.payload); (err == nil) != x.granted {
+			t.Errorf("%s: granted %t, expected %t: %v", name, err == nil, x.granted, err)
+		}
 	}
 }
 

@@ -294,6 +294,7 @@ func TestSurroundings(t *testing.T) {
 		gate.CheckProtection, "who may bypass")
 
 	r.waits("attack 80: the key of another tenant", but(func(c *release) { c.Key.Bound = false }), gate.CheckKey, "not bound")
+	r.waits("a ledger that was rolled back", but(func(c *release) { c.Key.Unfit = "the ledger is behind what it published" }), gate.CheckKey, "behind what it published")
 	r.waits("no key", but(func(c *release) { c.Key = gate.KeyFacts{} }), gate.CheckKey, "not available")
 	r.ends("expired", but(request(func(q *gate.Request) { q.Expires = now })), gate.CheckTime, gate.StateExpired, "expired")
 	r.waits("audit mode", but(func(c *release) { c.Policy.Mode = gate.Audit }), gate.CheckPolicy, "the policy in force only audits")

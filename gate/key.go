@@ -14,4 +14,6 @@ type KeyFacts struct {
 	Version KeyVersion
 	// Bound reports whether the lineage may be used for the request's repository or owner.
 	Bound bool
+	// Unfit says why no key of the server may sign now; "" where they may.
+	Unfit string
 }

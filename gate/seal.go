@@ -85,7 +85,9 @@ type SignedVerdict struct {
 	Statement []byte     `json:"statement"` // in-toto, a VSA that says FAILED
 	Key       KeyVersion `json:"key"`       // the verdict key
 	Signature []byte     `json:"signature"` // DER, over [StatementDigest]
-	At        time.Time  `json:"at"`
+	// Timestamp is the whole DER TimeStampResp over the signature.
+	Timestamp []byte    `json:"timestamp"`
+	At        time.Time `json:"at"`
 }
 
 // Asset is one file of a release as the forge serves it.
