@@ -14,6 +14,11 @@ func configFault(text, fix string) error {
 	return &gate.Error{Kind: gate.Invalid, Code: gate.CodeConfig, Text: text, Fix: fix}
 }
 
+// configFaultOf is configFault for what a module said.
+func configFaultOf(text, fix string, err error) error {
+	return &gate.Error{Kind: gate.Invalid, Code: gate.CodeConfig, Text: text, Fix: fix, Err: err}
+}
+
 func pinFault(text, fix string, err error) error {
 	return &gate.Error{Kind: gate.Invalid, Code: gate.CodePIN, Text: text, Fix: fix, Err: err}
 }
@@ -42,6 +47,22 @@ func refused(text, expected, got string) error {
 	return &gate.Error{
 		Kind: gate.Refused, Code: gate.CodeOrderRefused, Text: text, Expected: expected, Got: got,
 		Fix: "this is a fault of the server: report it",
+	}
+}
+
+// unknown is a key that no pin of this token names.
+func unknown(lineage string) error {
+	return &gate.Error{
+		Kind: gate.Refused, Code: gate.CodeKeyUnknown, Text: "key " + lineage + " is not held here",
+		Fix: "the operator configures the key",
+	}
+}
+
+// misnamed is a key that is pinned, but under another lineage or version.
+func misnamed(k pinned, want gate.KeyVersion, fix string) error {
+	return &gate.Error{
+		Kind: gate.Refused, Code: gate.CodeKeyMismatch, Text: "the key is pinned under another name",
+		Expected: k.pin.name(), Got: KeyPin{Lineage: want.Lineage, Version: want.Version}.name(), Fix: fix,
 	}
 }
 

@@ -1,10 +1,10 @@
 package hsm
 
 import (
+	"cmp"
 	"context"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -26,15 +26,20 @@ type GenerateConfig struct {
 	Module     string
 	TokenLabel string
 	PINFile    string
-	Label      string // of both halves; no other EC key of the token may have it
+	Label      string // of both halves; no other key of the token may have it
+	// Purpose is what the key is for, and Type what it is: "" means release and P-256. A
+	// token knows no purpose: it is pinned in the configuration.
+	Purpose gate.Purpose
+	Type    KeyType
 }
 
 // Key is a key pair as a token holds it: what belongs into its pin.
 type Key struct {
-	Label       string `json:"label"`
-	ID          []byte `json:"id"`
-	SPKI        []byte `json:"spki"` // DER SubjectPublicKeyInfo
-	Fingerprint string `json:"fingerprint"`
+	Label       string  `json:"label"`
+	ID          []byte  `json:"id"`
+	SPKI        []byte  `json:"spki"` // DER SubjectPublicKeyInfo
+	Fingerprint string  `json:"fingerprint"`
+	Type        KeyType `json:"type"`
 	// Software is true where the token keeps its keys in files.
 	Software bool `json:"software"`
 	// Problem says why a pin of it would be refused; "" where it would not.
@@ -44,7 +49,7 @@ type Key struct {
 // keyIDSize is the length of a fresh CKA_ID, in bytes.
 const keyIDSize = 16
 
-// Generate makes a P-256 key pair on the token: the private half sensitive, never
+// Generate makes a key pair on the token: the private half sensitive, never
 // extractable, for signatures alone; a fresh random id on both; signed with once.
 // It loads the module into this process, so it is for a command that does nothing
 // else: neither in a daemon, nor twice at a time. ctx is looked at before the
@@ -54,45 +59,98 @@ func Generate(ctx context.Context, c GenerateConfig) (k Key, err error) {
 	if c.Label == "" {
 		return Key{}, configFault("a new key needs a label", "name it")
 	}
-	if err := context.Cause(ctx); err != nil {
-		return Key{}, unavailable("given up before the token was opened", err)
+	purpose, typ := cmp.Or(c.Purpose, gate.PurposeRelease), cmp.Or(c.Type, P256)
+	if err := Suits(purpose, typ); err != nil {
+		return Key{}, configFault(fmt.Sprintf("key %q with purpose %s: %s", c.Label, purpose, err), "take --type p256")
 	}
-	t, err := openToken(c.Module, c.TokenLabel, c.PINFile)
+	t, err := openFor(ctx, TokenConfig{Module: c.Module, TokenLabel: c.TokenLabel, PINFile: c.PINFile})
 	if err != nil {
 		return Key{}, err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	if err := t.labelIsFree(c.Label); err != nil {
+	free, err := t.isFree(c.Label)
+	if err != nil {
 		return Key{}, err
 	}
+	if !free {
+		return Key{}, &gate.Error{
+			Kind: gate.Conflict, Code: gate.CodeConfig,
+			Text: fmt.Sprintf("token %q already holds a key with label %q", t.label, c.Label),
+			Fix:  "choose another label; a new version of a lineage is a new key with a label of its own",
+		}
+	}
+	return t.make(c.Label, purpose, typ)
+}
+
+// openFor opens a token for a command, unless ctx has ended.
+func openFor(ctx context.Context, c TokenConfig) (*token, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, unavailable("given up before the token was opened", err)
+	}
+	return openToken(c.Module, c.TokenLabel, c.PINFile)
+}
+
+// isFree reports whether no key has that label.
+func (t *token) isFree(label string) (bool, error) {
+	for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY} {
+		if found, err := t.find(class, label, nil); err != nil || len(found) > 0 {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// make makes a key pair with a random id, and uses it once: what a worker would refuse
+// later is better refused now.
+func (t *token) make(label string, purpose gate.Purpose, typ KeyType) (Key, error) {
 	id := make([]byte, keyIDSize)
 	if _, err := rand.Read(id); err != nil {
 		return Key{}, fmt.Errorf("draw a key id: %w", err)
 	}
-	return t.generate(c.Label, id)
+	generate := t.generateP256
+	if typ == Ed25519 {
+		generate = t.generateEd25519
+	}
+	if err := generate(label, id); err != nil {
+		return Key{}, err
+	}
+	public, err := t.find(pkcs11.CKO_PUBLIC_KEY, label, id)
+	if err != nil {
+		return Key{}, err
+	}
+	if len(public) != 1 {
+		return Key{}, tokenFault(fmt.Sprintf("token %q shows %d public keys of the new pair %q", t.label, len(public), label), "check the device", nil)
+	}
+	spki, err := t.spki(public[0])
+	if err != nil {
+		return Key{}, err
+	}
+	if _, err := t.key(KeyPin{Lineage: label, Version: 1, Purpose: purpose, Label: label, ID: id, SPKI: spki}); err != nil {
+		return Key{}, err
+	}
+	return t.found(label, id, spki)
 }
 
-func (t *token) labelIsFree(label string) error {
-	for _, class := range []uint{pkcs11.CKO_PRIVATE_KEY, pkcs11.CKO_PUBLIC_KEY} {
-		found, err := t.find(class, label, nil)
-		if err != nil {
-			return err
-		}
-		if len(found) > 0 {
-			return &gate.Error{
-				Kind: gate.Conflict, Code: gate.CodeConfig,
-				Text: fmt.Sprintf("token %q already holds a key with label %q", t.label, label),
-				Fix:  "choose another label; a new version of a lineage is a new key with a label of its own",
-			}
-		}
+// generateEd25519 makes an Ed25519 pair, where the token can.
+func (t *token) generateEd25519(label string, id []byte) error {
+	able, err := t.canEdwards()
+	if err != nil {
+		return err
+	}
+	if !able {
+		return t.noEdDSA(nil)
+	}
+	if err := t.generateEdwards(label, id); err != nil {
+		return tokenFault(fmt.Sprintf("token %q makes no Ed25519 key", t.label),
+			"check that it is writable and has room, or take --type p256", err)
 	}
 	return nil
 }
 
-func (t *token) generate(label string, id []byte) (Key, error) {
+func (t *token) generateP256(label string, id []byte) error {
 	public, err := crypto11.NewAttributeSetWithIDAndLabel(id, []byte(label))
 	if err != nil {
-		return Key{}, fmt.Errorf("describe key %q: %w", label, err)
+		return fmt.Errorf("describe key %q: %w", label, err)
 	}
 	private := public.Copy()
 	for attribute, value := range map[uint]bool{
@@ -100,21 +158,12 @@ func (t *token) generate(label string, id []byte) (Key, error) {
 		pkcs11.CKA_DECRYPT: false, pkcs11.CKA_UNWRAP: false, pkcs11.CKA_DERIVE: false,
 	} {
 		if err := private.Set(attribute, value); err != nil {
-			return Key{}, fmt.Errorf("describe key %q: %w", label, err)
+			return fmt.Errorf("describe key %q: %w", label, err)
 		}
 	}
-	signer, err := t.crypto.GenerateECDSAKeyPairWithAttributes(public, private, elliptic.P256())
+	_, err = t.crypto.GenerateECDSAKeyPairWithAttributes(public, private, elliptic.P256())
 	if err != nil {
-		return Key{}, tokenFault(fmt.Sprintf("token %q makes no P-256 key", t.label), "check that it is writable and has room", err)
+		return tokenFault(fmt.Sprintf("token %q makes no P-256 key", t.label), "check that it is writable and has room", err)
 	}
-	spki, err := x509.MarshalPKIXPublicKey(signer.Public())
-	if err != nil {
-		return Key{}, fmt.Errorf("encode public key %q: %w", label, err)
-	}
-	// What a worker would refuse later is better refused now.
-	pin := KeyPin{Lineage: label, Version: 1, Label: label, ID: id, SPKI: spki}
-	if _, err := t.key(pin); err != nil {
-		return Key{}, err
-	}
-	return Key{Label: label, ID: id, SPKI: spki, Fingerprint: Fingerprint(spki), Software: t.slot.software()}, nil
+	return nil
 }

@@ -1,11 +1,8 @@
 package hsm
 
 import (
-	"crypto/ecdsa"
 	"fmt"
 	"time"
-
-	"github.com/countersign/countersign/gate"
 )
 
 // maxJob is how many orders one worker signs in one go. It keeps frames small, and
@@ -14,7 +11,7 @@ const maxJob = 64
 
 // job is a part of a batch that one worker signs.
 type job struct {
-	orders   []gate.Order
+	orders   []order
 	pins     []pinned // of each order
 	deadline time.Time
 	done     chan outcome // has room for one
@@ -25,11 +22,11 @@ type outcome struct {
 	err  error
 }
 
-func newJob(orders []gate.Order, pins []pinned) job {
-	j := job{orders: orders, pins: pins, deadline: orders[0].Deadline(), done: make(chan outcome, 1)}
+func newJob(orders []order, pins []pinned) job {
+	j := job{orders: orders, pins: pins, deadline: orders[0].Deadline, done: make(chan outcome, 1)}
 	for _, o := range orders {
-		if o.Deadline().Before(j.deadline) {
-			j.deadline = o.Deadline()
+		if o.Deadline.Before(j.deadline) {
+			j.deadline = o.Deadline
 		}
 	}
 	return j
@@ -42,7 +39,7 @@ func (s *Signer) carryOut(p *process, j job) ([][]byte, bool, error) {
 	if left <= 0 {
 		return nil, true, tooLate(j.deadline)
 	}
-	r, err := p.exchange(frameOf(j), min(left, s.config.Limit))
+	r, err := p.exchange(batch{Orders: j.orders}, min(left, s.config.Limit))
 	if err != nil {
 		return nil, false, unavailable("the HSM does not answer", err)
 	}
@@ -57,22 +54,9 @@ func (s *Signer) carryOut(p *process, j job) ([][]byte, bool, error) {
 			fmt.Errorf("%d orders, %d signatures", len(j.orders), len(r.Signatures)))
 	}
 	for i, o := range j.orders {
-		digest := o.Digest()
-		if !ecdsa.VerifyASN1(j.pins[i].public, digest[:], r.Signatures[i]) {
+		if !j.pins[i].public.verifies(o, r.Signatures[i]) {
 			return nil, false, badSignature(j.pins[i].pin.name())
 		}
 	}
 	return r.Signatures, true, nil
-}
-
-func frameOf(j job) batch {
-	var b batch
-	for i, o := range j.orders {
-		d := o.Digest()
-		b.Orders = append(b.Orders, order{
-			Key: j.pins[i].pin.fingerprint(), Purpose: purposeRelease, Mechanism: o.Mechanism(),
-			Digest: d[:], Deadline: o.Deadline(),
-		})
-	}
-	return b
 }

@@ -10,13 +10,10 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// List lists the P-256 keys of a token by label, then id. Like [Generate] it loads the
+// List lists the P-256 and Ed25519 keys of a token by label, then id. Like [Generate] it loads the
 // module into this process.
 func List(ctx context.Context, c TokenConfig) (keys []Key, err error) {
-	if err := context.Cause(ctx); err != nil {
-		return nil, unavailable("given up before the token was opened", err)
-	}
-	t, err := openToken(c.Module, c.TokenLabel, c.PINFile)
+	t, err := openFor(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +24,7 @@ func List(ctx context.Context, c TokenConfig) (keys []Key, err error) {
 	}
 	for _, object := range public {
 		k, err := t.describe(object)
-		if errors.Is(err, errNotP256) {
+		if errors.Is(err, errOtherKey) {
 			continue
 		}
 		if err != nil {
@@ -41,6 +38,18 @@ func List(ctx context.Context, c TokenConfig) (keys []Key, err error) {
 	return keys, nil
 }
 
+// found is a key as its attributes say.
+func (t *token) found(label string, id, spki []byte) (Key, error) {
+	public, err := parseSPKI(spki)
+	if err != nil {
+		return Key{}, fmt.Errorf("read key %q: %w", label, err)
+	}
+	return Key{
+		Label: label, ID: id, SPKI: spki, Type: public.kind(),
+		Fingerprint: Fingerprint(spki), Software: t.slot.software(),
+	}, nil
+}
+
 func (t *token) describe(public pkcs11.ObjectHandle) (Key, error) {
 	spki, err := t.spki(public)
 	if err != nil {
@@ -50,9 +59,9 @@ func (t *token) describe(public pkcs11.ObjectHandle) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	k := Key{
-		Label: string(values[0]), ID: values[1], SPKI: spki,
-		Fingerprint: Fingerprint(spki), Software: t.slot.software(),
+	k, err := t.found(string(values[0]), values[1], spki)
+	if err != nil {
+		return Key{}, err
 	}
 	if k.Label == "" || len(k.ID) == 0 {
 		k.Problem = "it has no label or no id"

@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
@@ -15,12 +16,11 @@ import (
 // oidP256 is the DER of OID 1.2.840.10045.3.1.7 (prime256v1), as CKA_EC_PARAMS holds it.
 var oidP256 = []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07}
 
-// find lists the EC key objects of a class (CKO_PRIVATE_KEY or CKO_PUBLIC_KEY); an
-// empty label or id matches all.
+// find lists the key objects of a class (CKO_PRIVATE_KEY or CKO_PUBLIC_KEY), of any type;
+// an empty label or id matches all.
 func (t *token) find(class uint, label string, id []byte) ([]pkcs11.ObjectHandle, error) {
 	template := []*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_CLASS, class),
-		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_EC),
 	}
 	if label != "" {
 		template = append(template, pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
@@ -70,25 +70,53 @@ func (t *token) attributes(object pkcs11.ObjectHandle, types ...uint) ([][]byte,
 	return values, nil
 }
 
-// errNotP256 marks a key of another curve.
-var errNotP256 = errors.New("it is no P-256 key")
+// errOtherKey marks a key that nothing of ours signs with.
+var errOtherKey = errors.New("it is neither a P-256 key nor an Ed25519 key")
 
 // spki reads a public key object as DER SubjectPublicKeyInfo.
 func (t *token) spki(public pkcs11.ObjectHandle) ([]byte, error) {
+	typ, err := t.attributes(public, pkcs11.CKA_KEY_TYPE)
+	if err != nil {
+		return nil, err
+	}
+	if !isKeyType(typ[0], pkcs11.CKK_EC) && !isKeyType(typ[0], ckkEdwards) {
+		return nil, errOtherKey
+	}
 	values, err := t.attributes(public, pkcs11.CKA_EC_PARAMS, pkcs11.CKA_EC_POINT)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(values[0], oidP256) {
-		return nil, errNotP256
+	key, err := publicKey(typ[0], values[0], values[1])
+	if errors.Is(err, errOtherKey) {
+		return nil, err
 	}
-	var point []byte
-	if rest, err := asn1.Unmarshal(values[1], &point); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("public key on token %q: expected its point as a DER octet string", t.label)
-	}
-	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 	if err != nil {
 		return nil, fmt.Errorf("public key on token %q: %w", t.label, err)
 	}
 	return x509.MarshalPKIXPublicKey(key)
+}
+
+// isKeyType reports whether the value of CKA_KEY_TYPE is want.
+func isKeyType(value []byte, want uint) bool {
+	return bytes.Equal(value, pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, want).Value)
+}
+
+// publicKey reads a public key from its attributes.
+func publicKey(typ, params, point []byte) (crypto.PublicKey, error) {
+	switch {
+	case isKeyType(typ, pkcs11.CKK_EC) && bytes.Equal(params, oidP256):
+		return pointP256(point)
+	case isKeyType(typ, ckkEdwards) && isEd25519(params):
+		return pointEd25519(point)
+	}
+	return nil, errOtherKey
+}
+
+// pointP256 reads CKA_EC_POINT: an uncompressed point in a DER octet string.
+func pointP256(b []byte) (crypto.PublicKey, error) {
+	var point []byte
+	if rest, err := asn1.Unmarshal(b, &point); err != nil || len(rest) > 0 {
+		return nil, errors.New("expected its point as a DER octet string")
+	}
+	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 }

@@ -1,13 +1,12 @@
 package hsm
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"cmp"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/gate"
@@ -18,8 +17,10 @@ import (
 type KeyPin struct {
 	Lineage string `json:"lineage"`
 	Version int    `json:"version"` // from 1
-	Label   string `json:"label"`   // CKA_LABEL
-	ID      []byte `json:"id"`      // CKA_ID
+	// Purpose is the one thing that the key is for; "" means release.
+	Purpose gate.Purpose `json:"purpose,omitempty"`
+	Label   string       `json:"label"` // CKA_LABEL
+	ID      []byte       `json:"id"`    // CKA_ID
 	// SPKI is the public key, DER SubjectPublicKeyInfo (RFC 5280); where it is nil,
 	// Fingerprint stands for it. Where both are given they must agree.
 	SPKI []byte `json:"spki,omitempty"`
@@ -50,6 +51,18 @@ func (p KeyPin) fingerprint() string {
 	return p.Fingerprint
 }
 
+// purpose is what the key is for.
+func (p KeyPin) purpose() gate.Purpose { return cmp.Or(p.Purpose, gate.PurposeRelease) }
+
+// public reads the public key of a pin; only the log's may be Ed25519.
+func (p KeyPin) public(spki []byte) (public, error) {
+	k, err := parseSPKI(spki)
+	if err != nil {
+		return nil, err
+	}
+	return k, Suits(p.purpose(), k.kind())
+}
+
 // matches reports whether spki is the pinned public key.
 func (p KeyPin) matches(spki []byte) bool {
 	got := Fingerprint(spki)
@@ -58,6 +71,8 @@ func (p KeyPin) matches(spki []byte) bool {
 
 func (p KeyPin) check() error {
 	switch {
+	case p.purpose() != gate.PurposeRelease && !slices.Contains(gate.AuthorityPurposes(), p.purpose()):
+		return fmt.Errorf("expected purpose release, log, timestamp, ca, ct or verdict, got %q", p.Purpose)
 	case p.Lineage == "" || p.Version < 1:
 		return errors.New("expected a lineage and a version from 1")
 	case p.Label == "" || len(p.ID) == 0:
@@ -66,7 +81,7 @@ func (p KeyPin) check() error {
 		return errors.New("expected its public key or its fingerprint")
 	}
 	if len(p.SPKI) > 0 {
-		if _, err := parseSPKI(p.SPKI); err != nil {
+		if _, err := p.public(p.SPKI); err != nil {
 			return err
 		}
 		if p.Fingerprint != "" && p.Fingerprint != Fingerprint(p.SPKI) {
@@ -100,17 +115,4 @@ func checkPins(pins []KeyPin) error {
 		names[p.name()], publics[p.fingerprint()] = true, p.name()
 	}
 	return nil
-}
-
-// parseSPKI accepts P-256 alone.
-func parseSPKI(der []byte) (*ecdsa.PublicKey, error) {
-	key, err := x509.ParsePKIXPublicKey(der)
-	if err != nil {
-		return nil, fmt.Errorf("parse its public key: %w", err)
-	}
-	public, ok := key.(*ecdsa.PublicKey)
-	if !ok || public.Curve != elliptic.P256() {
-		return nil, errors.New("expected a P-256 public key")
-	}
-	return public, nil
 }

@@ -2,7 +2,6 @@ package hsm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -152,9 +151,9 @@ func (s *Signer) admit(r reply) error {
 		if !p.matches(spki) {
 			return keyFault(gate.CodeKeyMismatch, p, s.config.TokenLabel, "the worker found another key", "check the pin")
 		}
-		public, err := parseSPKI(spki)
+		public, err := p.public(spki)
 		if err != nil {
-			return errors.Join(keyFault(gate.CodeKeyMismatch, p, s.config.TokenLabel, "no P-256 key", "pin a P-256 key"), err)
+			return keyFault(gate.CodeKeyMismatch, p, s.config.TokenLabel, err.Error(), "pin a P-256 key")
 		}
 		keys[string(spki)] = pinned{pin: p, public: public, version: gate.KeyVersion{
 			Lineage: p.Lineage, Version: p.Version, SPKI: spki, Software: r.Ready.Software,

@@ -2,7 +2,6 @@ package hsm
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"sync"
 	"time"
 
@@ -28,7 +27,12 @@ type Signer struct {
 type pinned struct {
 	pin     KeyPin
 	version gate.KeyVersion
-	public  *ecdsa.PublicKey
+	public  public
+}
+
+// named reports whether v calls the key as its pin does.
+func (k pinned) named(v gate.KeyVersion) bool {
+	return k.version.Lineage == v.Lineage && k.version.Version == v.Version
 }
 
 // Start starts the workers of a token and returns once each has logged in, found every
@@ -68,13 +72,24 @@ func (s *Signer) Close() {
 	s.end()
 }
 
-// Keys are the key versions that can be signed with, in the order configured.
+// Keys are the key versions that releases can be signed with, in the order configured.
 func (s *Signer) Keys() []gate.KeyVersion {
-	out := make([]gate.KeyVersion, len(s.config.Keys))
+	out := []gate.KeyVersion{}
+	for _, k := range s.inOrder() {
+		if k.pin.purpose() == gate.PurposeRelease {
+			out = append(out, k.version)
+		}
+	}
+	return out
+}
+
+// inOrder lists all keys in the order configured.
+func (s *Signer) inOrder() []pinned {
+	out := make([]pinned, len(s.config.Keys))
 	for _, k := range s.keys {
 		for i, p := range s.config.Keys {
 			if p.name() == k.pin.name() {
-				out[i] = k.version
+				out[i] = k
 			}
 		}
 	}
@@ -86,11 +101,16 @@ func (s *Signer) Keys() []gate.KeyVersion {
 // Unavailable may be tried again under a new intent: CodeKeyUnavailable (hang, crash,
 // device error, deadline passed, ctx ended; a signature may have been made), and
 // CodePIN where no worker is left because the token refused its PIN. Final are
-// CodeKeyUnknown, CodeKeyMismatch, CodeOrderRefused, and CodeSignatureBad.
+// CodeKeyUnknown, CodeKeyMismatch, CodeOrderRefused (also for a key of the gate's own), and
+// CodeSignatureBad.
 func (s *Signer) Sign(ctx context.Context, orders []gate.Order) ([]gate.Signature, error) {
 	pins, err := s.pinsOf(orders)
 	if err != nil {
 		return nil, err
+	}
+	wire := make([]order, len(orders))
+	for i, o := range orders {
+		wire[i] = orderOf(o, pins[i])
 	}
 	raw := make([][]byte, len(orders))
 	group, ctx := errgroup.WithContext(ctx)
@@ -98,7 +118,7 @@ func (s *Signer) Sign(ctx context.Context, orders []gate.Order) ([]gate.Signatur
 	for from := 0; from < len(orders); from += maxJob {
 		to := min(from+maxJob, len(orders))
 		group.Go(func() error {
-			sigs, err := s.submit(ctx, newJob(orders[from:to], pins[from:to]))
+			sigs, err := s.submit(ctx, newJob(wire[from:to], pins[from:to]))
 			copy(raw[from:to], sigs)
 			return err
 		})
@@ -126,22 +146,23 @@ func (s *Signer) pinsOf(orders []gate.Order) ([]pinned, error) {
 		case o.Deadline().IsZero() || o.Intent().ID == "":
 			return nil, refused("the order was made without a grant", "an order of a grant", "the zero order")
 		case !ok:
-			return nil, &gate.Error{
-				Kind: gate.Refused, Code: gate.CodeKeyUnknown, Text: "key " + want.Lineage + " is not held here",
-				Fix: "the operator configures the key that the release was granted for",
-			}
-		case k.version.Lineage != want.Lineage || k.version.Version != want.Version:
-			return nil, &gate.Error{
-				Kind: gate.Refused, Code: gate.CodeKeyMismatch, Text: "the order's key is pinned under another name",
-				Expected: k.pin.name(), Got: KeyPin{Lineage: want.Lineage, Version: want.Version}.name(),
-				Fix: "ask for the release again",
-			}
+			return nil, unknown(want.Lineage)
+		case k.pin.purpose() != gate.PurposeRelease:
+			return nil, refused("the key is one of the gate's own and signs no release", "a release key", k.pin.name())
+		case !k.named(want):
+			return nil, misnamed(k, want, "ask for the release again")
 		case !now.Before(o.Deadline()):
 			return nil, tooLate(o.Deadline())
 		}
 		out = append(out, k)
 	}
 	return out, nil
+}
+
+// orderOf is o as the worker reads it.
+func orderOf(o gate.Order, k pinned) order {
+	d := o.Digest()
+	return order{Key: k.pin.fingerprint(), Purpose: gate.PurposeRelease, Mechanism: o.Mechanism(), Digest: d[:], Deadline: o.Deadline()}
 }
 
 // submit hands a job to the next free worker and waits for it, until its deadline.

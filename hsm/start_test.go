@@ -72,7 +72,7 @@ func startFaults() []refuse {
 		{"malformed fingerprint", set(func(c *hsm.Config) { c.Keys[0].Fingerprint = "SHA256:AB" }), gate.CodeConfig,
 			[]string{"64 lower-case"}},
 		{"unknown label", set(func(c *hsm.Config) { c.Keys[0].Label = "nothing" }), gate.CodeKeyUnknown,
-			[]string{`"nothing"`, "no such EC key", "keys list"}},
+			[]string{`"nothing"`, "no such key", "keys list"}},
 		{"unknown id", set(func(c *hsm.Config) { c.Keys[0].ID = []byte{1, 2} }), gate.CodeKeyUnknown, []string{"id 0102"}},
 		{"another public key", set(func(c *hsm.Config) { c.Keys[0].Fingerprint = hsm.Fingerprint(nil) }), gate.CodeKeyMismatch,
 			[]string{hsm.Fingerprint(nil), "who replaced"}},
@@ -186,7 +186,7 @@ func TestStartRefusesAnotherCurve(t *testing.T) {
 		return generatePair(m, h, "big", []byte{9}, curveP384())
 	})
 	pin := hsm.KeyPin{Lineage: "acme-release", Version: 1, Label: "big", ID: []byte{9}, Fingerprint: hsm.Fingerprint(nil)}
-	mustNotStart(t, hsmtest.Config(t, tok, pin), gate.CodeKeyMismatch, "no P-256 key")
+	mustNotStart(t, hsmtest.Config(t, tok, pin), gate.CodeKeyMismatch, "neither a P-256 key")
 }
 
 func TestAPairOfTheSameIDUnderAnotherLabelIsNoMatter(t *testing.T) {

@@ -7,12 +7,6 @@ import (
 	"github.com/countersign/countersign/gate"
 )
 
-// purpose is what a key is for. A key has exactly one.
-type purpose string
-
-// purposeRelease is that of every key here: to sign what a grant names.
-const purposeRelease purpose = "release"
-
 // hello is the first frame to a worker. It holds no secret: the worker reads the PIN.
 type hello struct {
 	Module  string   `json:"module"`
@@ -26,12 +20,13 @@ type batch struct {
 	Orders []order `json:"orders"`
 }
 
-// order is all that a worker knows of a [gate.Order].
+// order is all that a worker knows of a [gate.Order], or of what the gate's own keys sign.
 type order struct {
 	Key       string         `json:"key"` // fingerprint
-	Purpose   purpose        `json:"purpose"`
+	Purpose   gate.Purpose   `json:"purpose"`
 	Mechanism gate.Mechanism `json:"mechanism"`
-	Digest    []byte         `json:"digest"`
+	Digest    []byte         `json:"digest,omitempty"`  // for ECDSA: SHA-256
+	Message   []byte         `json:"message,omitempty"` // for Ed25519, which hashes by itself
 	Deadline  time.Time      `json:"deadline"`
 }
 

@@ -2,7 +2,6 @@ package hsm
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -161,7 +160,7 @@ func (k *keyring) carryOut(b []byte, now func() time.Time) ([][]byte, bool, erro
 		if !now().Before(o.Deadline) {
 			return nil, false, tooLate(o.Deadline)
 		}
-		sig, err := k.keys[o.Key].sign([sha256.Size]byte(o.Digest))
+		sig, err := k.keys[o.Key].sign(o)
 		if err != nil {
 			return nil, true, err
 		}
@@ -170,22 +169,23 @@ func (k *keyring) carryOut(b []byte, now func() time.Time) ([][]byte, bool, erro
 	return sigs, false, nil
 }
 
-// check holds what a worker enforces of I1 by itself: key, purpose, mechanism, length,
-// and a deadline that a grant can have.
+// check holds what a worker enforces of I1 by itself: key, the key's one purpose,
+// mechanism, length, and a deadline that a grant can have.
 func (k *keyring) check(o order, now time.Time) error {
-	_, known := k.keys[o.Key]
+	key, known := k.keys[o.Key]
 	switch {
 	case !known:
 		return refused("the order is for a key that this worker does not hold", "a pinned key", o.Key)
-	case o.Purpose != purposeRelease:
-		return refused("the key has another purpose", string(purposeRelease), fmt.Sprintf("%q", o.Purpose))
-	case o.Mechanism != gate.ECDSAP256SHA256:
-		return refused("the key signs by another mechanism", string(gate.ECDSAP256SHA256), fmt.Sprintf("%q", o.Mechanism))
-	case len(o.Digest) != sha256.Size:
-		return refused("what is to be signed is no SHA-256 digest", "32 bytes", fmt.Sprintf("%d", len(o.Digest)))
+	case o.Purpose != key.purpose:
+		return refused("the key has another purpose", string(key.purpose), fmt.Sprintf("%q", o.Purpose))
+	case o.Mechanism != key.public.mechanism():
+		return refused("the key signs by another mechanism", string(key.public.mechanism()), fmt.Sprintf("%q", o.Mechanism))
 	case o.Deadline.Sub(now) > gate.GrantLifetime:
 		return refused("the order's deadline is none that a grant has", "at most "+gate.GrantLifetime.String()+" from now",
 			o.Deadline.UTC().Format(time.RFC3339))
+	}
+	if expected, got := key.public.fits(o); expected != "" {
+		return refused("what is to be signed does not suit the key", expected, got)
 	}
 	return nil
 }

@@ -59,11 +59,32 @@ func startSigners(ctx context.Context, c config.Config, log *slog.Logger) (*sign
 		}
 		one.current = &shift{Signer: signer}
 		s.all = append(s.all, one)
-		for _, v := range signer.Keys() {
-			s.held[string(v.SPKI)] = one
+		if err := s.hold(one, signer); err != nil {
+			s.Close()
+			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// hold notes whose keys a token has. One key pair on two tokens would be one key with two
+// purposes, or under two names.
+func (s *signers) hold(one *tokenSigner, signer *hsm.Signer) error {
+	versions := signer.Keys()
+	for _, k := range signer.AuthorityKeys() {
+		versions = append(versions, k.KeyVersion)
+	}
+	for _, v := range versions {
+		if other, twice := s.held[string(v.SPKI)]; twice {
+			return &gate.Error{
+				Kind: gate.Invalid, Code: gate.CodeConfig,
+				Text: fmt.Sprintf("tokens %q and %q hold the same key pair (%s version %d)", other.label, one.label, v.Lineage, v.Version),
+				Fix:  "one key pair is one version of one lineage, on one token",
+			}
+		}
+		s.held[string(v.SPKI)] = one
+	}
+	return nil
 }
 
 func pins(c config.Config, token string) []hsm.KeyPin {
@@ -116,7 +137,47 @@ func (s *signers) Sign(ctx context.Context, orders []gate.Order) ([]gate.Signatu
 	if len(orders) == 0 {
 		return nil, nil
 	}
-	k := orders[0].Key()
+	signer, err := s.holder(orders[0].Key())
+	if err != nil {
+		return nil, err
+	}
+	defer signer.users.Done()
+	return signer.Sign(ctx, orders)
+}
+
+// AuthorityKeys are the gate's own keys on all tokens.
+func (s *signers) AuthorityKeys() []gate.AuthorityKey {
+	out := []gate.AuthorityKey{}
+	for _, x := range s.all {
+		now := x.take()
+		out = slices.Concat(out, now.AuthorityKeys())
+		now.users.Done()
+	}
+	return out
+}
+
+// Seal signs a message with one of the gate's own keys, as [hsm.Signer.Seal] does.
+func (s *signers) Seal(ctx context.Context, key gate.AuthorityKey, message []byte) ([]byte, error) {
+	signer, err := s.holder(key.KeyVersion)
+	if err != nil {
+		return nil, err
+	}
+	defer signer.users.Done()
+	return signer.Seal(ctx, key, message)
+}
+
+// SealDigest signs a digest with one of the gate's own keys, as [hsm.Signer.SealDigest] does.
+func (s *signers) SealDigest(ctx context.Context, key gate.AuthorityKey, digest gate.Digest) ([]byte, error) {
+	signer, err := s.holder(key.KeyVersion)
+	if err != nil {
+		return nil, err
+	}
+	defer signer.users.Done()
+	return signer.SealDigest(ctx, key, digest)
+}
+
+// holder takes the signer that holds a key, to be given back with Done of its users.
+func (s *signers) holder(k gate.KeyVersion) (*shift, error) {
 	token, ok := s.held[string(k.SPKI)]
 	if !ok {
 		return nil, &gate.Error{
@@ -124,9 +185,7 @@ func (s *signers) Sign(ctx context.Context, orders []gate.Order) ([]gate.Signatu
 			Text: fmt.Sprintf("no token holds key %s version %d", k.Lineage, k.Version), Fix: "the operator looks at the token",
 		}
 	}
-	signer := token.take()
-	defer signer.users.Done()
-	return signer.Sign(ctx, orders)
+	return token.take(), nil
 }
 
 // Close ends all workers.
