@@ -15,17 +15,20 @@ type AuthorityKey struct {
 	Key
 }
 
-// AuthorityLabel is the label that [GenerateAuthority] gives to a key.
-func AuthorityLabel(prefix string, p gate.Purpose) string { return prefix + "-" + string(p) + "-1" }
+// AuthorityLabel is the label that [GenerateAuthority] gives to a key: "log-1", or
+// "prefix-log-1".
+func AuthorityLabel(prefix string, p gate.Purpose) string {
+	if prefix != "" {
+		prefix += "-"
+	}
+	return prefix + string(p) + "-1"
+}
 
 // GenerateAuthority makes one key pair for each purpose of the gate's own keys, as
 // [Generate] does: P-256, and Ed25519 for the log where the token can. It makes none where
 // one of the labels is taken: CodeConfig of kind Conflict, which says what is there and what
 // to do. What was made before an error is returned with it.
 func GenerateAuthority(ctx context.Context, c TokenConfig, prefix string) (made []AuthorityKey, err error) {
-	if prefix == "" {
-		return nil, configFault("a set of keys needs a prefix for its labels", "name one")
-	}
 	t, err := openFor(ctx, c)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ const (
 func Suits(p gate.Purpose, t KeyType) error {
 	switch {
 	case t != P256 && t != Ed25519:
-		return fmt.Errorf("expected key type p256 or ed25519, got %q", t)
+		return fmt.Errorf("expected key type p256, or ed25519 for the log's, got %q", t)
 	case t == Ed25519 && p != gate.PurposeLog:
 		return errors.New("expected a P-256 key, got an Ed25519 key, which only the log's may be")
 	}

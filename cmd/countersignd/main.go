@@ -92,7 +92,7 @@ func isUsage(err error) bool {
 	if gate.CodeOf(err) != gate.CodeInternal || errors.Is(err, context.Canceled) {
 		return false
 	}
-	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "required flag", "accepts ", "invalid argument", "flag needs"} {
+	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "required flag", "accepts ", "invalid argument", "flag needs", "at least one of the flags", "if any flags"} {
 		if strings.HasPrefix(err.Error(), start) {
 			return true
 		}

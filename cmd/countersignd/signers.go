@@ -91,7 +91,9 @@ func pins(c config.Config, token string) []hsm.KeyPin {
 	var out []hsm.KeyPin
 	for _, k := range c.Keys {
 		if k.Token == token {
-			out = append(out, hsm.KeyPin{Lineage: k.Lineage, Version: k.Version, Label: k.Label, ID: k.ID, Fingerprint: k.Fingerprint})
+			out = append(out, hsm.KeyPin{
+				Lineage: k.Lineage, Version: k.Version, Purpose: k.Purpose, Label: k.Label, ID: k.ID, Fingerprint: k.Fingerprint,
+			})
 		}
 	}
 	return out

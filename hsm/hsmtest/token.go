@@ -12,6 +12,7 @@ import (
 
 	"github.com/miekg/pkcs11"
 
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/hsm"
 )
 
@@ -185,4 +186,46 @@ func (t Token) Do(tb testing.TB, f func(m *pkcs11.Ctx, h pkcs11.SessionHandle) e
 	if err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// GenerateAuthority makes the gate's own keys as [hsm.GenerateAuthority] does.
+func (t Token) GenerateAuthority(ctx context.Context, prefix string) (keys []hsm.AuthorityKey, err error) {
+	err = with(t.conf, func() error {
+		keys, err = hsm.GenerateAuthority(ctx, hsm.TokenConfig{Module: t.Module, TokenLabel: t.TokenLabel, PINFile: t.PINFile}, prefix)
+		return err
+	})
+	return keys, err
+}
+
+// PinAuthority makes the gate's own keys and pins them: the log's is Ed25519, and each
+// lineage is called as its purpose.
+func (t Token) PinAuthority(tb testing.TB) []hsm.KeyPin {
+	tb.Helper()
+	keys, err := t.GenerateAuthority(tb.Context(), "")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var pins []hsm.KeyPin
+	for _, k := range keys {
+		pins = append(pins, hsm.KeyPin{
+			Lineage: string(k.Purpose), Version: 1, Purpose: k.Purpose, Label: k.Label, ID: k.ID, Fingerprint: k.Fingerprint,
+		})
+	}
+	return pins
+}
+
+// PinPurpose makes a key pair of that type and pins it as version 1 of the purpose's lineage.
+func (t Token) PinPurpose(tb testing.TB, p gate.Purpose, typ hsm.KeyType) hsm.KeyPin {
+	tb.Helper()
+	var k hsm.Key
+	err := with(t.conf, func() (err error) {
+		k, err = hsm.Generate(tb.Context(), hsm.GenerateConfig{
+			Module: t.Module, TokenLabel: t.TokenLabel, PINFile: t.PINFile, Label: string(p) + "-1", Purpose: p, Type: typ,
+		})
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return hsm.KeyPin{Lineage: string(p), Version: 1, Purpose: p, Label: k.Label, ID: k.ID, Fingerprint: k.Fingerprint}
 }
