@@ -1,0 +1,87 @@
+package sums
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// Part is one signature that a format takes: what an intent's digest and payload are. The
+// intent's name is the format.
+type Part struct {
+	Format  gate.Format
+	Digest  gate.Digest
+	Payload []byte
+}
+
+// Parts are the signatures that the formats take over the manifest's SHA256SUMS, in the order
+// of [gate.FormatRaw], ssh, openpgp; none for sigstore and dsse, which sign no SHA256SUMS.
+// OpenPGP takes two: the key's own certification, which is always the same, and the signature.
+//
+// User is whom the key speaks for, such as "acme-release@gate.example.org": the OpenPGP user
+// id and the SSH principal. At is the time that the OpenPGP signature says it was made.
+func Parts(formats []gate.Format, m gate.Manifest, key gate.KeyVersion, user string, at time.Time) ([]Part, error) {
+	pub, err := newPublic(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkUser(user); err != nil {
+		return nil, err
+	}
+	var out []Part
+	add := func(f gate.Format, payload []byte) error {
+		digest, err := gate.SumsDigest(f, m, payload)
+		if err != nil {
+			return err
+		}
+		out = append(out, Part{Format: f, Digest: digest, Payload: payload})
+		return nil
+	}
+	for _, f := range []gate.Format{gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP} {
+		if !slices.Contains(formats, f) {
+			continue
+		}
+		if f != gate.FormatOpenPGP {
+			if err := add(f, nil); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		certified, err := pub.certification(user)
+		if err != nil {
+			return nil, err
+		}
+		hashed, err := pub.document(at)
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(add(gate.FormatOpenPGPKey, certified), add(gate.FormatOpenPGP, hashed)); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range formats {
+		switch f {
+		case gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP, gate.FormatSigstore, gate.FormatDSSE:
+		case gate.FormatOpenPGPKey:
+			return nil, errors.New("sign SHA256SUMS: openpgp-key is no format to ask for: it comes with openpgp")
+		default:
+			return nil, fmt.Errorf("sign SHA256SUMS: expected %s, %s or %s, got %q", gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP, f)
+		}
+	}
+	return out, nil
+}
+
+// checkUser takes what is both an OpenPGP user id and an SSH principal.
+func checkUser(user string) error {
+	if strings.ContainsAny(user, "<>()") {
+		return fmt.Errorf("sign SHA256SUMS: expected a user such as key@host, got %q", clip(user))
+	}
+	if err := checkPrincipal(user); err != nil {
+		return fmt.Errorf("sign SHA256SUMS: user: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package sums_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/countersign/countersign/gate/sums"
+)
+
+const namespace = "epoch@countersign"
+
+// keygen makes an SSH key with the people's own tool: its file, and the line of it that an
+// allowed signers file takes.
+func keygen(t *testing.T, args ...string) (file, line string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "key")
+	run(t, "", "ssh-keygen", append([]string{"-q", "-N", "", "-C", "", "-f", file}, args...)...)
+	public, err := os.ReadFile(file + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, strings.TrimSpace(string(public))
+}
+
+func run(t *testing.T, stdin, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+func signSSH(t *testing.T, key, in, message string, more ...string) []byte {
+	t.Helper()
+	return []byte(run(t, message, "ssh-keygen", append([]string{"-Y", "sign", "-f", key, "-n", in}, more...)...))
+}
+
+func allow(t *testing.T, lines ...string) sums.AllowedSigners {
+	t.Helper()
+	a, err := sums.ParseAllowedSigners([]byte(strings.Join(lines, "\n") + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestVerifySSHTakesWhatPeopleSign(t *testing.T) {
+	for _, kind := range [][]string{{"-t", "ed25519"}, {"-t", "ecdsa", "-b", "256"}, {"-t", "ecdsa", "-b", "384"}, {"-t", "rsa", "-b", "3072"}} {
+		for _, hash := range []string{"sha256", "sha512"} {
+			key, public := keygen(t, kind...)
+			who, err := sums.VerifySSH([]byte("epoch 2\n"), signSSH(t, key, namespace, "epoch 2\n", "-O", "hashalg="+hash), namespace, allow(t, "github:7 "+public), at())
+			if err != nil || who != "github:7" {
+				t.Errorf("%v, %s: expected github:7, got %q, %v", kind, hash, who, err)
+			}
+		}
+	}
+}
+
+func TestVerifySSHRefuses(t *testing.T) {
+	key, public := keygen(t, "-t", "ed25519")
+	_, other := keygen(t, "-t", "ed25519")
+	const message = "epoch 2\n"
+	good := signSSH(t, key, namespace, message)
+	rows := []struct {
+		name    string
+		message string
+		sig     []byte
+		in      string
+		allowed sums.AllowedSigners
+		want    string
+	}{
+		{"another message", "epoch 3\n", good, namespace, allow(t, "a "+public), "not by the key"},
+		{"another namespace", message, good, "file", allow(t, "a "+public), `namespace "file"`},
+		{"no namespace", message, good, "", allow(t, "a "+public), "namespace"},
+		{"a key that is not listed", message, good, namespace, allow(t, "a "+other), "not among the allowed signers"},
+		{"nobody allowed", message, good, namespace, sums.AllowedSigners{}, "not among the allowed signers"},
+		{"a key for other namespaces", message, good, namespace, allow(t, `a namespaces="file,git" `+public), "allowed for namespaces file, git"},
+		{"a key before its time", message, good, namespace, allow(t, `a valid-after="20260203040507Z" `+public), "valid from"},
+		{"a key after its time", message, good, namespace, allow(t, `a valid-before="20260203040506Z" `+public), "valid until"},
+		{"no armor", message, []byte("SSHSIG"), namespace, allow(t, "a "+public), "BEGIN SSH SIGNATURE"},
+		{"nothing", message, nil, namespace, allow(t, "a "+public), "BEGIN SSH SIGNATURE"},
+		{"more than any signature has", message, []byte(strings.Repeat("x", sums.MaxSSHSignature+1)), namespace, allow(t, "a "+public), "at most"},
+	}
+	for _, r := range rows {
+		if who, err := sums.VerifySSH([]byte(r.message), r.sig, r.in, r.allowed, at()); err == nil || !strings.Contains(err.Error(), r.want) || who != "" {
+			t.Errorf("%s: expected an error with %q, got %q, %v", r.name, r.want, who, err)
+		}
+	}
+	within := allow(t, `a namespaces="epoch@countersign",valid-after="20260101Z" valid-before="202701010000Z" `+public)
+	if _, err := sums.VerifySSH([]byte(message), good, namespace, within, at()); err != nil {
+		t.Errorf("within all bounds: %v", err)
+	}
+	blob := unarmor(t, good)
+	for i := range blob {
+		changed := append([]byte(nil), blob...)
+		changed[i] ^= 1
+		if _, err := sums.VerifySSH([]byte(message), rearmor(changed), namespace, allow(t, "a "+public), at()); err == nil {
+			t.Fatalf("byte %d of %d changed: expected a refusal", i, len(blob))
+		}
+		if _, err := sums.VerifySSH([]byte(message), rearmor(blob[:i]), namespace, allow(t, "a "+public), at()); err == nil {
+			t.Fatalf("cut after %d of %d bytes: expected a refusal", i, len(blob))
+		}
+	}
+	if _, err := sums.VerifySSH([]byte(message), rearmor(append(blob, 0)), namespace, allow(t, "a "+public), at()); err == nil {
+		t.Error("a byte after it: expected a refusal")
+	}
+}
+
+// RSA with SHA-1 is what old programs make of an RSA key, by the name of the key's own type.
+func TestVerifySSHRefusesSHA1(t *testing.T) {
+	key, public := keygen(t, "-t", "rsa", "-b", "3072")
+	blob := unarmor(t, signSSH(t, key, namespace, "m"))
+	old := []byte(strings.Replace(string(blob), "\x00\x00\x00\x0crsa-sha2-512", "\x00\x00\x00\x07ssh-rsa", 1))
+	if _, err := sums.VerifySSH([]byte("m"), rearmor(old), namespace, allow(t, "a "+public), at()); err == nil {
+		t.Error("expected a refusal")
+	}
+}
+
+func unarmor(t *testing.T, sig []byte) []byte {
+	t.Helper()
+	body := strings.ReplaceAll(string(sig), "\n", "")
+	body = strings.TrimSuffix(strings.TrimPrefix(body, "-----BEGIN SSH SIGNATURE-----"), "-----END SSH SIGNATURE-----")
+	blob, err := base64.StdEncoding.DecodeString(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blob
+}
+
+func rearmor(blob []byte) []byte {
+	return []byte("-----BEGIN SSH SIGNATURE-----\n" + base64.StdEncoding.EncodeToString(blob) + "\n-----END SSH SIGNATURE-----\n")
+}
+
+func TestParseAllowedSignersRefuses(t *testing.T) {
+	_, ed := keygen(t, "-t", "ed25519")
+	_, rsa2048 := keygen(t, "-t", "rsa", "-b", "2048")
+	curve := func(c elliptic.Curve) string {
+		k, err := ecdsa.GenerateKey(c, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := ssh.NewPublicKey(&k.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(public)))
+	}
+	for line, want := range map[string]string{
+		"a":                                           "public key",
+		"a ssh-ed25519":                               "public key",
+		"a ssh-ed25519 !":                             "base64",
+		"a ssh-ed25519 AAAA":                          "public key",
+		"a ecdsa-sha2-nistp256 " + ed[12:]:            `type "ecdsa-sha2-nistp256"`,
+		"a cert-authority " + ed:                      "certificates",
+		"a,b " + ed:                                   "one principal",
+		"*@acme " + ed:                                "one principal",
+		`"a" ` + ed:                                   "one principal",
+		`a namespaces="*" ` + ed:                      "without patterns",
+		`a namespaces="" ` + ed:                       "without patterns",
+		`a namespaces=file ` + ed:                     "double quotes",
+		`a valid-after="20260101" ` + ed:              "YYYYMMDD",
+		`a valid-before="tomorrow" ` + ed:             "YYYYMMDD",
+		`a no-such-option ` + ed:                      "expected namespaces",
+		"a " + rsa2048:                                "RSA of 2048",
+		"a " + curve(elliptic.P521()):                 "nistp521",
+		"a " + ed + "\nb " + ed:                       "line 2: expected each key once",
+		"a " + ed + "\n# comment\n\nb no-option":      "line 4",
+		strings.Repeat("#\n", sums.MaxAllowedSigners): "at most",
+	} {
+		if a, err := sums.ParseAllowedSigners([]byte(line)); err == nil || !strings.Contains(err.Error(), want) || len(a.Principals()) > 0 {
+			t.Errorf("%.60q: expected an error with %q, got %v", line, want, err)
+		}
+	}
+	if got := allow(t, "# people", "", "a "+ed+" laptop", "b "+curve(elliptic.P256()), "a "+curve(elliptic.P384())).Principals(); strings.Join(got, " ") != "a b" {
+		t.Errorf("expected a and b, got %q", got)
+	}
+}
+
+func FuzzParseAllowedSigners(f *testing.F) {
+	key, err := ssh.NewPublicKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public())
+	if err != nil {
+		f.Fatal(err)
+	}
+	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	f.Add([]byte("a " + line + "\n"))
+	f.Add([]byte(`a namespaces="file",valid-after="20260101Z" ` + line))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		a, err := sums.ParseAllowedSigners(file)
+		if err != nil && len(a.Principals()) > 0 {
+			t.Error("expected nobody to be allowed by a file that does not read")
+		}
+	})
+}
+
+func FuzzVerifySSH(f *testing.F) {
+	private := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	key, err := ssh.NewPublicKey(private.Public())
+	if err != nil {
+		f.Fatal(err)
+	}
+	allowed, err := sums.ParseAllowedSigners(append([]byte("a "), ssh.MarshalAuthorizedKey(key)...))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte("-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"))
+	f.Fuzz(func(t *testing.T, sig []byte) {
+		if _, err := sums.VerifySSH([]byte("m"), sig, namespace, allowed, time.Time{}); err == nil {
+			t.Error("expected a refusal: nobody signed this")
+		}
+	})
+}
