@@ -69,7 +69,7 @@ func Codes() []CodeInfo {
 		{CodeSealing, "The release is signed, and its evidence (log proof, timestamps, cosignatures) is not complete yet.", "Try again in a few seconds; the client does."},
 		{CodeWitnesses, "Fewer witnesses than the policy asks for cosigned the ledger.", "Try again; if it stays, the operator looks at the witnesses, and at whether the ledger was forked."},
 		{CodeTimestamp, "The time-stamping authority does not answer as it should.", "Try again; the operator looks at its URL, its chain, and the log."},
-		{CodeLogRange, "The ledger has published no such entry, tile or checkpoint.", "Stay within the size of the checkpoint at /log/checkpoint."},
+		{CodeLogRange, "The ledger has published no such entry, tile, checkpoint or trusted root, or none that may be shown here.", "Stay within the size of the checkpoint at /log/checkpoint."},
 		{CodeEpoch, "What should begin a new epoch of the ledger does not hold.", "Draft it anew, and have two administrators sign that very file."},
 		{CodeForgeUnavailable, "The forge did not answer, or answered in part.", "Nothing: it is asked again."},
 		{CodeForgeRefused, "The forge refuses the server's credential.", "Compare the app's or bot's permissions and installation."},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/gatetest"
+	"github.com/countersign/countersign/web"
 )
 
 var update = flag.Bool("update", false, "write the manual's generated parts anew")
@@ -95,6 +96,11 @@ func given(t *testing.T, state string) *world {
 	w := newWorld(t)
 	switch state {
 	case "nothing":
+		return w
+	case "published":
+		var a *annals
+		w = newWorld(t, func(c *web.Config) { a = chronicle(t, c.Shelf.(*world), record(t, gate.StateSigned)); a.serve(c) })
+		a.publish(t, logOrigin)
 		return w
 	case "misdirected":
 		w.doubt = misdirected()

@@ -88,6 +88,9 @@ type Config struct {
 	Policies       Policies
 	Proposals      Proposals
 	Doctor         Doctor
+	// Ledger and Roots are what is published of the evidence; nil serves none of it.
+	Ledger Ledger
+	Roots  Roots
 	// Bindings say who may use which key.
 	Bindings release.Keyring
 	// Wake returns a channel that closes when something was stored.
@@ -147,6 +150,7 @@ func (s *server) routes(r chi.Router) {
 	r.Get("/v1/keys", s.api(s.keys))
 	r.Get("/v1/keys/{file}", s.api(s.keyPEM))
 	r.Get("/schema/policy.v1.json", s.api(s.schema))
+	s.logRoutes(r)
 	r.Post("/webhooks/{kind}/{forge}", s.api(s.webhook))
 
 	r.Get("/", s.page(s.inboxPage))
