@@ -30,6 +30,9 @@ func (h Head) Text() string {
 
 // ParseHead reads a checkpoint's text. Extension lines are refused: this log has none.
 func ParseHead(text string) (Head, error) {
+	if len(text) > MaxCheckpoint {
+		return Head{}, fmt.Errorf("read checkpoint: expected at most %d bytes, got %d", MaxCheckpoint, len(text))
+	}
 	lines := strings.Split(text, "\n")
 	if len(lines) != 4 || lines[3] != "" {
 		return Head{}, fmt.Errorf("read checkpoint: expected three lines (origin, size, root), got %d", len(lines)-1)
@@ -45,7 +48,12 @@ func ParseHead(text string) (Head, error) {
 	if lines[0] == "" {
 		return Head{}, errors.New("read checkpoint: expected an origin, got none")
 	}
-	return Head{Origin: lines[0], Size: size, Root: tlog.Hash(root)}, nil
+	h := Head{Origin: lines[0], Size: size, Root: tlog.Hash(root)}
+	// The decoder skips carriage returns: a head has one spelling.
+	if h.Text() != text {
+		return Head{}, fmt.Errorf("read checkpoint: expected %q, got %q", h.Text(), text)
+	}
+	return h, nil
 }
 
 // Open reads a signed checkpoint. It must be signed by the log's key, under the log's

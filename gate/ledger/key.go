@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -13,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -20,6 +23,7 @@ import (
 // Signature types of C2SP signed-note.
 const (
 	typeEd25519     = 0x01
+	typeECDSA       = 0x02
 	typeCosignature = 0x04 // tlog-cosignature v1
 )
 
@@ -31,6 +35,7 @@ const (
 type LogKey struct {
 	origin string
 	spki   []byte
+	typed  []byte // type and key, as verifier keys hold them
 	id     [sha256.Size]byte
 	verify func(msg, sig []byte) bool
 }
@@ -40,23 +45,25 @@ var _ note.Verifier = (*LogKey)(nil)
 // NewLogKey reads a DER SubjectPublicKeyInfo, ECDSA on P-256 or Ed25519, as the key of the
 // log of that origin.
 func NewLogKey(origin string, spki []byte) (*LogKey, error) {
-	if origin == "" || strings.ContainsAny(origin, " +\n\t") {
+	if origin == "" || strings.Contains(origin, "+") || strings.ContainsFunc(origin, unicode.IsSpace) || !utf8.ValidString(origin) {
 		return nil, fmt.Errorf("log key: expected an origin without spaces or +, got %q", origin)
 	}
 	parsed, err := x509.ParsePKIXPublicKey(spki)
 	if err != nil {
 		return nil, fmt.Errorf("log key of %s: expected a DER SubjectPublicKeyInfo: %w", origin, err)
 	}
-	k := &LogKey{origin: origin, spki: spki}
+	k := &LogKey{origin: origin, spki: bytes.Clone(spki)}
 	switch public := parsed.(type) {
 	case ed25519.PublicKey:
 		k.id = sha256.Sum256(append([]byte(origin+"\n\x01"), public...))
+		k.typed = append([]byte{typeEd25519}, public...)
 		k.verify = func(msg, sig []byte) bool { return ed25519.Verify(public, msg, sig) }
 	case *ecdsa.PublicKey:
 		if public.Curve != elliptic.P256() {
 			return nil, fmt.Errorf("log key of %s: expected P-256 or Ed25519, got %s", origin, public.Curve.Params().Name)
 		}
 		k.id = sha256.Sum256(spki)
+		k.typed = append([]byte{typeECDSA}, spki...)
 		k.verify = func(msg, sig []byte) bool {
 			digest := sha256.Sum256(msg)
 			return ecdsa.VerifyASN1(public, digest[:], sig)
@@ -79,11 +86,13 @@ func (k *LogKey) ID() []byte { return append([]byte(nil), k.id[:]...) }
 // SPKI is the key's DER SubjectPublicKeyInfo.
 func (k *LogKey) SPKI() []byte { return append([]byte(nil), k.spki...) }
 
-// Ed25519 reports whether it is one, which C2SP witnesses take as a matter of course.
-func (k *LogKey) Ed25519() bool {
-	parsed, _ := x509.ParsePKIXPublicKey(k.spki)
-	_, ok := parsed.(ed25519.PublicKey)
-	return ok
+// Ed25519 reports whether it is one. C2SP witnesses take no other.
+func (k *LogKey) Ed25519() bool { return k.typed[0] == typeEd25519 }
+
+// String is the verifier key, "name+hash+base64" as C2SP signed-note spells it, by which
+// witnesses and monitors are told of the log.
+func (k *LogKey) String() string {
+	return fmt.Sprintf("%s+%08x+%s", k.origin, k.KeyHash(), base64.StdEncoding.EncodeToString(k.typed))
 }
 
 // Verify checks a signature over a note's text.
@@ -102,12 +111,13 @@ var _ note.Verifier = (*WitnessKey)(nil)
 // ParseWitnessKey reads a witness's verifier key, "name+hash+base64" as C2SP signed-note
 // spells it.
 func ParseWitnessKey(vkey string) (*WitnessKey, error) {
-	name, rest, _ := strings.Cut(strings.TrimSpace(vkey), "+")
+	vkey = strings.TrimSpace(vkey)
+	name, rest, _ := strings.Cut(vkey, "+")
 	hash, encoded, ok := strings.Cut(rest, "+")
-	if !ok || name == "" {
+	if !ok || name == "" || strings.ContainsFunc(vkey, unicode.IsSpace) || !utf8.ValidString(name) {
 		return nil, fmt.Errorf("witness key: expected name+hash+key, got %q", vkey)
 	}
-	key, err := base64.StdEncoding.DecodeString(encoded)
+	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != typeCosignature {
 		return nil, fmt.Errorf("witness key %s: expected an Ed25519 key for cosignatures (type 0x04) in base64", name)
 	}

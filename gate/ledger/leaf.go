@@ -100,6 +100,9 @@ func (l Leaf) Bytes() ([]byte, error) {
 // spelling and one hash.
 func Parse(b []byte) (Leaf, error) {
 	var l Leaf
+	if len(b) > MaxLeaf {
+		return Leaf{}, fmt.Errorf("decode ledger leaf: expected at most %d bytes, got %d", MaxLeaf, len(b))
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&l); err != nil {

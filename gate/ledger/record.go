@@ -92,6 +92,9 @@ func (r Record) Bytes() ([]byte, error) {
 // ParseRecord reads a record. It accepts only the canonical form.
 func ParseRecord(b []byte) (Record, error) {
 	var j recordJSON
+	if len(b) > MaxLeaf {
+		return Record{}, fmt.Errorf("decode ledger record: expected at most %d bytes, got %d", MaxLeaf, len(b))
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&j); err != nil {
@@ -138,6 +141,9 @@ type Entry struct {
 func ParseEntry(b []byte) (Entry, error) {
 	var kind struct {
 		APIVersion *string `json:"apiVersion"`
+	}
+	if len(b) > MaxLeaf {
+		return Entry{}, fmt.Errorf("decode ledger entry: expected at most %d bytes, got %d", MaxLeaf, len(b))
 	}
 	if json.Unmarshal(b, &kind) == nil && kind.APIVersion != nil {
 		r, err := ParseRecord(b)

@@ -19,8 +19,12 @@ const (
 // EntriesLevel is the level of a tile that holds entries instead of hashes.
 const EntriesLevel = -1
 
-// maxLevel is the highest level that a tree of 2^63 leaves can have.
-const maxLevel = 7
+// maxLevel and maxIndex bound what C2SP tlog-tiles names: a tree of 2^48 leaves and more is
+// no log's.
+const (
+	maxLevel = 5
+	maxIndex = 1<<47 - 1
+)
 
 // Tile names one tile: its level (EntriesLevel for entries), its index on that level, and
 // how many hashes or entries it holds, 1 to TileWidth.
@@ -71,12 +75,12 @@ func ParseTile(path string) (Tile, error) {
 	}
 	for part := range strings.SplitSeq(rest, "/") {
 		n, err := strconv.Atoi(strings.TrimPrefix(part, "x"))
-		if err != nil || n < 0 || n > 999 || t.Index > (1<<62)/1000 {
+		if err != nil || n < 0 || n > 999 || t.Index > maxIndex/1000 {
 			return Tile{}, bad
 		}
 		t.Index = t.Index*1000 + int64(n)
 	}
-	if t.Path() != path {
+	if t.Index > maxIndex || t.Path() != path {
 		return Tile{}, bad
 	}
 	return t, nil
@@ -85,6 +89,9 @@ func ParseTile(path string) (Tile, error) {
 // In reports whether a tree of size leaves has the whole tile.
 func (t Tile) In(size int64) bool {
 	level := max(t.Level, 0)
+	if t.Level < EntriesLevel || t.Level > maxLevel || t.Index < 0 || t.Index > maxIndex || t.Width < 1 || t.Width > TileWidth {
+		return false
+	}
 	return t.Index<<TileHeight+int64(t.Width) <= size>>(TileHeight*level)
 }
 
