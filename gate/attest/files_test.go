@@ -35,7 +35,7 @@ func TestFilesOfARelease(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
-	again, err := attest.Files(r.Manifest, "v1.4.0", r.Signed)
+	again, err := attest.Unsealed(r.Manifest, "v1.4.0", r.Signed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestFilesRefuseWhatDoesNotFitTogether(t *testing.T) {
 	last := len(r.Signed) - 1
 	refuse := func(what string, signed []gate.SignedIntent) {
 		t.Helper()
-		if _, err := attest.Files(r.Manifest, "v1.4.0", signed); err == nil {
+		if _, err := attest.Unsealed(r.Manifest, "v1.4.0", signed); err == nil {
 			t.Errorf("%s: expected a refusal", what)
 		}
 	}
@@ -142,7 +142,7 @@ func TestFilesRefuseWhatDoesNotFitTogether(t *testing.T) {
 	}))
 	refuse("no key", with(0, func(s *gate.SignedIntent) { s.Intent.Key.SPKI = nil }))
 	for _, name := range []string{"", "release/1.4"} {
-		if _, err := attest.Files(r.Manifest, name, r.Signed); err == nil {
+		if _, err := attest.Unsealed(r.Manifest, name, r.Signed); err == nil {
 			t.Errorf("release name %q: expected a refusal", name)
 		}
 	}

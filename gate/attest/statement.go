@@ -69,7 +69,7 @@ func Statement(v Verdict) ([]byte, error) {
 			VerifiedLevels:     []string{Level},
 			SLSAVersion:        slsaVersion,
 			Protection:         Protection{Digest: DigestSet{gate.SHA256(snapshot)}},
-			Release:            release(r, v.Decision.TagObject),
+			Release:            released(r, v.Decision.TagObject),
 			Key:                key,
 		},
 	})
@@ -79,8 +79,8 @@ func Statement(v Verdict) ([]byte, error) {
 	return out, nil
 }
 
-func release(r gate.Request, tagObject string) Release {
-	return Release{
+func released(r gate.Request, tagObject string) Released {
+	return Released{
 		Request: r.ID, Repository: r.Repository.String(), Ref: r.Ref, Commit: r.Commit,
 		TagObject: tagObject, Stream: r.Stream, Manifest: DigestSet{r.Manifest.Digest()},
 	}

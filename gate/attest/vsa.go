@@ -1,11 +1,7 @@
 package attest
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -63,7 +59,7 @@ type Summary struct {
 
 	// Protection is the digest of the protection snapshot that was judged.
 	Protection Protection `json:"countersign_protection"`
-	Release    Release    `json:"countersign_release"`
+	Release    Released   `json:"countersign_release"`
 	Key        KeyNote    `json:"countersign_key"`
 }
 
@@ -78,8 +74,8 @@ type Protection struct {
 	Digest DigestSet `json:"digest"`
 }
 
-// Release names what was judged by what never changes: numbers and digests.
-type Release struct {
+// Released names what was judged by what never changes: numbers and digests.
+type Released struct {
 	Request    string    `json:"request"`    // UUIDv7 of the request
 	Repository string    `json:"repository"` // forge:number
 	Ref        string    `json:"ref"`        // full ref
@@ -109,26 +105,15 @@ const (
 // ParseVSA reads a statement's payload. As in-toto asks, it ignores members
 // that it does not know; everything it knows must be there and whole.
 func ParseVSA(payload []byte) (VSA, error) {
+	if _, err := parseHead(payload); err != nil {
+		return VSA{}, err
+	}
 	var s VSA
-	dec := json.NewDecoder(bytes.NewReader(payload))
-	if err := dec.Decode(&s); err != nil {
-		return VSA{}, fmt.Errorf("read statement: %w", err)
+	if err := decodeOne(payload, &s); err != nil {
+		return VSA{}, err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return VSA{}, errors.New("read statement: expected one JSON object, got more after it")
-	}
-	switch {
-	case s.Type != StatementType:
-		return VSA{}, fmt.Errorf("read statement: expected _type %s, got %q", StatementType, s.Type)
-	case s.PredicateType != PredicateType:
+	if s.PredicateType != PredicateType {
 		return VSA{}, fmt.Errorf("read statement: expected predicateType %s, got %q", PredicateType, s.PredicateType)
-	case len(s.Subject) == 0:
-		return VSA{}, errors.New("read statement: expected at least one subject, got none")
-	}
-	for _, x := range s.Subject {
-		if x.Name == "" || x.Digest.SHA256 == (gate.Digest{}) {
-			return VSA{}, fmt.Errorf("read statement: subject %q: expected a name and its SHA-256", x.Name)
-		}
 	}
 	if _, err := time.Parse(time.RFC3339, s.Predicate.TimeVerified); err != nil {
 		return VSA{}, fmt.Errorf("read statement: timeVerified: %w", err)

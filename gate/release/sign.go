@@ -117,7 +117,7 @@ func (g *Gate) Collect(ctx context.Context, w gate.Workload, id string) (gate.Re
 	if err != nil {
 		return rec, nil, err
 	}
-	files, err := attest.Files(rec.Request.Manifest, attest.ReleaseName(rec.Request.Ref), signed)
+	files, err := attest.Unsealed(rec.Request.Manifest, attest.ReleaseName(rec.Request.Ref), signed)
 	return rec, files, err
 }
 

@@ -1,0 +1,194 @@
+package attesttest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/attest"
+	"github.com/countersign/countersign/gate/canonical"
+	"github.com/countersign/countersign/gate/gatetest"
+	"github.com/countersign/countersign/gate/ledger"
+)
+
+// SealedRelease is a release with all its evidence.
+type SealedRelease struct {
+	Release
+
+	Gate *Gate
+	// Sealed is what the files were made of: change a part and make them anew.
+	Sealed attest.Release
+}
+
+// Sealed releases artifacts (contents by subject name) from a fresh gate, under
+// [gatetest.GrantedCase].
+func Sealed(t testing.TB, artifacts map[string]string, o Options, opts ...gatetest.Option) SealedRelease {
+	t.Helper()
+	g, err := NewGate(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := g.Seal(artifacts, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Seal releases artifacts (contents by subject name) under [gatetest.GrantedCase]: signed,
+// entered in the log, time-stamped, and proved.
+func (g *Gate) Seal(artifacts map[string]string, opts ...gatetest.Option) (SealedRelease, error) {
+	r, err := g.signed(artifacts, opts...)
+	if err != nil {
+		return SealedRelease{}, err
+	}
+	out := SealedRelease{Release: r, Gate: g, Sealed: attest.Release{
+		Manifest: r.Manifest, Name: attest.ReleaseName(gatetest.Ref), Signed: r.Signed,
+		Seal: gate.Seal{Request: r.Decision.Request, Timestamps: map[string][]byte{}, At: g.At},
+	}}
+	if err := g.enter(&out.Sealed); err != nil {
+		return SealedRelease{}, err
+	}
+	if out.Sealed.TrustedRoot, err = attest.TrustedRoot(g.Trust); err != nil {
+		return SealedRelease{}, err
+	}
+	out.Signed = out.Sealed.Signed
+	out.Files, err = attest.Files(out.Sealed)
+	return out, err
+}
+
+// enter puts every signature into the log, by key and by certificate, with a time-stamp, and
+// then proves each.
+func (g *Gate) enter(r *attest.Release) error {
+	var err error
+	if !g.NoCertificates {
+		until := g.At.AddDate(1, 0, 0)
+		if r.Seal.Certificate, err = g.CA.Certify(g.CT, g.Release, g.Identity(), g.since(), until); err != nil {
+			return err
+		}
+	}
+	if _, err := g.Log.Commit(ledger.Intents, r.Seal.Request); err != nil {
+		return err
+	}
+	for i := range r.Signed {
+		if err := g.enterOne(&r.Signed[i], r.Seal.Certificate); err != nil {
+			return err
+		}
+		r.Seal.Timestamps[r.Signed[i].Intent.ID] = r.Signed[i].Timestamp
+	}
+	return g.Prove(r)
+}
+
+func (g *Gate) enterOne(s *gate.SignedIntent, certificate []byte) error {
+	records := map[gate.Variant]ledger.Record{
+		gate.VariantKey: {Digest: s.Intent.Digest, Signature: s.Signature.Bytes, Key: s.Intent.Key.SPKI},
+	}
+	if certificate != nil {
+		records[gate.VariantCertificate] = ledger.Record{
+			Digest: s.Intent.Digest, Signature: s.Signature.Bytes, Key: certificate, Certificate: true,
+		}
+	}
+	s.Entries = nil
+	for _, variant := range []gate.Variant{gate.VariantKey, gate.VariantCertificate} {
+		record, ok := records[variant]
+		if !ok {
+			continue
+		}
+		body, err := record.Bytes()
+		if err != nil {
+			return err
+		}
+		index, err := g.Log.Append(body)
+		if err != nil {
+			return err
+		}
+		s.Entries = append(s.Entries, gate.LogEntry{Variant: variant, Index: index, Body: body})
+	}
+	var err error
+	s.Timestamp, err = g.TSA.Stamp(s.Signature.Bytes, g.At)
+	return err
+}
+
+// Prove gives the release the log's newest checkpoint and the proofs of its entries in it.
+func (g *Gate) Prove(r *attest.Release) error {
+	var err error
+	if r.Seal.Checkpoint, err = g.Log.Checkpoint(); err != nil {
+		return err
+	}
+	r.Proofs = map[int64][]gate.Digest{}
+	for _, s := range r.Signed {
+		for _, e := range s.Entries {
+			if r.Proofs[e.Index], err = g.Log.Prove(r.Seal.Checkpoint.Size, e.Index); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// signed is a release with signatures and nothing that proves them.
+func (g *Gate) signed(artifacts map[string]string, opts ...gatetest.Option) (Release, error) {
+	var subjects []gate.Subject
+	for _, name := range slices.Sorted(maps.Keys(artifacts)) {
+		subjects = append(subjects, gate.Subject{Name: name, SHA256: gate.SHA256([]byte(artifacts[name]))})
+	}
+	m, err := canonical.NewManifest(subjects)
+	if err != nil {
+		return Release{}, fmt.Errorf("manifest: %w", err)
+	}
+	c, at := gatetest.GrantedCase(append([]gatetest.Option{
+		gatetest.At(g.At), gatetest.For(m), gatetest.With(g.Release.Version),
+	}, opts...)...)
+	r := Release{Artifacts: artifacts, Manifest: m, Key: g.Release, Decision: gate.Decide(c, at)}
+	grant, ok := r.Decision.Grant()
+	if !ok {
+		return Release{}, errors.New("the case is not granted")
+	}
+	r.Statement, err = attest.Statement(attest.Verdict{
+		Server: g.Server, Repository: g.Repository, PolicyCommit: gatetest.Baseline, Decision: r.Decision,
+	})
+	if err != nil {
+		return Release{}, fmt.Errorf("statement: %w", err)
+	}
+	intents := append(gatetest.Intents(grant), gate.Intent{
+		ID: "0197f3a0-0000-7000-9000-999999999999", Request: r.Decision.Request, Attempt: 1,
+		Kind: gate.IntentStatement, Name: gate.StatementVSA, Digest: gate.StatementDigest(r.Statement), Payload: r.Statement, Key: grant.Key(),
+	})
+	for _, i := range intents {
+		s, err := g.Release.SignIntent(i)
+		if err != nil {
+			return Release{}, err
+		}
+		s.Signature.At = at.Add(time.Second)
+		r.Signed = append(r.Signed, s)
+	}
+	return r, nil
+}
+
+// Write puts the artifacts and all files into a folder.
+func (r SealedRelease) Write(folder string) error {
+	files := slices.Clone(r.Files)
+	for name, content := range r.Artifacts {
+		files = append(files, attest.File{Name: name, Content: []byte(content)})
+	}
+	for _, f := range files {
+		to := filepath.Join(folder, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // release files are public
+			return fmt.Errorf("write release: %w", err)
+		}
+		if err := os.WriteFile(to, f.Content, 0o644); err != nil { //nolint:gosec // release files are public
+			return fmt.Errorf("write release: %w", err)
+		}
+	}
+	return nil
+}
+
+// ownerOf is the path of a repository's owner.
+func ownerOf(repository string) string { return path.Dir(repository) }

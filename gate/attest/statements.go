@@ -1,0 +1,106 @@
+package attest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/countersign/countersign/gate"
+)
+
+// checkStatements wants a verification summary, other statements that are each known and
+// there once, all of them over the manifest's subjects, and orders them.
+func (sigs *signatures) checkStatements(m gate.Manifest) error {
+	slices.SortStableFunc(sigs.statements, func(a, b gate.SignedIntent) int {
+		return cmp.Compare(statementOrder(a.Intent.Name), statementOrder(b.Intent.Name))
+	})
+	for i, s := range sigs.statements {
+		name := s.Intent.Name
+		switch {
+		case !IsStatementName(name) || name == StatementRefusal:
+			return fmt.Errorf("release files: a release has no statement %q", name)
+		case i > 0 && sigs.statements[i-1].Intent.Name == name:
+			return fmt.Errorf("release files: expected one statement %s, got two", name)
+		}
+		if _, err := signedBy(s, gate.IntentStatement); err != nil {
+			return err
+		}
+		head, err := parseHead(s.Intent.Payload)
+		if err != nil {
+			return fmt.Errorf("release files: statement %s: %w", name, err)
+		}
+		if !slices.Equal(head.Subject, subjects(m)) {
+			return fmt.Errorf("release files: the subjects of statement %s are not those of manifest %s", name, m.Digest())
+		}
+	}
+	if len(sigs.statements) == 0 || sigs.statements[0].Intent.Name != gate.StatementVSA {
+		return errors.New("release files: expected a signed verification summary, got none")
+	}
+	_, err := ParseVSA(sigs.statements[0].Intent.Payload)
+	return err
+}
+
+// statementOrder is where a statement's files stand: the summary first, then what it rests
+// on.
+func statementOrder(name string) int {
+	const last = 1 << 20
+	switch {
+	case name == gate.StatementVSA:
+		return 0
+	case name == gate.StatementDecision:
+		return 1
+	case name == gate.StatementRelease:
+		return last
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(name, gate.StatementApproval))
+	if err != nil {
+		return last + 1
+	}
+	return 1 + n
+}
+
+// Head is what every in-toto statement begins with.
+type Head struct {
+	Type          string    `json:"_type"`
+	Subject       []Subject `json:"subject"`
+	PredicateType string    `json:"predicateType"`
+}
+
+// parseHead reads what a statement of any type says of its subjects.
+func parseHead(payload []byte) (Head, error) {
+	var h Head
+	if err := decodeOne(payload, &h); err != nil {
+		return Head{}, err
+	}
+	switch {
+	case h.Type != StatementType:
+		return Head{}, fmt.Errorf("read statement: expected _type %s, got %q", StatementType, h.Type)
+	case len(h.Subject) == 0:
+		return Head{}, errors.New("read statement: expected at least one subject, got none")
+	}
+	for _, x := range h.Subject {
+		if x.Name == "" || x.Digest.SHA256 == (gate.Digest{}) {
+			return Head{}, fmt.Errorf("read statement: subject %q: expected a name and its SHA-256", x.Name)
+		}
+	}
+	return h, nil
+}
+
+// decodeOne reads one JSON object and nothing after it. As in-toto asks, members that are
+// not known are left aside.
+func decodeOne(payload []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("read statement: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("read statement: expected one JSON object, got more after it")
+	}
+	return nil
+}
