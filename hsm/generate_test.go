@@ -49,28 +49,32 @@ func TestGeneratedKeysStayOnTheToken(t *testing.T) {
 	t.Parallel()
 	tok := hsmtest.NewToken(t)
 	tok.Pin(t, "acme-release", 1)
+	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error { return staysOnToken(t, m, h) })
+}
+
+// staysOnToken looks at the attributes of the token's one private key.
+func staysOnToken(t *testing.T, m *pkcs11.Ctx, h pkcs11.SessionHandle) error {
+	t.Helper()
 	want := map[uint]byte{
 		pkcs11.CKA_TOKEN: 1, pkcs11.CKA_PRIVATE: 1, pkcs11.CKA_SENSITIVE: 1, pkcs11.CKA_ALWAYS_SENSITIVE: 1,
 		pkcs11.CKA_EXTRACTABLE: 0, pkcs11.CKA_NEVER_EXTRACTABLE: 1, pkcs11.CKA_SIGN: 1,
 		pkcs11.CKA_DECRYPT: 0, pkcs11.CKA_UNWRAP: 0, pkcs11.CKA_DERIVE: 0,
 	}
-	tok.Do(t, func(m *pkcs11.Ctx, h pkcs11.SessionHandle) error {
-		if err := m.FindObjectsInit(h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY)}); err != nil {
-			return err
+	if err := m.FindObjectsInit(h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY)}); err != nil {
+		return err
+	}
+	found, _, err := m.FindObjects(h, 2)
+	if err != nil || len(found) != 1 {
+		t.Errorf("%d private keys, %v", len(found), err)
+		return err
+	}
+	for attribute, value := range want {
+		got, err := m.GetAttributeValue(h, found[0], []*pkcs11.Attribute{pkcs11.NewAttribute(attribute, nil)})
+		if err != nil || len(got[0].Value) != 1 || got[0].Value[0] != value {
+			t.Errorf("attribute %#x is %v (%v), expected %d", attribute, got, err, value)
 		}
-		found, _, err := m.FindObjects(h, 2)
-		if err != nil || len(found) != 1 {
-			t.Errorf("%d private keys, %v", len(found), err)
-			return err
-		}
-		for attribute, value := range want {
-			got, err := m.GetAttributeValue(h, found[0], []*pkcs11.Attribute{pkcs11.NewAttribute(attribute, nil)})
-			if err != nil || len(got[0].Value) != 1 || got[0].Value[0] != value {
-				t.Errorf("attribute %#x is %v (%v), expected %d", attribute, got, err, value)
-			}
-		}
-		return m.FindObjectsFinal(h)
-	})
+	}
+	return m.FindObjectsFinal(h)
 }
 
 func TestGenerateRefuses(t *testing.T) {

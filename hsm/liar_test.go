@@ -2,6 +2,7 @@ package hsm_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -139,6 +140,28 @@ func TestALyingWorkerDoesNotStart(t *testing.T) {
 			t.Parallel()
 			mustNotStart(t, lying(t, what), code)
 		})
+	}
+}
+
+func TestALyingWorkerSealsNothing(t *testing.T) {
+	t.Parallel()
+	c := lying(t, "signatures by its own key")
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Keys = append(c.Keys,
+		hsm.KeyPin{Lineage: "log", Version: 1, Purpose: gate.PurposeLog, Label: "log", ID: []byte{2}, SPKI: spki},
+		hsm.KeyPin{Lineage: "ca", Version: 1, Purpose: gate.PurposeCA, Label: "ca", ID: []byte{3}, SPKI: publicOf(newKey())})
+	s := hsmtest.Start(t, c)
+	for _, k := range s.AuthorityKeys() {
+		if sig, err := s.Seal(t.Context(), k, []byte("message")); sig != nil || gate.CodeOf(err) != gate.CodeSignatureBad {
+			t.Errorf("%s: %x, %v", k.Purpose, sig, err)
+		}
 	}
 }
 

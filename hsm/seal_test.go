@@ -1,12 +1,7 @@
 package hsm_test
 
 import (
-	"bytes"
-	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/sha256"
-	"crypto/x509"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,130 +11,122 @@ import (
 	"github.com/countersign/countersign/hsm/hsmtest"
 )
 
-// authority starts a signer with one release key and all keys of the gate's own.
-func authority(t *testing.T) (*hsm.Signer, map[gate.Purpose]gate.AuthorityKey) {
-	t.Helper()
+var (
+	_ hsmtest.Sealer = (*hsm.Signer)(nil)
+	_ hsmtest.Sealer = (*hsmtest.FakeAuthority)(nil)
+)
+
+func TestSealerOnSoftHSM(t *testing.T) {
+	t.Parallel()
 	tok := hsmtest.NewToken(t)
 	pins := append(tok.PinAuthority(t), tok.Pin(t, "acme-release", 1))
-	s := hsmtest.Start(t, hsmtest.Config(t, tok, pins...))
-	keys := map[gate.Purpose]gate.AuthorityKey{}
-	for i, k := range s.AuthorityKeys() {
-		if k.Purpose != gate.AuthorityPurposes()[i] || k.Lineage != string(k.Purpose) || k.Version != 1 || !k.Software {
-			t.Errorf("key %d is %+v", i, k)
-		}
-		keys[k.Purpose] = k
-	}
-	if len(keys) != 5 || len(s.Keys()) != 1 || s.Keys()[0].Lineage != "acme-release" {
-		t.Fatalf("keys of the gate's own %v, release keys %v", keys, s.Keys())
-	}
-	return s, keys
+	hsmtest.TestSealer(t, func(t *testing.T) hsmtest.Sealer {
+		return hsmtest.Start(t, hsmtest.Config(t, tok, pins...))
+	})
 }
 
-// sealed reports whether sig is k's over message.
-func sealed(t *testing.T, k gate.AuthorityKey, message, sig []byte) bool {
-	t.Helper()
-	public, err := x509.ParsePKIXPublicKey(k.SPKI)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ed, ok := public.(ed25519.PublicKey); ok {
-		return ed25519.Verify(ed, message, sig)
-	}
-	digest := sha256.Sum256(message)
-	return ecdsa.VerifyASN1(public.(*ecdsa.PublicKey), digest[:], sig)
-}
-
-func TestSeal(t *testing.T) {
+func TestFakeSealer(t *testing.T) {
 	t.Parallel()
-	s, keys := authority(t)
-	for p, k := range keys {
-		for _, n := range []int{1, 32, 4096} {
-			message := bytes.Repeat([]byte{7}, n)
-			sig, err := s.Seal(t.Context(), k, message)
-			if err != nil || !sealed(t, k, message, sig) {
-				t.Errorf("%s over %d bytes: %v", p, n, err)
-			}
+	hsmtest.TestSealer(t, func(*testing.T) hsmtest.Sealer { return hsmtest.NewFakeAuthority() })
+}
+
+// The gate's own keys sign no release, whatever a grant names, and release keys nothing else.
+func TestKeysHaveOnePurpose(t *testing.T) {
+	t.Parallel()
+	tok := hsmtest.NewToken(t)
+	s := hsmtest.Start(t, hsmtest.Config(t, tok, append(tok.PinAuthority(t), tok.Pin(t, "acme-release", 1))...))
+	if keys := s.Keys(); len(keys) != 1 || keys[0].Lineage != "acme-release" {
+		t.Fatalf("release keys %+v", keys)
+	}
+	for _, k := range s.AuthorityKeys() {
+		sigs, err := s.Sign(t.Context(), gatetest.Orders(t, gatetest.Grant(t, gatetest.Manifest(1), k.KeyVersion)))
+		if sigs != nil || gate.CodeOf(err) != gate.CodeOrderRefused || gate.KindOf(err) != gate.Refused {
+			t.Errorf("%s for a release: %d signatures, %v", k.Purpose, len(sigs), err)
 		}
-		message := make([]byte, 64<<10)
-		sig, err := s.Seal(t.Context(), k, message)
-		if good := err == nil && sealed(t, k, message, sig); good != (p != gate.PurposeLog) {
-			t.Errorf("%s over 64 KiB: %v", p, err)
+	}
+	for _, p := range append(gate.AuthorityPurposes(), gate.PurposeRelease, "") {
+		key := gate.AuthorityKey{Purpose: p, KeyVersion: s.Keys()[0]}
+		sig, err := s.Seal(t.Context(), key, []byte("x"))
+		if sig != nil || gate.CodeOf(err) != gate.CodeOrderRefused {
+			t.Errorf("a release key as %q: %x, %v", p, sig, err)
 		}
-		sig, err = s.SealDigest(t.Context(), k, gate.SHA256([]byte("x")))
-		if good := err == nil && sealed(t, k, []byte("x"), sig); good != (p != gate.PurposeLog) {
-			t.Errorf("%s over a digest: %v", p, err)
+		if sig, err = s.SealDigest(t.Context(), key, gate.SHA256(nil)); sig != nil || gate.CodeOf(err) != gate.CodeOrderRefused {
+			t.Errorf("a release key as %q, a digest: %x, %v", p, sig, err)
 		}
 	}
 	sign(t, s, 3)
 }
 
-// What one purpose's key is for, no other key does.
-func TestSealRefuses(t *testing.T) {
+func TestALogKeyMayBeP256(t *testing.T) {
 	t.Parallel()
-	s, keys := authority(t)
-	message := []byte("message")
-	as := func(k gate.AuthorityKey, edit func(k *gate.AuthorityKey)) gate.AuthorityKey { edit(&k); return k }
-	ca, release := keys[gate.PurposeCA], gate.AuthorityKey{KeyVersion: s.Keys()[0]}
+	tok := hsmtest.NewToken(t)
+	s := hsmtest.Start(t, hsmtest.Config(t, tok, tok.PinPurpose(t, gate.PurposeLog, hsm.P256)))
+	key, message := s.AuthorityKeys()[0], make([]byte, 64<<10)
+	if sig, err := s.Seal(t.Context(), key, message); err != nil || !hsmtest.Sealed(t, key, message, sig) {
+		t.Error(err)
+	}
+	if sig, err := s.SealDigest(t.Context(), key, gate.SHA256(nil)); sig != nil || gate.CodeOf(err) != gate.CodeOrderRefused {
+		t.Errorf("a digest: %x, %v", sig, err)
+	}
+}
+
+// faultyLog is a token behind the fault module, with an Ed25519 key of the log: the one
+// key's self-test is the first C_Sign of a process.
+func faultyLog(t *testing.T) (*hsmtest.Fault, hsm.Config) {
+	t.Helper()
+	tok := hsmtest.NewToken(t)
+	f := hsmtest.NewFault(t, tok)
+	return f, f.Wrap(hsmtest.Config(t, tok, tok.PinPurpose(t, gate.PurposeLog, hsm.Ed25519)))
+}
+
+func seal(t *testing.T, s *hsm.Signer) error {
+	t.Helper()
+	key, message := s.AuthorityKeys()[0], []byte("message\n")
+	sig, err := s.Seal(t.Context(), key, message)
+	if (err == nil) != (sig != nil) || err == nil && !hsmtest.Sealed(t, key, message, sig) {
+		t.Errorf("%x, %v", sig, err)
+	}
+	return err
+}
+
+func TestSealSurvivesTheModule(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
-		key     gate.AuthorityKey
-		message []byte
-		code    gate.Code
+		rule string
+		kind gate.Kind
+		code gate.Code
 	}{
-		"a release key":                      {release, message, gate.CodeOrderRefused},
-		"a release key, named so":            {as(release, func(k *gate.AuthorityKey) { k.Purpose = gate.PurposeRelease }), message, gate.CodeOrderRefused},
-		"a release key as the CA's":          {as(release, func(k *gate.AuthorityKey) { k.Purpose = gate.PurposeCA }), message, gate.CodeOrderRefused},
-		"the CA's key as a release key":      {as(ca, func(k *gate.AuthorityKey) { k.Purpose = gate.PurposeRelease }), message, gate.CodeOrderRefused},
-		"the CA's key for time-stamps":       {as(ca, func(k *gate.AuthorityKey) { k.Purpose = gate.PurposeTimestamp }), message, gate.CodeOrderRefused},
-		"the CA's key for nothing":           {as(ca, func(k *gate.AuthorityKey) { k.Purpose = "" }), message, gate.CodeOrderRefused},
-		"the CA's key under another version": {as(ca, func(k *gate.AuthorityKey) { k.Version = 2 }), message, gate.CodeKeyMismatch},
-		"the CA's key under another lineage": {as(ca, func(k *gate.AuthorityKey) { k.Lineage = "ct" }), message, gate.CodeKeyMismatch},
-		"a key that is not here":             {as(ca, func(k *gate.AuthorityKey) { k.SPKI = publicOf(newKey()) }), message, gate.CodeKeyUnknown},
-		"the zero key":                       {gate.AuthorityKey{}, message, gate.CodeKeyUnknown},
-		"an empty message":                   {ca, nil, gate.CodeOrderRefused},
-		"64 KiB and one byte":                {ca, make([]byte, 64<<10+1), gate.CodeOrderRefused},
-		"4 KiB and one byte by Ed25519":      {keys[gate.PurposeLog], make([]byte, 4<<10+1), gate.CodeOrderRefused},
+		"device error":            {"C_Sign 2 1 ckr 0x30", gate.Unavailable, gate.CodeKeyUnavailable},
+		"hang":                    {"C_Sign 2 1 hang", gate.Unavailable, gate.CodeKeyUnavailable},
+		"crash":                   {"C_Sign 2 1 crash", gate.Unavailable, gate.CodeKeyUnavailable},
+		"all sessions are closed": {"C_SignInit 2 1 closeall", gate.Unavailable, gate.CodeKeyUnavailable},
+		"signs something else":    {"C_Sign 2 1 flip", gate.Internal, gate.CodeSignatureBad},
 	} {
-		sig, err := s.Seal(t.Context(), row.key, row.message)
-		if sig != nil || gate.CodeOf(err) != row.code || gate.KindOf(err) != gate.Refused {
-			t.Errorf("%s: %x, %v; expected %s", name, sig, err, row.code)
-		}
-		if len(row.message) == 0 || len(row.message) > 1<<10 {
-			continue // a digest has one length
-		}
-		sig, err = s.SealDigest(t.Context(), row.key, gate.SHA256(row.message))
-		if sig != nil || gate.CodeOf(err) != row.code || gate.KindOf(err) != gate.Refused {
-			t.Errorf("%s, a digest: %x, %v; expected %s", name, sig, err, row.code)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, c := faultyLog(t)
+			c.Limit = 2 * time.Second
+			s := hsmtest.Start(t, c)
+			f.Set(t, row.rule)
+			if err := seal(t, s); gate.KindOf(err) != row.kind || gate.CodeOf(err) != row.code {
+				t.Errorf("%v, expected %s", err, row.code)
+			}
+			f.Set(t)
+			if err := seal(t, s); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
 	}
 }
 
-// The gate's own keys sign no release, whatever a grant names.
-func TestAuthorityKeysSignNoRelease(t *testing.T) {
+// The module's own words are the operator's.
+func TestSealSaysNothingOfTheHost(t *testing.T) {
 	t.Parallel()
-	s, keys := authority(t)
-	for p, k := range keys {
-		orders := gatetest.Orders(t, gatetest.Grant(t, gatetest.Manifest(1), k.KeyVersion))
-		sigs, err := s.Sign(t.Context(), orders)
-		if sigs != nil || gate.CodeOf(err) != gate.CodeOrderRefused || gate.KindOf(err) != gate.Refused {
-			t.Errorf("%s: %d signatures, %v", p, len(sigs), err)
-		}
-	}
-}
-
-func TestSealEndsWithItsCaller(t *testing.T) {
-	t.Parallel()
-	s, keys := authority(t)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-	defer cancel()
-	for _, ctx := range []context.Context{ended, late} {
-		if sig, err := s.Seal(ctx, keys[gate.PurposeCA], []byte("x")); sig != nil || gate.KindOf(err) != gate.Unavailable {
-			t.Errorf("%x, %v", sig, err)
-		}
-	}
-	s.Close()
-	if sig, err := s.Seal(t.Context(), keys[gate.PurposeCA], []byte("x")); sig != nil || gate.CodeOf(err) != gate.CodeKeyUnavailable {
-		t.Errorf("closed: %x, %v", sig, err)
+	f, c := faultyLog(t)
+	s := hsmtest.Start(t, c)
+	f.Set(t, "C_Sign 2 1 ckr 0x30")
+	var e *gate.Error
+	if err := seal(t, s); !asError(err, &e) || strings.Contains(e.Text+e.Fix, "CKR_") {
+		t.Error(err)
 	}
 }

@@ -76,6 +76,13 @@ func startFaults() []refuse {
 		{"unknown id", set(func(c *hsm.Config) { c.Keys[0].ID = []byte{1, 2} }), gate.CodeKeyUnknown, []string{"id 0102"}},
 		{"another public key", set(func(c *hsm.Config) { c.Keys[0].Fingerprint = hsm.Fingerprint(nil) }), gate.CodeKeyMismatch,
 			[]string{hsm.Fingerprint(nil), "who replaced"}},
+		{"a purpose that nobody knows", set(func(c *hsm.Config) { c.Keys[0].Purpose = "checkpoint" }), gate.CodeConfig,
+			[]string{`got "checkpoint"`, "verdict"}},
+		{"one pair for two purposes", set(func(c *hsm.Config) {
+			k := c.Keys[0]
+			k.Lineage, k.Purpose = "ca", gate.PurposeCA
+			c.Keys = append(c.Keys, k)
+		}), gate.CodeConfig, []string{"same key pair"}},
 		{"no worker", set(func(c *hsm.Config) { c.Command = nil }), gate.CodeConfig, []string{"Command"}},
 		{"worker that does not start", set(func(c *hsm.Config) { c.Command = []string{"/nonexistent"} }), gate.CodeKeyUnavailable,
 			[]string{"cannot be started"}},

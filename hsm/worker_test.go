@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"maps"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/hsm"
 	"github.com/countersign/countersign/hsm/hsmtest"
 )
@@ -125,9 +127,12 @@ func TestWorkerSignsNothingButOrders(t *testing.T) {
 		"digest in hex":                with("digest", strings.Repeat("00", 32)),
 		"another key":                  with("key", hsm.Fingerprint(nil)),
 		"no key":                       with("key", ""),
-		"another purpose":              with("purpose", "checkpoint"),
+		"another purpose":              with("purpose", "log"),
+		"a purpose that nobody knows":  with("purpose", "checkpoint"),
+		"a message beside the digest":  with("message", []byte("message")),
 		"no purpose":                   with("purpose", ""),
 		"another mechanism":            with("mechanism", "ecdsa-p384-sha384"),
+		"the mechanism of Ed25519":     with("mechanism", "ed25519"),
 		"no mechanism":                 with("mechanism", ""),
 		"deadline passed":              with("deadline", time.Now().Add(-time.Second)),
 		"no deadline":                  with("deadline", time.Time{}),
@@ -153,6 +158,52 @@ func TestWorkerSignsNothingButOrders(t *testing.T) {
 	}
 	if err := w.end(); err != nil {
 		t.Errorf("the worker ended with %v, expected to end well", err)
+	}
+}
+
+// Each key signs for the purpose that it is pinned with, and what its type signs.
+func TestWorkerHoldsKeysToTheirPurpose(t *testing.T) {
+	t.Parallel()
+	tok := hsmtest.NewToken(t)
+	c := hsmtest.Config(t, tok, append(tok.PinAuthority(t), tok.Pin(t, "acme-release", 1))...)
+	w := openWorker(t, c)
+	purposes := append(gate.AuthorityPurposes(), gate.PurposeRelease)
+	for i, held := range purposes {
+		for _, asked := range append(purposes, "") {
+			o := frameFields(c.Keys[i].Fingerprint, time.Now().Add(10*time.Second))
+			o["purpose"] = asked
+			if held == gate.PurposeLog {
+				o["mechanism"], o["message"] = "ed25519", []byte("message")
+				delete(o, "digest")
+			}
+			answer := w.say(batchOf(t, o))
+			if good := strings.HasPrefix(answer, `{"signatures":["`); good != (asked == held) {
+				t.Errorf("the %s key for %q: %s", held, asked, answer)
+			}
+		}
+	}
+	log := func(edit map[string]any) string {
+		o := frameFields(c.Keys[0].Fingerprint, time.Now().Add(10*time.Second))
+		delete(o, "digest")
+		o["purpose"], o["mechanism"], o["message"] = "log", "ed25519", []byte("message")
+		maps.Copy(o, edit)
+		return batchOf(t, o)
+	}
+	for name, frame := range map[string]string{
+		"no message":                   log(map[string]any{"message": nil}),
+		"an empty message":             log(map[string]any{"message": []byte{}}),
+		"a message of 4097 bytes":      log(map[string]any{"message": make([]byte, 4097)}),
+		"a digest beside the message":  log(map[string]any{"digest": make([]byte, 32)}),
+		"a digest alone":               log(map[string]any{"message": nil, "digest": make([]byte, 32)}),
+		"the mechanism of P-256":       log(map[string]any{"mechanism": "ecdsa-p256-sha256"}),
+		"a deadline that no grant has": log(map[string]any{"deadline": time.Now().Add(time.Hour)}),
+	} {
+		if answer := w.say(frame); !strings.HasPrefix(answer, `{"fault":`) || strings.Contains(answer, "broken") {
+			t.Errorf("%s: %s, expected a refusal", name, answer)
+		}
+	}
+	if err := w.end(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -59,32 +59,19 @@ func startSigners(ctx context.Context, c config.Config, log *slog.Logger) (*sign
 		}
 		one.current = &shift{Signer: signer}
 		s.all = append(s.all, one)
-		if err := s.hold(one, signer); err != nil {
-			s.Close()
-			return nil, err
-		}
+		s.hold(one, signer)
 	}
 	return s, nil
 }
 
-// hold notes whose keys a token has. One key pair on two tokens would be one key with two
-// purposes, or under two names.
-func (s *signers) hold(one *tokenSigner, signer *hsm.Signer) error {
-	versions := signer.Keys()
-	for _, k := range signer.AuthorityKeys() {
-		versions = append(versions, k.KeyVersion)
-	}
-	for _, v := range versions {
-		if other, twice := s.held[string(v.SPKI)]; twice {
-			return &gate.Error{
-				Kind: gate.Invalid, Code: gate.CodeConfig,
-				Text: fmt.Sprintf("tokens %q and %q hold the same key pair (%s version %d)", other.label, one.label, v.Lineage, v.Version),
-				Fix:  "one key pair is one version of one lineage, on one token",
-			}
-		}
+// hold notes whose keys a token has: release keys and the gate's own.
+func (s *signers) hold(one *tokenSigner, signer *hsm.Signer) {
+	for _, v := range signer.Keys() {
 		s.held[string(v.SPKI)] = one
 	}
-	return nil
+	for _, k := range signer.AuthorityKeys() {
+		s.held[string(k.SPKI)] = one
+	}
 }
 
 func pins(c config.Config, token string) []hsm.KeyPin {

@@ -14,6 +14,7 @@
  *     closeall    close all sessions of the token first
  *     flip        call the real module, then flip a bit of what it signed
  *     flags 0x40  call the real module, then set these flags of the token
+ *     lacks 0x40  call the real module, then leave this mechanism out of its list
  * Each call appends the function's name to the file COUNTERSIGN_FAULT_LOG.
  */
 #define CK_PTR *
@@ -106,6 +107,21 @@ static CK_RV get_token_info(CK_SLOT_ID id, CK_TOKEN_INFO_PTR info) {
 	return rv;
 }
 
+static CK_RV get_mechanism_list(CK_SLOT_ID id, CK_MECHANISM_TYPE_PTR list, CK_ULONG_PTR n) {
+	if (!list) /* asks for the length alone: no call that counts */
+		return real->C_GetMechanismList(id, list, n);
+	FAULT(C_GetMechanismList)
+	CK_RV rv = real->C_GetMechanismList(id, list, n);
+	if (rv != CKR_OK || strcmp(f.action, "lacks"))
+		return rv;
+	CK_ULONG kept = 0;
+	for (CK_ULONG i = 0; i < *n; i++)
+		if (list[i] != f.value)
+			list[kept++] = list[i];
+	*n = kept;
+	return rv;
+}
+
 static CK_RV open_session(CK_SLOT_ID id, CK_FLAGS flags, CK_VOID_PTR app, CK_NOTIFY notify, CK_SESSION_HANDLE_PTR h) {
 	FAULT(C_OpenSession)
 	slot = id;
@@ -115,6 +131,12 @@ static CK_RV open_session(CK_SLOT_ID id, CK_FLAGS flags, CK_VOID_PTR app, CK_NOT
 static CK_RV login(CK_SESSION_HANDLE h, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG len) {
 	FAULT(C_Login)
 	return real->C_Login(h, user, pin, len);
+}
+
+static CK_RV generate_key_pair(CK_SESSION_HANDLE h, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR public, CK_ULONG publics,
+			       CK_ATTRIBUTE_PTR private, CK_ULONG privates, CK_OBJECT_HANDLE_PTR a, CK_OBJECT_HANDLE_PTR b) {
+	FAULT(C_GenerateKeyPair)
+	return real->C_GenerateKeyPair(h, mechanism, public, publics, private, privates, a, b);
 }
 
 static CK_RV sign_init(CK_SESSION_HANDLE h, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
@@ -143,8 +165,10 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list) {
 	ours.C_Initialize = initialize;
 	ours.C_Finalize = finalize;
 	ours.C_GetTokenInfo = get_token_info;
+	ours.C_GetMechanismList = get_mechanism_list;
 	ours.C_OpenSession = open_session;
 	ours.C_Login = login;
+	ours.C_GenerateKeyPair = generate_key_pair;
 	ours.C_SignInit = sign_init;
 	ours.C_Sign = sign;
 	*list = &ours;
