@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/config"
@@ -172,5 +173,12 @@ func (x *examiner) token(ctx context.Context, c *chart, t config.Token) {
 		} else {
 			c.pass(areaTokens, "key", "key %s version %d is there, and signs", k.Lineage, k.Version)
 		}
+	}
+	var own []string
+	for _, k := range signer.AuthorityKeys() {
+		own = append(own, fmt.Sprintf("%s version %d for %s", k.Lineage, k.Version, k.Purpose))
+	}
+	if len(own) > 0 {
+		c.pass(areaTokens, "own keys", "the gate's own keys are there, and sign: %s", strings.Join(own, ", "))
 	}
 }
