@@ -32,12 +32,12 @@ func checkCollected(got api.Collected, m gate.Manifest, want verify.Expect, pinn
 		return bad(err.Error())
 	}
 	for _, subject := range m.Subjects {
-		if r := verify.Artifact(files[subject.Name+attest.BundleSuffix], key, subject.SHA256); !r.OK() {
+		if r := verify.Artifact(files[subject.Name+attest.BundleSuffix], verify.Under(key), subject.SHA256, verify.Expect{}); !r.OK() {
 			return bad(subject.Name + ": " + firstFailure(r))
 		}
 	}
 	vsa := attest.ReleaseName(want.Ref) + attest.VSASuffix
-	if r := verify.Statement(files[vsa], key, want); !r.OK() {
+	if r := verify.Statement(files[vsa], verify.Under(key), want); !r.OK() {
 		return bad(vsa + ": " + firstFailure(r))
 	}
 	return nil

@@ -92,11 +92,11 @@ func verifyStatement(bundle []byte, key verify.Key, want verify.Expect, folder s
 		}
 	}
 	want.Subjects = byPath
-	if r := verify.Statement(bundle, key, want); r.OK() {
+	if r := verify.Statement(bundle, verify.Under(key), want); r.OK() {
 		return r
 	}
 	want.Subjects = byBase
-	return verify.Statement(bundle, key, want)
+	return verify.Statement(bundle, verify.Under(key), want)
 }
 
 func (a *app) readKey() (verify.Key, error) {
@@ -128,7 +128,7 @@ func verifyArtifacts(files []string, key verify.Key) ([]verified, []gate.Digest,
 		if err != nil {
 			return nil, nil, err
 		}
-		r := verify.Artifact(bundle, key, digest)
+		r := verify.Artifact(bundle, verify.Under(key), digest, verify.Expect{})
 		results = append(results, verified{path, r.OK(), r})
 		digests = append(digests, digest)
 	}

@@ -60,10 +60,10 @@ func TestArtifacts(t *testing.T) {
 			r.approve("bo")
 			r.signed()
 			bundle := r.bundles()["widget.tgz.sigstore.json"]
-			if v := verify.Artifact(bundle, s.key(lineage), gate.SHA256([]byte("what was built"))); !v.OK() {
+			if v := verify.Artifact(bundle, verify.Under(s.key(lineage)), gate.SHA256([]byte("what was built")), verify.Expect{}); !v.OK() {
 				s.Errorf("expected the file that was built to verify, got %+v", v)
 			}
-			if v := verify.Artifact(bundle, s.key(lineage), gate.SHA256([]byte("swapped"))); v.OK() {
+			if v := verify.Artifact(bundle, verify.Under(s.key(lineage)), gate.SHA256([]byte("swapped")), verify.Expect{}); v.OK() {
 				s.Errorf("expected another file not to verify, got %+v", v)
 			}
 		}},

@@ -56,7 +56,7 @@ func TestInsiders(t *testing.T) {
 			r.waits(gate.CheckApprovals, "0 of 1")
 			r.collect().refused(gate.CodeNotSigned, "waiting")
 			forged := []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{},"messageSignature":{}}`)
-			if v := verify.Artifact(forged, s.key(lineage), gate.SHA256([]byte("what was built"))); v.OK() {
+			if v := verify.Artifact(forged, verify.Under(s.key(lineage)), gate.SHA256([]byte("what was built")), verify.Expect{}); v.OK() {
 				s.Errorf("expected a verifier to look at signatures alone, got %+v", v)
 			}
 		}},
@@ -66,7 +66,7 @@ func TestInsiders(t *testing.T) {
 			r.approve("bo")
 			r.signed()
 			bundle := r.bundles()["widget.tgz.sigstore.json"]
-			if v := verify.Artifact(bundle, s.key("other-release"), gate.SHA256([]byte("what was built"))); v.OK() {
+			if v := verify.Artifact(bundle, verify.Under(s.key("other-release")), gate.SHA256([]byte("what was built")), verify.Expect{}); v.OK() {
 				s.Errorf("expected the other key not to verify it, got %+v", v)
 			}
 		}},

@@ -98,10 +98,10 @@ func (w *world) verifies(id string, r gate.Request) {
 	key, err := verify.ParseKey(files[attest.KeyName])
 	w.must(err)
 	for _, s := range r.Manifest.Subjects {
-		if got := verify.Artifact(files[s.Name+attest.BundleSuffix], key, s.SHA256); !got.OK() {
+		if got := verify.Artifact(files[s.Name+attest.BundleSuffix], verify.Under(key), s.SHA256, verify.Expect{}); !got.OK() {
 			w.Errorf("bundle of %s: %+v", s.Name, got)
 		}
-		if got := verify.Artifact(files[s.Name+attest.BundleSuffix], key, gate.SHA256([]byte("other"))); got.OK() {
+		if got := verify.Artifact(files[s.Name+attest.BundleSuffix], verify.Under(key), gate.SHA256([]byte("other")), verify.Expect{}); got.OK() {
 			w.Errorf("bundle of %s: accepts other bytes", s.Name)
 		}
 	}
@@ -109,7 +109,7 @@ func (w *world) verifies(id string, r gate.Request) {
 		Subjects: r.Manifest.Subjects, Server: "https://gate.example", Repository: r.Repository.String(),
 		Ref: r.Ref, Commit: r.Commit, Policy: r.PolicyDigest,
 	}
-	if got := verify.Statement(files[attest.ReleaseName(r.Ref)+attest.VSASuffix], key, want); !got.OK() {
+	if got := verify.Statement(files[attest.ReleaseName(r.Ref)+attest.VSASuffix], verify.Under(key), want); !got.OK() {
 		w.Errorf("statement: %+v", got)
 	}
 	if string(files[attest.SumsName]) != string(r.Manifest.Bytes()) {

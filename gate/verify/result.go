@@ -39,14 +39,18 @@ func (r Result) OK() bool {
 	return passed && r.Outcome == Passed
 }
 
-// tree collects the steps of one result.
-type tree struct{ r Result }
+// tree collects the steps of one result, and counts those that failed.
+type tree struct {
+	r        Result
+	failures int
+}
 
 func (t *tree) pass(name, format string, args ...any) {
 	t.r.Steps = append(t.r.Steps, Result{Name: name, Outcome: Passed, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (t *tree) fail(name, format string, args ...any) {
+	t.failures++
 	t.r.Steps = append(t.r.Steps, Result{Name: name, Outcome: Failed, Detail: fmt.Sprintf(format, args...)})
 }
 
@@ -62,6 +66,15 @@ func (t *tree) check(name string, err error, format string, args ...any) bool {
 
 func (t *tree) skip(name, why string) {
 	t.r.Steps = append(t.r.Steps, Result{Name: name, Outcome: NotChecked, Detail: why})
+}
+
+// add puts a closed tree under this one.
+func (t *tree) add(r Result) bool {
+	t.r.Steps = append(t.r.Steps, r)
+	if r.Outcome == Failed {
+		t.failures++
+	}
+	return r.Outcome == Passed
 }
 
 // done closes the tree: it passed if nothing in it failed and something passed.

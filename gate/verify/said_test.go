@@ -28,7 +28,7 @@ func TestStatementHasToSayTheRightThing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := verify.Statement(bundle, keyOf(t, r), verify.Expect{Subjects: r.Manifest.Subjects})
+		got := verify.Statement(bundle, verify.Under(keyOf(t, r)), verify.Expect{Subjects: r.Manifest.Subjects})
 		if got.OK() || step(got, row.failed) != verify.Failed || step(got, "signature") != verify.Passed {
 			t.Errorf("%s: expected step %q alone to fail, got %s", row.what, row.failed, show(t, got))
 		}
