@@ -55,7 +55,17 @@ keys:
     spki: {{q .Fingerprint}}
     repositories: {{$.Repositories}}
     owners: {{$.Owners}}
-{{end}}
+{{- end}}
+{{- range .Own}}
+  - lineage: {{q .Purpose}}
+    purpose: {{q .Purpose}}
+    version: 1
+    token: {{q $.Token}}
+    label: {{q .Label}}
+    id: {{q .ID}}
+    spki: {{q .Fingerprint}}
+{{- end}}
+
 administrators: [{{q .Administrator.ID}}]
 
 policies:

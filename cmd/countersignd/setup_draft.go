@@ -32,6 +32,8 @@ type draft struct {
 	Holders       []setup.Holder `json:"holders,omitempty"`
 	Administrator *gate.Account  `json:"administrator,omitempty"`
 	Key           *draftKey      `json:"key,omitempty"`
+	// Own are the gate's own keys, made before the first release key.
+	Own []keyOutput `json:"own,omitempty"`
 
 	// Wrote are the files in the folder that the setup made: it writes over no others.
 	Wrote []string `json:"wrote,omitempty"`

@@ -81,7 +81,8 @@ func (s *setupSite) Appoint(_ context.Context, who gate.Account) error {
 
 var isLineage = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,57}[a-z0-9])?$`).MatchString
 
-// MakeKey makes the first version of a lineage, as countersignd keys create does.
+// MakeKey makes the first version of a lineage, as countersignd keys create does, and before
+// it the gate's own keys. Each is written down before the next step.
 func (s *setupSite) MakeKey(ctx context.Context, lineage string) error {
 	if !isLineage(lineage) {
 		return &gate.Error{
@@ -89,18 +90,37 @@ func (s *setupSite) MakeKey(ctx context.Context, lineage string) error {
 			Expected: "lower-case letters, digits and inner hyphens", Got: fmt.Sprintf("%q", lineage), Fix: "choose another name",
 		}
 	}
+	err := s.change(func(d *draft) error {
+		if len(d.Own) > 0 {
+			return nil
+		}
+		// Another gate may have its own keys on the token: the lineage tells them apart.
+		return s.createKeys(ctx, d, &d.Own, "--authority", "--prefix", lineage)
+	})
+	if err != nil {
+		return err
+	}
 	return s.change(func(d *draft) error {
 		k := draftKey{Lineage: lineage}
-		out, err := s.tool.run(ctx, "keys", "create", "--json", "--module", d.Module, "--token", d.Token, "--pin-file", d.PINFile, "--label", lineage+"-1")
-		if err != nil {
+		if err := s.createKeys(ctx, d, &k.keyOutput, "--label", lineage+"-1"); err != nil {
 			return err
-		}
-		if err := json.Unmarshal(out, &k.keyOutput); err != nil {
-			return fmt.Errorf("read what keys create answered: %w", err)
 		}
 		d.Key = &k
 		return nil
 	})
+}
+
+// createKeys runs countersignd keys create on the draft's token.
+func (s *setupSite) createKeys(ctx context.Context, d *draft, made any, args ...string) error {
+	all := append([]string{"keys", "create", "--json", "--module", d.Module, "--token", d.Token, "--pin-file", d.PINFile}, args...)
+	out, err := s.tool.run(ctx, all...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, made); err != nil {
+		return fmt.Errorf("read what keys create answered: %w", err)
+	}
+	return nil
 }
 
 // SignIn is the way to sign in through the forge that was connected.

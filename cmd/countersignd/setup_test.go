@@ -334,7 +334,7 @@ func TestSetupWithGitHub(t *testing.T) {
 		t.Fatal(err)
 	}
 	who := fmt.Sprintf("[github:%d]", ana.ID)
-	if !c.Policies.Audit || fmt.Sprint(c.Administrators) != who || len(c.Keys) != 1 || c.Keys[0].Lineage != "acme" || len(c.Keys[0].Owners) != 1 {
+	if !c.Policies.Audit || fmt.Sprint(c.Administrators) != who || len(c.Keys) != 6 || len(c.Missing()) != 0 || c.Keys[0].Lineage != "acme" || len(c.Keys[0].Owners) != 1 {
 		t.Errorf("configuration: %+v", c)
 	}
 	i.untold(ready, b.page)
