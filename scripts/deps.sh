@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the demo needs, or, with the word "tests", those that
-# tests need too, where it may; says what to install where it may not.
+# tests need too, or, with the word "verifiers", those that verify what the demo leaves,
+# where it may; says what to install where it may not.
 set -euo pipefail
 
 declare -A needs=(
@@ -20,6 +21,15 @@ if [ "${1:-}" = tests ]; then
     [chromium]=chromium
     [node]=nodejs
     [npm]=npm
+  )
+fi
+if [ "${1:-}" = verifiers ]; then
+  needs+=(
+    [gpg]=gnupg
+    [node]=nodejs
+    [npm]=npm
+    [ssh-keygen]=openssh-client
+    [unshare]=util-linux
   )
 fi
 missing=()

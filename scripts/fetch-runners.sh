@@ -8,7 +8,6 @@ act=v0.2.89
 gitlab=4.65.0
 oras=v1.3.2
 goreleaser=v2.16.0
-cosign=v3.1.3
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/countersign/tools"
 
 # build NAME VERSION PACKAGE
@@ -23,13 +22,7 @@ build act "$act" github.com/nektos/act
 build oras "$oras" oras.land/oras/cmd/oras
 build goreleaser "$goreleaser" github.com/goreleaser/goreleaser/v2
 
-# scripts/interop/run looks in the same folder.
-have=$(go env GOPATH)/bin/cosign folder=$cache/cosign-$cosign
-if [ ! -x "$folder/cosign" ] && [ -x "$have" ] && "$have" version 2>&1 | grep -q "GitVersion:[[:space:]]*$cosign\$"; then
-  mkdir -p "$folder"
-  ln -s "$have" "$folder/cosign"
-fi
-build cosign "$cosign" github.com/sigstore/cosign/v3/cmd/cosign
+"$(dirname "$0")/fetch-verifiers.sh" cosign
 
 folder=$cache/gitlab-ci-local-$gitlab
 if [ ! -x "$folder/node_modules/.bin/gitlab-ci-local" ]; then
