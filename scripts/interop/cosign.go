@@ -6,27 +6,30 @@ func cosign() verifier {
 	return verifier{name: "cosign v3.1.3", cells: map[column]check{
 		keyBlob: {cosignRun("verify-blob", withKey), append(sigstoreKey(),
 			refusal{changedArtifact, `verify signature|digest`},
-			refusal{changedBlobSignature, `verify signature`})},
+			refusal{changedBlobSignature, unlogged})},
 		keyDSSE: {cosignRun("verify-blob-attestation", withKey), append(sigstoreKey(),
 			refusal{changedArtifact, `subject|digest`},
-			refusal{changedSignature, `verify signature|envelope`},
-			refusal{changedPayload, `verify signature|envelope`},
+			refusal{changedSignature, unlogged},
+			refusal{changedPayload, unlogged},
 			refusal{otherKind, `predicate type`})},
 		certBlob: {cosignRun("verify-blob", withIdentity), append(sigstoreCert(),
 			refusal{changedArtifact, `verify signature|digest`},
-			refusal{changedBlobSignature, `verify signature`})},
+			refusal{changedBlobSignature, unlogged})},
 		certDSSE: {cosignRun("verify-blob-attestation", withIdentity), append(sigstoreCert(),
 			refusal{changedArtifact, `subject|digest`},
-			refusal{changedSignature, `verify signature|envelope`},
-			refusal{changedPayload, `verify signature|envelope`},
+			refusal{changedSignature, unlogged},
+			refusal{changedPayload, unlogged},
 			refusal{otherKind, `predicate type`})},
 	}}
 }
 
+// unlogged is what sigstore-go says of a signature, statement or key that was changed: it
+// makes the log entry from them anew, whatever the bundle says, and that one is not in the
+// log.
+const unlogged = `verifying inclusion`
+
 // sigstoreKey is what whoever uses sigstore-go refuses of a bundle with a bare key.
-func sigstoreKey() []refusal {
-	return append(sigstoreLog(), refusal{otherPK, `verify signature|envelope`})
-}
+func sigstoreKey() []refusal { return append(sigstoreLog(), refusal{otherKey, unlogged}) }
 
 // sigstoreCert is what whoever uses sigstore-go refuses of a bundle with a certificate.
 func sigstoreCert() []refusal {
@@ -34,17 +37,17 @@ func sigstoreCert() []refusal {
 		refusal{changedTimestamp, `timestamp`}, refusal{foreignTimestamp, `timestamp`},
 		refusal{noTimestamp, `timestamp`}, refusal{noTSA, `timestamp`},
 		refusal{otherIdentity, `SAN`}, refusal{otherIssuer, `issuer`},
-		refusal{otherCA, `certificate`}, refusal{noCT, `SCT|certificate timestamp`})
+		refusal{otherCA, `leaf certificate verification failed`}, refusal{noCT, `SCT|certificate timestamp`})
 }
 
 // sigstoreLog is what whoever uses sigstore-go refuses of a log entry.
 func sigstoreLog() []refusal {
 	return []refusal{
 		{noEntry, `log entries`},
-		{changedProof, `inclusion`},
-		{changedCheckpoint, `checkpoint|note|signature`},
-		{changedBody, `entry|inclusion|body`},
-		{otherLog, `checkpoint|key|log`},
+		{foreignEntry, unlogged},
+		{changedProof, unlogged},
+		{changedCheckpoint, `checkpoint|note`},
+		{otherLog, `checkpoint|note|log key`},
 	}
 }
 

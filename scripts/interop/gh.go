@@ -15,7 +15,7 @@ func gh() verifier {
 		certDSSE: {ghRun, []refusal{
 			{changedArtifact, unverified}, {changedSignature, unverified}, {changedPayload, unverified},
 			{noEntry, unverified}, {changedProof, unverified}, {changedCheckpoint, unverified},
-			{changedBody, unverified}, {otherLog, unverified},
+			{foreignEntry, unverified}, {otherLog, unverified},
 			{changedTimestamp, unverified}, {foreignTimestamp, unverified}, {noTimestamp, unverified}, {noTSA, unverified},
 			{otherCA, `no custom verifier found|` + unverified},
 			{otherIdentity, unverified}, {otherIssuer, `expected Issuer to be`},

@@ -16,7 +16,7 @@ func npmVerify() verifier {
 		{noTimestamp, `TIMESTAMP_ERROR`},
 		{noTSA, `TIMESTAMP_ERROR`},
 	}
-	keyed := join(common, []refusal{{otherPK, `SIGNATURE_ERROR`}})
+	keyed := join(common, []refusal{{otherKey, `SIGNATURE_ERROR`}})
 	certified := join(common, []refusal{
 		{otherIdentity, `UNTRUSTED_SIGNER_ERROR`}, {otherIssuer, `UNTRUSTED_SIGNER_ERROR`},
 		{otherCA, `CERTIFICATE_ERROR`}, {noCT, `CERTIFICATE_ERROR`},

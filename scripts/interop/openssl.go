@@ -11,13 +11,13 @@ func openSSL() verifier {
 	const failure = `Verification failure|digital envelope routines|asn1 encoding`
 	blob := []refusal{{changedArtifact, failure}, {changedBlobSignature, failure}}
 	dsse := []refusal{{changedPayload, failure}, {changedSignature, failure}}
-	other := []refusal{{otherPK, failure}}
+	other := []refusal{{otherKey, failure}}
 	return verifier{name: "openssl", sums: pair{"SHA256SUMS.sig", "countersign.pem"}, cells: map[column]check{
 		keyBlob:  {opensslBlob(false), join(blob, other)},
 		keyDSSE:  {opensslEnvelope(false), join(dsse, other)},
 		certBlob: {opensslBlob(true), blob},
 		certDSSE: {opensslEnvelope(true), dsse},
-		sums:     {opensslRaw, []refusal{{changedArtifact, failure}, {inFile("signature"), failure}, {otherPK, failure}}},
+		sums:     {opensslRaw, []refusal{{changedArtifact, failure}, {inFile("signature"), failure}, {otherKey, failure}}},
 		stamps: {opensslTimestamp, []refusal{
 			{changedBlobSignature, `message imprint mismatch`},
 			{changedTimestamp, `signature failure|bad signature|verification`},

@@ -21,10 +21,10 @@ func sigstoreGo() verifier {
 	keyed := append(sigstoreKey(), refusal{changedTimestamp, `timestamp`},
 		refusal{foreignTimestamp, `timestamp`}, refusal{noTimestamp, `timestamp`}, refusal{noTSA, `timestamp`})
 	certified := sigstoreCert()
-	blob := []refusal{{changedArtifact, `verify signature|digest`}, {changedBlobSignature, `verify signature`}}
+	blob := []refusal{{changedArtifact, `verify signature|digest`}, {changedBlobSignature, unlogged}}
 	dsse := []refusal{
-		{changedArtifact, `subject|digest`}, {changedSignature, `verify signature|envelope`},
-		{changedPayload, `verify signature|envelope`},
+		{changedArtifact, `subject|digest`}, {changedSignature, unlogged},
+		{changedPayload, unlogged},
 	}
 	return verifier{name: "sigstore-go v1.3.0", cells: map[column]check{
 		keyBlob:  {byKey, join(keyed, blob)},

@@ -14,7 +14,7 @@ func slsaVerifier() verifier {
 			{changedArtifact, `expected digest not found`},
 			{bareSignature, `verifying envelope`},
 			{barePayload, `verifying envelope`},
-			{otherPK, `verifying envelope`},
+			{otherKey, `verifying envelope`},
 			{otherVerifier, `verifier ID mismatch`},
 			{otherResource, `resource URI mismatch`},
 		}},

@@ -2,10 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
@@ -29,6 +25,7 @@ var (
 	bodyAt       = append(entryAt[:3:3], "canonicalizedBody")
 	timestampsAt = []any{"verificationMaterial", "timestampVerificationData", "rfc3161Timestamps"}
 	timestampAt  = append(timestampsAt[:3:3], 0, "signedTimestamp")
+	caAt         = []any{"certificateAuthorities", 0, "certChain", "certificates", 0, "rawBytes"}
 	logKeyAt     = []any{"tlogs", 0, "publicKey", "rawBytes"}
 )
 
@@ -95,18 +92,24 @@ var (
 		if err != nil {
 			return err
 		}
+		if err := d.set("PKIX_ECDSA_P256_SHA_256", "tlogs", 0, "publicKey", "keyDetails"); err != nil {
+			return err
+		}
 		return d.setBytes(spki, logKeyAt...)
 	})
 	otherCA = inRoot("CA", func(d document) error {
-		chain, err := d.get("timestampAuthorities", 0, "certChain")
+		der, err := d.bytes(caAt...)
 		if err != nil {
 			return err
 		}
-		return d.set(chain, "certificateAuthorities", 0, "certChain")
+		if der, err = impostor(der); err != nil {
+			return err
+		}
+		return d.setBytes(der, caAt...)
 	})
-	noCT    = inRoot("no CT log", func(d document) error { return d.set([]any{}, "ctlogs") })
-	noTSA   = inRoot("no timestamp authority", func(d document) error { return d.set([]any{}, "timestampAuthorities") })
-	otherPK = twin{"key", func(in inputs) (inputs, error) {
+	noCT     = inRoot("no CT log", func(d document) error { return d.set([]any{}, "ctlogs") })
+	noTSA    = inRoot("no timestamp authority", func(d document) error { return d.set([]any{}, "timestampAuthorities") })
+	otherKey = twin{"key", func(in inputs) (inputs, error) {
 		spki, err := freshKey()
 		if err != nil {
 			return in, err
@@ -219,13 +222,4 @@ func flipCheckpoint(d document) error {
 		return fmt.Errorf("%s: signature under the checkpoint: %w", d.path, err)
 	}
 	return d.set(note[:at]+base64.StdEncoding.EncodeToString(flipLast(sig))+"\n"+rest, checkpointAt...)
-}
-
-// freshKey is the SubjectPublicKeyInfo of a P-256 key that nobody holds.
-func freshKey() ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	return x509.MarshalPKIXPublicKey(&key.PublicKey)
 }
