@@ -63,6 +63,7 @@ docs: ## write the generated parts of the manual again
 lint: ## run golangci-lint
 	$(GOLANGCI) run ./...
 	$(GO) mod tidy -diff
+	cd scripts/interop && $(GOLANGCI) run ./... && $(GO) mod tidy -diff
 
 generate: ## write generated code again
 	cd gate/store && $(SQLC) generate
@@ -70,7 +71,8 @@ generate: ## write generated code again
 check-generated: ## fail where committed generated code is stale
 	cd gate/store && $(SQLC) diff
 
-interop: deps build ## hold cosign and openssl against what a real release left in demo-out
+interop: deps build ## hold stock verifiers, without a network, against what real releases left in demo-out
+	@scripts/fetch-verifiers.sh
 	rm -rf demo-out
 	$(BIN)/countersign-demo --bin $(BIN) --out demo-out --once --quiet
 	scripts/interop/run demo-out/github demo-out/gitlab

@@ -21,7 +21,7 @@ type toolbox struct {
 	cosign, gh, slsa, countersign string // paths
 	npm                           string // the folder that holds node_modules
 	script                        string // verify.mjs
-	offline                       []string
+	environment                   []string
 }
 
 // run runs a command in a scratch home and gives what it said. The environment holds no
@@ -31,9 +31,9 @@ func (t toolbox) run(ctx context.Context, home, stdin, name string, args ...stri
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // a tool of the toolbox
 	cmd.Env = append([]string{
-		"HOME=" + home, "GNUPGHOME=" + home, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1", "LC_ALL=C",
+		"HOME=" + home, "NO_COLOR=1", "LC_ALL=C",
 		"GH_CONFIG_DIR=" + filepath.Join(home, "gh"), "GH_NO_UPDATE_NOTIFIER=1",
-	}, t.offline...)
+	}, t.environment...)
 	if stdin != "" {
 		f, err := os.Open(stdin)
 		if err != nil {

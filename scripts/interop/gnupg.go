@@ -26,11 +26,10 @@ func gpgVerify(ctx context.Context, t toolbox, in inputs) (string, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return "", err
 	}
-	t.offline = append(t.offline, "GNUPGHOME="+home)
 	if in.key != "" {
-		if said, err := t.run(ctx, home, "", "gpg", "--batch", "--no-autostart", "--import", in.key); err != nil {
+		if said, err := t.run(ctx, home, "", "gpg", "--homedir", home, "--batch", "--no-autostart", "--import", in.key); err != nil {
 			return said, err
 		}
 	}
-	return t.run(ctx, home, "", "gpg", "--batch", "--no-autostart", "--status-fd", "1", "--verify", in.proof, in.artifact)
+	return t.run(ctx, home, "", "gpg", "--homedir", home, "--batch", "--no-autostart", "--status-fd", "1", "--verify", in.proof, in.artifact)
 }

@@ -15,13 +15,14 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
+	path := os.Getenv("PATH")                                                                 //nolint:forbidigo // this is where a program reads its environment
+	if err := run(context.Background(), os.Args[1:], path, time.Now, os.Stdout); err != nil { //nolint:forbidigo // and its clock
 		fmt.Fprintln(os.Stderr, "interop:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+func run(ctx context.Context, args []string, path string, now func() time.Time, stdout io.Writer) error {
 	flags := flag.NewFlagSet("interop", flag.ContinueOnError)
 	tools := flags.String("tools", "", "the `folder` that scripts/fetch-verifiers.sh filled")
 	script := flags.String("script", "", "the `file` verify.mjs")
@@ -40,12 +41,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		npm:         filepath.Join(*tools, "sigstore-5.0.1"),
 		script:      *script,
 		countersign: *client,
-		offline:     deadEnd(),
+		environment: append(deadEnd(), "PATH="+path),
 	}
 	if err := sayNetwork(stdout); err != nil {
 		return err
 	}
-	return matrices(ctx, t, flags.Args(), *verbose, stdout)
+	m := matrix{toolbox: t, now: now, verbose: *verbose, stdout: stdout, total: newTallies(verifiers())}
+	return m.all(ctx, flags.Args())
 }
 
 func sayNetwork(stdout io.Writer) error {
@@ -59,63 +61,4 @@ func sayNetwork(stdout io.Writer) error {
 	}
 	_, err = fmt.Fprintln(stdout, "The verifiers are cut off from the network "+how+".")
 	return err
-}
-
-// matrices prints one matrix per folder, then what is wrong; it is an error where anything
-// is, or where no folder had what a cell needs.
-func matrices(ctx context.Context, t toolbox, dirs []string, verbose bool, stdout io.Writer) error {
-	all, wrong, total := verifiers(), 0, tallies{}
-	total = newTallies(all)
-	for _, dir := range dirs {
-		began := time.Now()
-		f, err := readFolder(filepath.Clean(dir))
-		if err != nil {
-			return err
-		}
-		list, err := jobs(f, all)
-		if err != nil {
-			return err
-		}
-		results, err := play(ctx, t, list)
-		if err != nil {
-			return err
-		}
-		here := newTallies(all)
-		for _, r := range results {
-			here[r.verifier][r.column].add(r)
-			total[r.verifier][r.column].add(r)
-		}
-		_, _ = fmt.Fprintf(stdout, "\n%s: release %s, %d files, %d statements, %d checks in %s\n\n",
-			dir, f.release, len(f.subjects), len(f.statements), len(list), time.Since(began).Round(time.Millisecond))
-		if err := here.print(stdout, all); err != nil {
-			return err
-		}
-		wrong += complain(stdout, results, verbose)
-	}
-	_, _ = fmt.Fprint(stdout, "\nA cell: how many files were accepted as they are, how many changed copies were refused for the right reason.\n")
-	for _, v := range all {
-		for _, c := range columns() {
-			if cell, ok := total[v.name][c]; ok && cell.files == 0 {
-				wrong++
-				_, _ = fmt.Fprintf(stdout, "%s, %s: not run: no folder has what it needs\n", v.name, c)
-			}
-		}
-	}
-	if wrong > 0 {
-		return fmt.Errorf("%d mismatches", wrong)
-	}
-	return nil
-}
-
-func complain(stdout io.Writer, results []result, verbose bool) (wrong int) {
-	for _, r := range results {
-		if verbose || len(r.complaints) > 0 {
-			_, _ = fmt.Fprintf(stdout, "\n%s, %s, %s: %d of %d twins refused\n", r.verifier, r.column, r.label, r.refused, r.twins)
-		}
-		for _, c := range r.complaints {
-			wrong++
-			_, _ = fmt.Fprintf(stdout, "    %s\n", c)
-		}
-	}
-	return wrong
 }

@@ -2,149 +2,86 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"regexp"
-	"runtime"
-	"strings"
-	"text/tabwriter"
-
-	"golang.org/x/sync/errgroup"
+	"path/filepath"
+	"time"
 )
 
-// A result is what became of one job.
-type result struct {
-	accepted        bool
-	refused, twins  int
-	complaints      []string
-	verifier, label string
-	column          column
+// A matrix is being printed: one per folder, and in the end what is wrong with all.
+type matrix struct {
+	toolbox toolbox
+	now     func() time.Time
+	verbose bool
+	stdout  io.Writer
+	total   tallies
+	wrong   int
 }
 
-// play runs the jobs, a few at a time, and keeps their order.
-func play(ctx context.Context, t toolbox, list []job) ([]result, error) {
-	out := make([]result, len(list))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.NumCPU())
-	for i, j := range list {
-		group.Go(func() (err error) {
-			out[i], err = j.play(ctx, t)
+// all prints the matrices of the folders. It is an error where a verifier did not do as it
+// should, and where no folder had what a cell needs.
+func (m *matrix) all(ctx context.Context, dirs []string) error {
+	for _, dir := range dirs {
+		if err := m.folder(ctx, filepath.Clean(dir)); err != nil {
 			return err
-		})
-	}
-	return out, group.Wait()
-}
-
-// play runs the check on what was collected, and on a changed copy for every twin. An
-// error is the matrix's own; what a verifier does wrong is a complaint.
-func (j job) play(ctx context.Context, t toolbox) (result, error) {
-	r := result{verifier: j.verifier, column: j.column, label: j.label, twins: len(j.check.refuses)}
-	complain := func(format string, args ...any) { r.complaints = append(r.complaints, fmt.Sprintf(format, args...)) }
-	said, err := j.once(ctx, t, j.inputs, nil)
-	switch {
-	case err == nil:
-		r.accepted = true
-	case errors.Is(err, errRefused):
-		complain("refused, and said:\n%s", indent(said))
-	default:
-		return r, fmt.Errorf("%s, %s: %w", j.verifier, j.label, err)
-	}
-	for _, refusal := range j.check.refuses {
-		said, err := j.once(ctx, t, j.inputs, &refusal.twin)
-		switch {
-		case err == nil:
-			complain("accepted another %s", refusal.name)
-		case !errors.Is(err, errRefused):
-			return r, fmt.Errorf("%s, %s, with another %s: %w", j.verifier, j.label, refusal.name, err)
-		case !regexp.MustCompile("(?i)" + refusal.because).MatchString(said):
-			complain("refused another %s, and said, where %q was expected:\n%s", refusal.name, refusal.because, indent(said))
-		default:
-			r.refused++
 		}
 	}
-	return r, nil
-}
-
-// once runs the check in a scratch folder of its own.
-func (j job) once(ctx context.Context, t toolbox, in inputs, change *twin) (string, error) {
-	scratch, err := os.MkdirTemp("", "interop")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(scratch) }()
-	in.scratch = scratch
-	if change != nil {
-		if in, err = change.change(in); err != nil {
-			return "", fmt.Errorf("make the twin: %w", err)
-		}
-	}
-	return j.check.run(ctx, t, in)
-}
-
-func indent(s string) string {
-	const most = 4 << 10
-	if len(s) > most {
-		s = s[:most] + "…"
-	}
-	return "      " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n      ")
-}
-
-// A tally sums up one cell of the matrix.
-type tally struct{ files, accepted, twins, refused int }
-
-func (t *tally) add(r result) {
-	t.files++
-	t.twins += r.twins
-	t.refused += r.refused
-	if r.accepted {
-		t.accepted++
-	}
-}
-
-func (t *tally) String() string {
-	switch {
-	case t.files == 0:
-		return "not run"
-	case t.accepted < t.files || t.refused < t.twins:
-		return fmt.Sprintf("✗ %d of %d, %d of %d", t.accepted, t.files, t.refused, t.twins)
-	}
-	return fmt.Sprintf("✓ %d, %d", t.accepted, t.refused)
-}
-
-// tallies are the cells of one matrix.
-type tallies map[string]map[column]*tally
-
-func newTallies(all []verifier) tallies {
-	out := tallies{}
-	for _, v := range all {
-		out[v.name] = map[column]*tally{}
-		for c := range v.cells {
-			out[v.name][c] = &tally{}
-		}
-	}
-	return out
-}
-
-// print writes the matrix: a dash stands where a verifier has nothing to say.
-func (m tallies) print(w io.Writer, all []verifier) error {
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprint(tab, "verifier")
-	for _, c := range columns() {
-		_, _ = fmt.Fprintf(tab, "\t%s", c)
-	}
-	_, _ = fmt.Fprintln(tab)
-	for _, v := range all {
-		_, _ = fmt.Fprint(tab, v.name)
+	m.say("\nA cell tells how many files were accepted as they are, and how many changed copies\n" +
+		"of them were refused for the right reason. A dash: not for this verifier, or no such\nfile in this folder.\n")
+	for _, v := range verifiers() {
 		for _, c := range columns() {
-			cell := "–"
-			if t, ok := m[v.name][c]; ok {
-				cell = t.String()
+			if cell, ok := m.total[v.name][c]; ok && cell.files == 0 {
+				m.wrong++
+				m.say("\n%s, %s: not run, because no folder has what it needs\n", v.name, c)
 			}
-			_, _ = fmt.Fprintf(tab, "\t%s", cell)
 		}
-		_, _ = fmt.Fprintln(tab)
 	}
-	return tab.Flush()
+	if m.wrong > 0 {
+		return fmt.Errorf("%d mismatches", m.wrong)
+	}
+	return nil
 }
+
+func (m *matrix) folder(ctx context.Context, dir string) error {
+	began := m.now()
+	f, err := readFolder(dir)
+	if err != nil {
+		return err
+	}
+	list, err := jobs(f, verifiers())
+	if err != nil {
+		return err
+	}
+	results, err := play(ctx, m.toolbox, list)
+	if err != nil {
+		return err
+	}
+	here := newTallies(verifiers())
+	runs := 0
+	for _, r := range results {
+		here[r.verifier][r.column].add(r)
+		m.total[r.verifier][r.column].add(r)
+		runs += 1 + r.twins
+	}
+	m.say("\n%s: release %s, %d files, %d statements; %d verifications in %s\n\n",
+		dir, f.release, len(f.subjects), len(f.statements), runs, m.now().Sub(began).Round(100*time.Millisecond))
+	if err := here.print(m.stdout); err != nil {
+		return err
+	}
+	m.complain(results)
+	return nil
+}
+
+func (m *matrix) complain(results []result) {
+	for _, r := range results {
+		if m.verbose || len(r.complaints) > 0 {
+			m.say("\n%s, %s, %s: %d of %d changed copies refused\n", r.verifier, r.column, r.label, r.refused, r.twins)
+		}
+		for _, c := range r.complaints {
+			m.wrong++
+			m.say("    %s\n", c)
+		}
+	}
+}
+
+func (m *matrix) say(format string, args ...any) { _, _ = fmt.Fprintf(m.stdout, format, args...) }
