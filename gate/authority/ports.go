@@ -17,10 +17,10 @@ type Sealer interface {
 
 // Cabinet keeps what was issued, durably and for all replicas.
 type Cabinet interface {
-	// Certificate is that of the name which is valid longest; false where there is none.
+	// Certificate is that of the name which was kept last; false where there is none.
 	Certificate(ctx context.Context, name string) (gate.Certificate, bool, error)
-	// KeepCertificate keeps c if the one that is valid longest under its name still is
-	// replaces (DER; nil for none), and returns the one that is valid longest afterwards.
+	// KeepCertificate keeps c if the last one of its name still is replaces (DER; nil for
+	// none), and returns the last one afterwards.
 	KeepCertificate(ctx context.Context, c gate.Certificate, replaces []byte) (gate.Certificate, error)
 	// Certificates are all that were ever kept.
 	Certificates(ctx context.Context) ([]gate.Certificate, error)

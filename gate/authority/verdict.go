@@ -16,7 +16,8 @@ const failed = "FAILED"
 const MaxVerdict = 1 << 20
 
 // Verdict signs a statement about a request that ended denied. It refuses one that says
-// anything but FAILED: this key never says that something may be used.
+// anything but FAILED: this key never says that something may be used. Its
+// time-stamp is for the caller to ask for.
 func (a *Authority) Verdict(ctx context.Context, request string, statement []byte) (gate.SignedVerdict, error) {
 	if len(statement) > MaxVerdict {
 		return gate.SignedVerdict{}, fmt.Errorf("sign verdict on %s: expected at most %d bytes, got %d", request, MaxVerdict, len(statement))
