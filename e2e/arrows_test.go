@@ -32,7 +32,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"gate/authority": {"gate", "gate/attest", "gate/canonical", "gate/ledger"},
 	"gate/witness":   {"gate", "gate/ledger"},
 	"gate/keeper":    {"gate", "gate/ledger", "gate/sums"},
-	"gate/monitor":   {"gate", "gate/attest", "gate/canonical", "gate/ledger"},
+	"gate/monitor":   {"gate", "gate/api", "gate/attest", "gate/canonical", "gate/ledger"},
 	"gate/verify":    {"gate", "gate/attest", "gate/canonical", "gate/ledger", "gate/sums"},
 	"gate/store":     {"gate", "gate/ledger", "gate/store/internal/..."},
 	"gate/release": {
