@@ -115,11 +115,11 @@ func soundLeaf(l store.Leaf, index int64) error {
 	if l.Index != index {
 		return fmt.Errorf("leaf %d is missing", index)
 	}
-	leaf, err := ledger.Parse(l.Bytes)
+	e, err := ledger.ParseEntry(l.Bytes)
 	if err != nil {
 		return fmt.Errorf("leaf %d: %w", index, err)
 	}
-	if leaf.Commitment != ledger.Commit(l.Salt, l.Document) {
+	if e.Leaf != nil && e.Leaf.Commitment != ledger.Commit(l.Salt, l.Document) {
 		return fmt.Errorf("leaf %d does not commit to its document", index)
 	}
 	return nil

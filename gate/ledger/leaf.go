@@ -28,7 +28,8 @@ const SaltSize = 32
 // Kind is what a leaf attests.
 type Kind string
 
-// Kinds. They are public forever: never renamed, never reused.
+// Kinds. They are public forever: never renamed, never reused. The kinds of signatures are
+// those of rows alone where their entry is a [Record], which stands for itself.
 const (
 	RequestOpened          Kind = "request-opened"
 	RequestJoined          Kind = "request-joined"
@@ -38,7 +39,9 @@ const (
 	Withdrawal             Kind = "withdrawal"
 	Decision               Kind = "decision"
 	Intents                Kind = "intents" // all of one signing attempt
-	Signature              Kind = "signature"
+	Signature              Kind = "signature" // by key
+	CertificateSignature   Kind = "certificate-signature"
+	VerdictSignature       Kind = "verdict-signature"
 	Orphaned               Kind = "orphaned" // the HSM may have signed, and nothing came back
 	LateSignatureDiscarded Kind = "late-signature-discarded"
 	Failed                 Kind = "failed"
@@ -46,6 +49,9 @@ const (
 	Published              Kind = "published"
 	Administrators         Kind = "administrators" // who administers the server from then on
 	ServerMode             Kind = "server-mode"    // whether it signs, or only audits
+	EpochBegun             Kind = "epoch"          // from then on this origin and log key speak for the ledger
+	CertificateIssued      Kind = "certificate"
+	TrustedRoot            Kind = "trusted-root" // what verifiers are told to trust from then on
 )
 
 // Leaf is one entry, in the order of its canonical members.

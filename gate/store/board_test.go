@@ -42,7 +42,7 @@ func (w *world) signedFor(r gate.RepositoryID, key, artifact string, posts ...ga
 	for i := range posts {
 		posts[i].Request = rec.Request.ID
 	}
-	rec, err = w.s.CompleteSigning(w.ctx, rec, signatures(is), posts)
+	rec, err = w.complete(rec, signatures(is), posts)
 	w.must(err)
 	return rec
 }
@@ -199,15 +199,15 @@ func TestKeyUses(t *testing.T) {
 		late, is := w.signing("a", over)
 		rec, err := w.s.OrphanSigning(w.ctx, w.claimed(late.Request.ID, minute))
 		w.must(err)
-		_, err = w.s.CompleteSigning(w.ctx, late, signatures(is), nil) // which is too late
+		_, err = w.complete(late, signatures(is), nil) // which is too late
 		w.refused(gate.CodeTransition, err)
 		if got := uses(gate.KeyUse{Lineage: "acme-release", Version: 1, Orphans: 2}); !got[0].First.IsZero() {
 			w.Errorf("expected that nothing was signed yet, got %s", got[0].First)
 		}
 		rec, is = w.begun(w.judged(rec, gate.StateGranted), minute)
-		_, err = w.s.CompleteSigning(w.ctx, rec, signatures(is), nil)
+		_, err = w.complete(rec, signatures(is), nil)
 		w.must(err)
-		_, err = w.s.CompleteSigning(w.ctx, rec, signatures(is), nil) // once more changes nothing
+		_, err = w.complete(rec, signatures(is), nil) // once more changes nothing
 		w.must(err)
 		once := uses(gate.KeyUse{Lineage: "acme-release", Version: 1, Signatures: 2, Releases: 1, Orphans: 2})
 		w.signedFor(elsewhere(), "acme-release", "b")

@@ -127,12 +127,15 @@ func (u *unit) complete(ctx context.Context, row *db.Request, intents []db.Inten
 			return err
 		}
 	}
-	row.State, row.DueAt, row.SignedAt = string(gate.StateSigned), 0, u.at
+	row.State, row.DueAt, row.SignedAt, row.ReleasedAt = string(gate.StateSigned), 0, u.at, u.at
 	release(row)
 	if err := u.save(ctx, row); err != nil {
 		return err
 	}
-	return u.countSigned(ctx, *row, intents)
+	if err := u.countDecided(ctx, *row, 1); err != nil {
+		return err
+	}
+	return u.countSigned(ctx, intents)
 }
 
 // discard leaves the leaf of signatures that came too late.

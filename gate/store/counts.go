@@ -45,11 +45,9 @@ func (u *unit) countAdopted(ctx context.Context, r gate.RepositoryID, adoption i
 	return nil
 }
 
-// countSigned counts a release and its signatures, of which all were just made.
-func (u *unit) countSigned(ctx context.Context, row db.Request, intents []db.Intent) error {
-	if err := u.countDecided(ctx, row, 1); err != nil {
-		return err
-	}
+// countSigned counts a release and its signatures, of which all were just made, for the
+// keys that made them.
+func (u *unit) countSigned(ctx context.Context, intents []db.Intent) error {
 	return eachKey(intents, func(k keyName, n int64) error {
 		if err := u.q.CountSigned(ctx, db.CountSignedParams{
 			Lineage: k.lineage, Version: k.version, Signatures: n, SignedAt: u.at,

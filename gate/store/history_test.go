@@ -62,7 +62,7 @@ func TestHistoryOfARelease(t *testing.T) {
 		rec, err = w.s.OrphanSigning(w.ctx, w.claimed(id, minute))
 		w.must(err)
 		rec, is := w.begun(w.judged(rec, gate.StateGranted), minute)
-		rec, err = w.s.CompleteSigning(w.ctx, rec, signatures(is), []gate.Post{check(id, gate.PostSuccess)})
+		rec, err = w.complete(rec, signatures(is), []gate.Post{check(id, gate.PostSuccess)})
 		w.must(err)
 		w.must(w.s.Posted(w.ctx, w.postDue(gate.PostCheck), "1"))
 
@@ -89,7 +89,7 @@ func TestHistoryOfAFailure(t *testing.T) {
 		rec, is := w.signing("a", minute)
 		_, err := w.s.FailSigning(w.ctx, rec, "the HSM refuses the key", nil)
 		w.must(err)
-		_, err = w.s.CompleteSigning(w.ctx, rec, signatures(is), nil)
+		_, err = w.complete(rec, signatures(is), nil)
 		w.refused(gate.CodeTransition, err)
 		key := gate.KeyVersion{Lineage: "acme-release", Version: 1}
 		w.happened(rec.Request.ID,
@@ -182,7 +182,7 @@ func (w *world) act(artifact, id, act string, n int64) {
 		for _, i := range w.column("SELECT id FROM intents WHERE state = 'open' AND request_id = '" + id + "'") {
 			sigs = append(sigs, gate.Signature{Intent: i, Bytes: []byte("x"), At: time.Now()})
 		}
-		_, err := w.s.CompleteSigning(w.ctx, rec, sigs, nil)
+		_, err := w.complete(rec, sigs, nil)
 		w.must(err)
 	}
 }

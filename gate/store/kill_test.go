@@ -219,6 +219,9 @@ func childStep(ctx context.Context, s *store.Store, hsm *os.File, lease time.Dur
 		_, _, err := s.OpenRequest(ctx, opening(newID()))
 		return err
 	}
+	if rec.Sealing {
+		return childSeal(ctx, s, rec)
+	}
 	if rec.State == gate.StateSigning {
 		_, err := s.OrphanSigning(ctx, rec)
 		return err
@@ -237,11 +240,27 @@ func childStep(ctx context.Context, s *store.Store, hsm *os.File, lease time.Dur
 			return err
 		}
 	}
+	if rec, err = s.KeepSignatures(ctx, rec, signatures(is), []byte("certificate"), lease); err != nil {
+		return err
+	}
+	return childSeal(ctx, s, rec)
+}
+
+// childSeal seals a release, or puts that off.
+func childSeal(ctx context.Context, s *store.Store, rec gate.Record) error {
+	if rand.IntN(4) == 0 {
+		return s.DeferSealing(ctx, rec, time.Now().Add(time.Millisecond), "a witness is away")
+	}
 	d := gate.Deployment{Repository: repository(), RunID: 1 + rand.Int64N(5), Environment: "production", Requested: time.Now()}
 	if err := s.Hear(ctx, gate.Heard{Deployments: []gate.Deployment{d}}); err != nil {
 		return err
 	}
-	_, err = s.CompleteSigning(ctx, rec, signatures(is), []gate.Post{
+	seal, err := sealOf(ctx, s, rec)
+	if err != nil {
+		return err
+	}
+	seal.At = time.Now().UTC()
+	_, err = s.CompleteSealing(ctx, rec, seal, []gate.Post{
 		check(rec.Request.ID, gate.PostSuccess), answer(rec, d, gate.LeaveGiven),
 	})
 	return err

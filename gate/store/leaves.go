@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/store/internal/db"
 )
@@ -17,6 +18,8 @@ type pending struct {
 	id             string
 	leaf           []byte
 	salt, document []byte
+	// digest is what a record's signature is over; nil for a commitment.
+	digest *gate.Digest
 }
 
 // record adds a leaf that commits to the document as it is encoded now.
@@ -33,11 +36,27 @@ func (u *unit) record(kind ledger.Kind, id string, document any) error {
 	if err != nil {
 		return internal("record %s: %w", kind, err)
 	}
-	u.leaves = append(u.leaves, pending{kind, id, leaf, salt, doc})
+	u.leaves = append(u.leaves, pending{kind: kind, id: id, leaf: leaf, salt: salt, document: doc})
 	return nil
 }
 
-// flush gives the pending leaves their indexes, dense and in order.
+// enter adds the record of a signature. It stands for itself: the document tells what the
+// signature is for, and nothing commits to it.
+func (u *unit) enter(kind ledger.Kind, id string, r ledger.Record, document any) error {
+	doc, err := json.Marshal(document)
+	if err != nil {
+		return internal("encode the %s document of %s: %w", kind, id, err)
+	}
+	leaf, err := r.Bytes()
+	if err != nil {
+		return internal("record %s of %s: %w", kind, id, err)
+	}
+	u.leaves = append(u.leaves, pending{kind: kind, id: id, leaf: leaf, salt: []byte{}, document: doc, digest: &r.Digest})
+	return nil
+}
+
+// flush gives the pending leaves their indexes, dense and in order, and completes the tiles
+// that they fill.
 func (u *unit) flush(ctx context.Context) error {
 	if len(u.leaves) == 0 {
 		return nil
@@ -48,24 +67,37 @@ func (u *unit) flush(ctx context.Context) error {
 	}
 	first := size - int64(len(u.leaves))
 	for i, l := range u.leaves {
-		idx := first + int64(i)
-		if err := u.q.InsertLeaf(ctx, db.InsertLeafParams{
-			Idx: idx, Kind: string(l.kind), LeafID: l.id, Leaf: l.leaf, MadeAt: u.at,
-		}); err != nil {
-			return fmt.Errorf("store leaf %d: %w", idx, err)
-		}
-		if err := u.q.InsertDocument(ctx, db.InsertDocumentParams{Idx: idx, Salt: l.salt, Document: l.document}); err != nil {
-			return fmt.Errorf("store the document of leaf %d: %w", idx, err)
+		if err := u.insertLeaf(ctx, first+int64(i), l); err != nil {
+			return err
 		}
 	}
-	return nil
+	if first>>ledger.TileHeight == size>>ledger.TileHeight {
+		return nil
+	}
+	return completeTiles(ctx, u.q, size, never)
+}
+
+func (u *unit) insertLeaf(ctx context.Context, idx int64, l pending) error {
+	if err := u.q.InsertLeaf(ctx, db.InsertLeafParams{
+		Idx: idx, Kind: string(l.kind), LeafID: l.id, Leaf: l.leaf, MadeAt: u.at,
+	}); err != nil {
+		return fmt.Errorf("store leaf %d: %w", idx, err)
+	}
+	if err := u.q.InsertDocument(ctx, db.InsertDocumentParams{Idx: idx, Salt: l.salt, Document: l.document}); err != nil {
+		return fmt.Errorf("store the document of leaf %d: %w", idx, err)
+	}
+	return insertKeys(ctx, u.q, idx, l.leaf, l.digest)
 }
 
 // Leaf is one leaf of the ledger with its document.
 type Leaf struct {
-	Index    int64 // from 0, without gaps
+	Index int64 // from 0, without gaps
+	// Kind and ID are the row's: for a commitment those of the leaf itself, for a signature's
+	// record what it is called here.
+	Kind     ledger.Kind
+	ID       string
 	Bytes    []byte
-	Salt     []byte
+	Salt     []byte // empty for a signature's record, whose document nothing commits to
 	Document []byte // JSON, the very bytes that were committed to
 	At       time.Time
 }
@@ -78,7 +110,10 @@ func (s *Store) Leaves(ctx context.Context, from int64, limit int) ([]Leaf, erro
 	}
 	out := make([]Leaf, 0, len(rows))
 	for _, r := range rows {
-		out = append(out, Leaf{Index: r.Idx, Bytes: r.Leaf, Salt: r.Salt, Document: r.Document, At: fromMicros(r.MadeAt)})
+		out = append(out, Leaf{
+			Index: r.Idx, Kind: ledger.Kind(r.Kind), ID: r.LeafID, Bytes: r.Leaf, Salt: r.Salt, Document: r.Document,
+			At: fromMicros(r.MadeAt),
+		})
 	}
 	return out, nil
 }

@@ -265,9 +265,40 @@ func (w *world) signed(artifact string, posts ...gate.Post) gate.Record {
 	for i := range posts {
 		posts[i].Request = rec.Request.ID
 	}
-	rec, err := w.s.CompleteSigning(w.ctx, rec, signatures(is), posts)
+	rec, err := w.complete(rec, signatures(is), posts)
 	w.must(err)
 	return rec
+}
+
+// complete keeps signatures and seals the release.
+func (w *world) complete(rec gate.Record, sigs []gate.Signature, posts []gate.Post) (gate.Record, error) {
+	w.Helper()
+	return complete(w.ctx, w.s, rec, sigs, posts)
+}
+
+func complete(ctx context.Context, s *store.Store, rec gate.Record, sigs []gate.Signature, posts []gate.Post) (gate.Record, error) {
+	rec, err := s.KeepSignatures(ctx, rec, sigs, nil, minute)
+	if err != nil {
+		return rec, err
+	}
+	seal, err := sealOf(ctx, s, rec)
+	if err != nil {
+		return rec, err
+	}
+	return s.CompleteSealing(ctx, rec, seal, posts)
+}
+
+// sealOf is a seal that covers a release, the same one each time.
+func sealOf(ctx context.Context, s *store.Store, rec gate.Record) (gate.Seal, error) {
+	signed, err := s.Signatures(ctx, rec.Request.ID)
+	seal := gate.Seal{Request: rec.Request.ID, Timestamps: map[string][]byte{}, At: time.Unix(1, 0).UTC()}
+	for _, x := range signed {
+		seal.Timestamps[x.Intent.ID] = []byte("stamped " + x.Intent.Name)
+		for _, e := range x.Entries {
+			seal.Checkpoint.Size = max(seal.Checkpoint.Size, e.Index+1)
+		}
+	}
+	return seal, err
 }
 
 func (w *world) inState(id string, want gate.State) gate.Record {

@@ -73,7 +73,7 @@ func latestOnly(t gate.PostTarget) bool {
 	switch t {
 	case gate.PostStatus, gate.PostCheck, gate.PostComment, gate.PostDeployment:
 		return true
-	case gate.PostReply, gate.PostReaction, gate.PostThread:
+	case gate.PostReply, gate.PostReaction, gate.PostThread, gate.PostAssets, gate.PostAttestations:
 	}
 	return false
 }

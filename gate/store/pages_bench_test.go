@@ -179,7 +179,7 @@ func original(b *testing.B, s *store.Store) (id string) {
 	is := intents(rec)
 	rec, err = s.BeginSigning(ctx, rec, is, "worker", minute)
 	must(err)
-	_, err = s.CompleteSigning(ctx, rec, signatures(is), nil)
+	_, err = complete(ctx, s, rec, signatures(is), nil)
 	must(err)
 	p := check("", gate.PostSuccess)
 	must(s.Hear(ctx, gate.Heard{Posts: []gate.Post{p}}))

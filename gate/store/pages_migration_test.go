@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"database/sql"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/store"
 	"github.com/countersign/countersign/gate/store/storetest"
 )
@@ -111,10 +113,30 @@ func (w *world) copyTo(older *world, version int64) {
 	w.must(err)
 	for _, table := range []string{
 		"requests", "adoptions", "inbox", "actors", "token_uses", "decisions", "approvals", "intents", "signatures",
-		"posts", "known_posts", "ledger_head", "leaves", "documents", "watched", "protected_refs", "snapshots",
-		"deployments", "policy_changes", "turns",
+		"posts", "known_posts", "ledger_head", "watched", "protected_refs", "snapshots", "deployments", "policy_changes",
+		"turns",
 	} {
 		w.copyTable(from, to, table)
+	}
+	w.copyLeaves(to)
+}
+
+// copyLeaves copies the ledger as an older version wrote it: it committed to signatures.
+func (w *world) copyLeaves(to *sql.DB) {
+	w.Helper()
+	all, err := w.s.Leaves(w.ctx, 0, 1000)
+	w.must(err)
+	for _, l := range all {
+		if len(l.Salt) == 0 {
+			l.Salt = bytes.Repeat([]byte{7}, ledger.SaltSize)
+			l.Bytes, err = ledger.New(l.Kind, l.ID, l.Salt, l.Document).Bytes()
+			w.must(err)
+		}
+		_, err := to.ExecContext(w.ctx, `INSERT INTO leaves (idx, kind, leaf_id, leaf, made_at) VALUES ($1, $2, $3, $4, $5)`,
+			l.Index, string(l.Kind), l.ID, l.Bytes, l.At.UnixMicro())
+		w.must(err)
+		_, err = to.ExecContext(w.ctx, `INSERT INTO documents (idx, salt, document) VALUES ($1, $2, $3)`, l.Index, l.Salt, l.Document)
+		w.must(err)
 	}
 }
 

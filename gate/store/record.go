@@ -23,7 +23,7 @@ func recordOf(row db.Request, actors []db.Actor) (gate.Record, error) {
 	r := gate.Record{
 		State: gate.State(row.State), Version: row.Version,
 		Thread:  gate.Thread{Number: row.ThreadNumber, Issue: row.ThreadIssue == 1},
-		Signing: int(row.Signing), Orphans: int(row.Orphans), Updated: fromMicros(row.UpdatedAt),
+		Signing: int(row.Signing), Orphans: int(row.Orphans), Sealing: sealing(row), Updated: fromMicros(row.UpdatedAt),
 	}
 	if err := json.Unmarshal([]byte(row.Document), &r.Request); err != nil {
 		return gate.Record{}, internal("decode request %s: %w", row.ID, err)
@@ -39,6 +39,11 @@ func recordOf(row db.Request, actors []db.Actor) (gate.Record, error) {
 		})
 	}
 	return r, nil
+}
+
+// sealing reports whether a request's signatures are on record and not handed out yet.
+func sealing(row db.Request) bool {
+	return row.State == string(gate.StateSigning) && row.ReleasedAt > 0
 }
 
 func records(ctx context.Context, q *db.Queries, rows []db.Request) ([]gate.Record, error) {
@@ -116,6 +121,9 @@ func (u *unit) save(ctx context.Context, row *db.Request) error {
 				return err
 			}
 		}
+		if before == 0 && row.State == string(gate.StateDenied) {
+			row.Unsaid = 1
+		}
 	} else {
 		u.stir(requestTenant(*row), row.DueAt)
 	}
@@ -123,7 +131,8 @@ func (u *unit) save(ctx context.Context, row *db.Request) error {
 		State: row.State, Ended: row.Ended, Version: row.Version, ThreadNumber: row.ThreadNumber,
 		ThreadIssue: row.ThreadIssue, Decision: row.Decision, Signing: row.Signing, Orphans: row.Orphans,
 		DueAt: row.DueAt, LeaseOwner: row.LeaseOwner, LeaseUntil: row.LeaseUntil, UpdatedAt: row.UpdatedAt,
-		SignedAt: row.SignedAt, ID: row.ID, OldVersion: old,
+		SignedAt:   row.SignedAt,
+		ReleasedAt: row.ReleasedAt, Unsaid: row.Unsaid, ID: row.ID, OldVersion: old,
 	})
 	if err != nil {
 		return fmt.Errorf("save request %s: %w", row.ID, err)

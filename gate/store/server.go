@@ -51,7 +51,7 @@ func (s *Store) recordServer(ctx context.Context, kind ledger.Kind, doc any) err
 	if err != nil {
 		return internal("encode the %s document: %w", kind, err)
 	}
-	return s.transact(ctx, fmt.Sprintf("record %s", kind), func(ctx context.Context, u *unit) error {
+	return s.alone(ctx, fmt.Sprintf("record %s", kind), func(ctx context.Context, u *unit) error {
 		if _, err := u.q.LedgerSizeForUpdate(ctx); err != nil {
 			return fmt.Errorf("lock the ledger's head: %w", err)
 		}

@@ -87,7 +87,7 @@ func (u *unit) addIntents(ctx context.Context, intents []gate.Intent, owner stri
 // OrphanSigning ends the open intents of an attempt whose lease ran out, each with a
 // leaf that says that its digest may have been signed, and moves the request to
 // granted to be judged again: by the caller, while the lease from ClaimDue lasts.
-// CodeTransition where the signing lease has not run out.
+// CodeTransition where the signing lease has not run out, or signatures are on record.
 func (s *Store) OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record, error) {
 	var out gate.Record
 	id := rec.Request.ID
@@ -95,6 +95,9 @@ func (s *Store) OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record
 		row, err := u.current(ctx, rec, gate.StateSigning)
 		if err != nil {
 			return err
+		}
+		if sealing(row) {
+			return signedAlready(row)
 		}
 		intents, err := u.intents(ctx, row)
 		if err != nil {
@@ -131,6 +134,9 @@ func (s *Store) FailSigning(ctx context.Context, rec gate.Record, why string, po
 		}
 		if row.State != string(gate.StateSigning) || int(row.Signing) != rec.Signing {
 			return stale(row, rec)
+		}
+		if sealing(row) {
+			return signedAlready(row)
 		}
 		intents, err := u.intents(ctx, row)
 		if err != nil {
@@ -204,11 +210,27 @@ func (u *unit) endIntent(ctx context.Context, id, state string) error {
 	return nil
 }
 
-// Signatures lists a request's signatures with their intents, in the order of the intents.
+// signedAlready refuses to end a signing whose signatures exist: they wait for their seal.
+func signedAlready(row db.Request) error {
+	return transition("the signing of request "+row.ID, "one without signatures", "signatures on record, which wait for their seal")
+}
+
+// Signatures lists a request's signatures with their intents, in the order of the intents,
+// each with its places in the ledger and, once the request is sealed, its timestamp.
+// Signatures of releases that were made before the ledger held them have no places.
 func (s *Store) Signatures(ctx context.Context, request string) ([]gate.SignedIntent, error) {
-	rows, err := s.read().SignedIntents(ctx, request)
+	q := s.read()
+	rows, err := q.SignedIntents(ctx, request)
 	if err != nil {
 		return nil, fault("list the signatures of request "+request, err)
+	}
+	entries, err := entriesOf(ctx, q, request)
+	if err != nil {
+		return nil, fault("list the entries of request "+request, err)
+	}
+	seal, _, err := sealOf(ctx, q, request)
+	if err != nil {
+		return nil, fault("read the seal of request "+request, err)
 	}
 	out := make([]gate.SignedIntent, len(rows))
 	for i, r := range rows {
@@ -216,6 +238,24 @@ func (s *Store) Signatures(ctx context.Context, request string) ([]gate.SignedIn
 			return nil, internal("decode intent %s: %w", r.IntentID, err)
 		}
 		out[i].Signature = gate.Signature{Intent: r.IntentID, Bytes: r.Signature, At: fromMicros(r.SignedAt)}
+		out[i].Entries, out[i].Timestamp = entries[r.IntentID], seal.Timestamps[r.IntentID]
+	}
+	return out, nil
+}
+
+// entriesOf are the records of a request's signatures by intent, by key first.
+func entriesOf(ctx context.Context, q *db.Queries, request string) (map[string][]gate.LogEntry, error) {
+	rows, err := q.EntriesOfRequest(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]gate.LogEntry{}
+	for _, r := range rows {
+		e := gate.LogEntry{Variant: gate.VariantKey, Index: r.Idx, Body: r.Leaf}
+		if ledger.Kind(r.Kind) == ledger.CertificateSignature {
+			e.Variant = gate.VariantCertificate
+		}
+		out[r.LeafID] = append(out[r.LeafID], e)
 	}
 	return out, nil
 }

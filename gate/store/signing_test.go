@@ -19,14 +19,17 @@ func TestSigningFromBeginToPublished(t *testing.T) {
 		}
 		w.nothingDue()
 		sigs := signatures(is)
-		rec, err := w.s.CompleteSigning(w.ctx, rec, sigs, []gate.Post{check(rec.Request.ID, gate.PostSuccess)})
+		rec, err := w.complete(rec, sigs, []gate.Post{check(rec.Request.ID, gate.PostSuccess)})
 		w.must(err)
 		if rec.State != gate.StateSigned {
 			w.Errorf("expected signed, got %s", rec.State)
 		}
 		got, err := w.s.Signatures(w.ctx, rec.Request.ID)
 		w.must(err)
-		want := []gate.SignedIntent{{Intent: is[0], Signature: sigs[0]}, {Intent: is[1], Signature: sigs[1]}}
+		want := []gate.SignedIntent{
+			{Intent: is[0], Signature: sigs[0], Entries: entered(is[0], sigs[0], 3), Timestamp: []byte("stamped a")},
+			{Intent: is[1], Signature: sigs[1], Entries: entered(is[1], sigs[1], 4), Timestamp: []byte("stamped vsa")},
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			w.Error(diff)
 		}
@@ -35,6 +38,15 @@ func TestSigningFromBeginToPublished(t *testing.T) {
 		w.inState(rec.Request.ID, gate.StatePublished)
 		w.leaves(ledger.RequestOpened, ledger.Decision, ledger.Intents, ledger.Signature, ledger.Signature, ledger.Published)
 	})
+}
+
+// entered is where a signature is on the ledger by key.
+func entered(i gate.Intent, sig gate.Signature, index int64) []gate.LogEntry {
+	body, err := ledger.Record{Digest: i.Digest, Signature: sig.Bytes, Key: i.Key.SPKI}.Bytes()
+	if err != nil {
+		panic(err)
+	}
+	return []gate.LogEntry{{Variant: gate.VariantKey, Index: index, Body: body}}
 }
 
 func TestBeginSigningIsRefused(t *testing.T) {
@@ -104,7 +116,7 @@ func TestSignaturesThatDoNotFitTheIntents(t *testing.T) {
 			"one too many": {sigs[0], sigs[1], stranger[0]},
 			"an empty one": {sigs[0], {Intent: is[1].ID}},
 		} {
-			if _, err := w.s.CompleteSigning(w.ctx, rec, some, nil); gate.CodeOf(err) != gate.CodeInternal {
+			if _, err := w.complete(rec, some, nil); gate.CodeOf(err) != gate.CodeInternal {
 				w.Errorf("%s: expected %s, got %v", name, gate.CodeInternal, err)
 			}
 		}
@@ -136,7 +148,7 @@ func TestOrphanedSigningIsJudgedAgain(t *testing.T) {
 		w.nothingDue() // whoever orphaned it has it
 		rec = w.judged(rec, gate.StateGranted)
 		rec, again := w.begun(rec, minute)
-		rec, err = w.s.CompleteSigning(w.ctx, rec, signatures(again), nil)
+		rec, err = w.complete(rec, signatures(again), nil)
 		w.must(err)
 		if rec.Signing != 2 || rec.Orphans != 2 {
 			w.Errorf("expected the second attempt with two orphans, got %d, %d", rec.Signing, rec.Orphans)
@@ -179,7 +191,7 @@ func TestLateSignaturesAreDiscarded(t *testing.T) {
 		sigs := signatures(is)
 		discarded := func() {
 			w.Helper()
-			_, err := w.s.CompleteSigning(w.ctx, late, sigs, []gate.Post{check(late.Request.ID, gate.PostSuccess)})
+			_, err := w.complete(late, sigs, []gate.Post{check(late.Request.ID, gate.PostSuccess)})
 			w.refused(gate.CodeTransition, err)
 			if _, ok, err := w.s.ClaimPost(w.ctx, "worker", minute); ok || err != nil {
 				w.Errorf("expected no post, got one, %v", err)
@@ -188,7 +200,7 @@ func TestLateSignaturesAreDiscarded(t *testing.T) {
 		discarded() // before the next attempt,
 		rec, again := w.begun(w.judged(rec, gate.StateGranted), minute)
 		discarded() // while it is under way,
-		_, err = w.s.CompleteSigning(w.ctx, rec, signatures(again), nil)
+		_, err = w.complete(rec, signatures(again), nil)
 		w.must(err)
 		discarded() // and after it
 		all := w.leaves(ledger.RequestOpened, ledger.Decision, ledger.Intents,
@@ -210,9 +222,9 @@ func TestCompletingTwiceIsCompletingOnce(t *testing.T) {
 		rec, is := w.signing("a", minute)
 		sigs := signatures(is)
 		posts := []gate.Post{check(rec.Request.ID, gate.PostSuccess)}
-		first, err := w.s.CompleteSigning(w.ctx, rec, sigs, posts)
+		first, err := w.complete(rec, sigs, posts)
 		w.must(err)
-		second, err := w.s.CompleteSigning(w.ctx, rec, sigs, posts)
+		second, err := w.complete(rec, sigs, posts)
 		w.must(err)
 		if diff := cmp.Diff(first, second); diff != "" {
 			w.Error(diff)
@@ -227,7 +239,7 @@ func TestVersionMayMoveWhileSigning(t *testing.T) {
 		rec, is := w.signing("a", minute)
 		w.heard(gate.Heard{Approvals: []gate.Approval{approval(rec, 5, gate.VerbApprove)}})
 		w.nothingDue() // the signing lease stays
-		_, err := w.s.CompleteSigning(w.ctx, rec, signatures(is), nil)
+		_, err := w.complete(rec, signatures(is), nil)
 		w.must(err)
 	})
 }
@@ -245,7 +257,7 @@ func TestFailedSigning(t *testing.T) {
 		w.postDue(gate.PostCheck)
 		_, err = w.s.FailSigning(w.ctx, rec, "again", nil)
 		w.refused(gate.CodeTransition, err)
-		_, err = w.s.CompleteSigning(w.ctx, rec, signatures(is), nil)
+		_, err = w.complete(rec, signatures(is), nil)
 		w.refused(gate.CodeTransition, err)
 		w.leaves(ledger.RequestOpened, ledger.Decision, ledger.Intents, ledger.Orphaned, ledger.Orphaned,
 			ledger.Failed, ledger.LateSignatureDiscarded)

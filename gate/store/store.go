@@ -50,6 +50,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	} else {
 		err = s.openSQLite(ctx, c)
 	}
+	if err == nil {
+		err = s.completeOlder(ctx)
+	}
 	if err != nil {
 		return nil, fault("open the database", errors.Join(err, s.Close()))
 	}

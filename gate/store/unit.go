@@ -37,6 +37,12 @@ func (s *Store) transact(ctx context.Context, doing string, f func(context.Conte
 	}
 }
 
+// alone is transact for what locks the ledger's head before anything else: it shares its
+// transaction with nobody.
+func (s *Store) alone(ctx context.Context, doing string, f func(context.Context, *unit) error) error {
+	return s.transact(ctx, doing, f)
+}
+
 func (s *Store) once(ctx context.Context, f func(context.Context, *unit) error) (err error) {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {

@@ -292,7 +292,7 @@ func TestSigningMicros(t *testing.T) {
 		w.signed("a")
 		rec, is := w.signing("b", minute)
 		time.Sleep(5 * time.Millisecond)
-		_, err := w.s.CompleteSigning(w.ctx, rec, signatures(is), nil)
+		_, err := w.complete(rec, signatures(is), nil)
 		w.must(err)
 		if got := micros(10, 2); got[0] < 5000 {
 			w.Errorf("expected at least 5000 µs for the newest, got %v", got)

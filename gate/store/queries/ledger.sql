@@ -12,7 +12,7 @@ INSERT INTO leaves (idx, kind, leaf_id, leaf, made_at) VALUES (@idx, @kind, @lea
 INSERT INTO documents (idx, salt, document) VALUES (@idx, @salt, @document);
 
 -- name: Leaves :many
-SELECT l.idx, l.leaf, l.made_at, d.salt, d.document
+SELECT l.idx, l.kind, l.leaf_id, l.leaf, l.made_at, d.salt, d.document
 FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
 WHERE l.idx >= @first
 ORDER BY l.idx LIMIT @most;
@@ -24,3 +24,40 @@ SELECT size FROM ledger_head WHERE id = 1;
 SELECT d.document FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
 WHERE l.leaf_id = @leaf_id AND l.kind = @kind
 ORDER BY l.idx DESC LIMIT 1;
+
+-- name: LeafBytes :many
+SELECT leaf FROM leaves WHERE idx >= @first AND idx < @past ORDER BY idx;
+
+-- name: InsertTile :exec
+INSERT INTO tiles (level, idx, root, hashes) VALUES (@level, @idx, @root, @hashes);
+
+-- name: TileHashes :one
+SELECT hashes FROM tiles WHERE level = @level AND idx = @idx;
+
+-- name: TileRoots :many
+SELECT root FROM tiles WHERE level = @level AND idx >= @first AND idx < @past ORDER BY idx;
+
+-- name: NextTile :one
+SELECT CAST(COALESCE(MAX(idx), -1) + 1 AS BIGINT) AS idx FROM tiles WHERE level = @level;
+
+-- name: InsertLeafKey :exec
+INSERT INTO leaf_keys (word, idx) VALUES (@word, @idx) ON CONFLICT (word, idx) DO NOTHING;
+
+-- name: HasLeafKey :one
+SELECT COUNT(*) FROM leaf_keys WHERE word = @word AND idx = @idx;
+
+-- name: LeavesOfKey :many
+SELECT l.idx, l.leaf FROM leaf_keys AS k JOIN leaves AS l ON l.idx = k.idx
+WHERE k.word = @word ORDER BY k.idx DESC LIMIT @most;
+
+-- Entries are records of signatures: they have no salt. Of older releases signatures are committed to, and have none.
+-- name: EntriesOfRequest :many
+SELECT l.leaf_id, l.kind, l.idx, l.leaf
+FROM signatures AS s JOIN leaves AS l ON l.leaf_id = s.intent_id AND l.kind IN ('signature', 'certificate-signature')
+    JOIN documents AS d ON d.idx = l.idx AND length(d.salt) = 0
+WHERE s.request_id = @request_id
+ORDER BY l.idx;
+
+-- name: EntriesAbout :many
+SELECT l.idx, l.leaf FROM leaves AS l JOIN documents AS d ON d.idx = l.idx AND length(d.salt) = 0
+WHERE l.leaf_id = @leaf_id AND l.kind = @kind ORDER BY l.idx;

@@ -31,9 +31,9 @@ ORDER BY created_at DESC, id DESC LIMIT @most;
 
 -- name: Released :many
 SELECT commit_sha FROM requests
-WHERE forge = @forge AND repository_id = @repository_id AND stream = @stream AND signed_at > 0
+WHERE forge = @forge AND repository_id = @repository_id AND stream = @stream AND released_at > 0
 GROUP BY commit_sha
-ORDER BY MAX(signed_at) DESC, MAX(id) DESC LIMIT @most;
+ORDER BY MAX(released_at) DESC, MAX(id) DESC LIMIT @most;
 
 -- name: DueRequestSkipLocked :one
 SELECT * FROM requests
@@ -57,7 +57,8 @@ WHERE id = @id;
 UPDATE requests SET state = @state, ended = @ended, version = @version, thread_number = @thread_number,
                     thread_issue = @thread_issue, decision = @decision, signing = @signing,
                     orphans = @orphans, due_at = @due_at, lease_owner = @lease_owner,
-                    lease_until = @lease_until, updated_at = @updated_at, signed_at = @signed_at
+                    lease_until = @lease_until, updated_at = @updated_at, signed_at = @signed_at,
+                    released_at = @released_at, unsaid = @unsaid
 WHERE id = @id AND version = @old_version;
 
 -- name: ScheduleRequest :exec
@@ -86,3 +87,6 @@ ON CONFLICT (issuer, token_id) DO NOTHING;
 
 -- name: TokenRequest :one
 SELECT request_id FROM token_uses WHERE issuer = @issuer AND token_id = @token_id;
+
+-- name: DeferSealing :exec
+UPDATE requests SET due_at = @due_at, lease_owner = '', lease_until = 0, unsealed_why = @why WHERE id = @id;

@@ -72,10 +72,10 @@ func filled(request string, n int) []string {
 func copies() []string {
 	return []string{
 		`INSERT INTO requests (id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended,
-				version, decision, signing, due_at, created_at, updated_at, signed_at, key_lineage)
+				version, decision, signing, due_at, created_at, updated_at, signed_at, released_at, key_lineage)
 			SELECT NEW, forge, REPO, stream, commit_sha, CAST(i AS TEXT), CAST(i AS TEXT), 1, replace(MOVED, OLD, NEW),
 				CASE WHEN OPEN THEN 'waiting' ELSE state END, CASE WHEN OPEN THEN 0 ELSE 1 END, version, replace(decision, OLD, NEW),
-				signing, 0, created_at - (100000 - i) * CAST(60000000 AS BIGINT), updated_at, CASE WHEN OPEN THEN 0 ELSE signed_at - 100000 + i END, key_lineage
+				signing, 0, created_at - (100000 - i) * CAST(60000000 AS BIGINT), updated_at, CASE WHEN OPEN THEN 0 ELSE signed_at - 100000 + i END, CASE WHEN OPEN THEN 0 ELSE released_at - 100000 + i END, key_lineage
 			FROM requests CROSS JOIN n WHERE id = OLD`,
 		`INSERT INTO actors (request_id, position, forge, account_id, login, human)
 			SELECT NEW, position, forge, account_id, login, human FROM actors CROSS JOIN n WHERE request_id = OLD`,

@@ -33,7 +33,7 @@ func CheckInvariants(ctx context.Context, c store.Config, uses []Use) error {
 	if err != nil {
 		return fmt.Errorf("read the database to check: %w", err)
 	}
-	return errors.Join(checkRules(ctx, tx), checkLeaves(ctx, tx), checkUses(ctx, tx, uses), closing())
+	return errors.Join(checkRules(ctx, tx), checkLeaves(ctx, tx), checkTree(ctx, tx), checkEvidence(ctx, tx), checkUses(ctx, tx, uses), closing())
 }
 
 func snapshot(ctx context.Context, c store.Config) (*sql.Tx, func() error, error) {
@@ -97,23 +97,27 @@ func signingRules() []rule {
 		{"intents are open only in the attempt under way", `
 			SELECT i.id FROM intents AS i JOIN requests AS r ON r.id = i.request_id
 			WHERE i.state = 'open' AND NOT (r.state = 'signing' AND i.attempt = r.signing)`},
-		{"the attempt under way has only open intents", `
+		{"the attempt under way has only open intents, or only done ones while it is sealed", `
 			SELECT i.id FROM intents AS i JOIN requests AS r ON r.id = i.request_id
-			WHERE i.state <> 'open' AND r.state = 'signing' AND i.attempt = r.signing`},
+			WHERE i.state <> CASE WHEN r.released_at > 0 THEN 'done' ELSE 'open' END
+				AND r.state = 'signing' AND i.attempt = r.signing`},
 		{"a signed release has every signature of its last attempt", `
 			SELECT i.id FROM intents AS i JOIN requests AS r ON r.id = i.request_id
 			WHERE r.state IN ('signed', 'published') AND i.attempt = r.signing AND i.state <> 'done'`},
 		{"a signed release has signatures", `
-			SELECT id FROM requests AS r WHERE (state IN ('signed', 'published'))
+			SELECT id FROM requests AS r WHERE (state IN ('signed', 'published') OR state = 'signing' AND released_at > 0)
 				<> EXISTS (SELECT 1 FROM signatures AS s WHERE s.request_id = r.id)`},
 		{"only a signed release has a time of signing", `
 			SELECT id FROM requests WHERE (state IN ('signed', 'published')) <> (signed_at > 0)`},
+		{"only a release with signatures has a time of them, before that of signing", `
+			SELECT id FROM requests WHERE signed_at > 0 AND (released_at = 0 OR released_at > signed_at)
+				OR released_at > 0 AND state NOT IN ('signing', 'signed', 'published')`},
 		{"an intent that is done has its signature", `
 			SELECT id FROM intents AS i WHERE (state = 'done')
 				<> EXISTS (SELECT 1 FROM signatures AS s WHERE s.intent_id = i.id AND s.request_id = i.request_id)`},
 		{"every signature has one leaf", leafCount("signatures", "intent_id", "signature", "1")},
 		{"every signature leaf has its signature", `
-			SELECT leaf_id FROM leaves WHERE kind = 'signature' AND leaf_id NOT IN (SELECT intent_id FROM signatures)`},
+			SELECT leaf_id FROM leaves WHERE kind IN ('signature', 'certificate-signature') AND leaf_id NOT IN (SELECT intent_id FROM signatures)`},
 		{"every orphan has one leaf, and nothing else has", leafCount("intents", "id", "orphaned",
 			"CASE WHEN x.state = 'orphaned' THEN 1 ELSE 0 END")},
 		{"a request counts its orphans", `
@@ -121,7 +125,7 @@ func signingRules() []rule {
 			WHERE orphans <> (SELECT COUNT(*) FROM intents AS i WHERE i.request_id = r.id AND i.state = 'orphaned')`},
 		{"intents are on the ledger before what became of them", `
 			SELECT e.leaf_id FROM leaves AS e JOIN intents AS i ON i.id = e.leaf_id
-			WHERE e.kind IN ('signature', 'orphaned') AND NOT EXISTS (
+			WHERE e.kind IN ('signature', 'certificate-signature', 'orphaned') AND NOT EXISTS (
 				SELECT 1 FROM leaves AS b WHERE b.kind = 'intents' AND b.leaf_id = i.request_id AND b.idx < e.idx)`},
 		{"what is published has its leaf", leafCount("requests", "id", "published",
 			"CASE WHEN x.state = 'published' THEN 1 ELSE 0 END")},
@@ -227,7 +231,7 @@ func leafCount(table, id, kind, want string) string {
 
 func checkRules(ctx context.Context, tx *sql.Tx) error {
 	var errs []error
-	for _, r := range slices.Concat(rules(), signingRules(), rulesOverTime(), rulesOfPages()) {
+	for _, r := range slices.Concat(rules(), signingRules(), rulesOfEvidence(), rulesOverTime(), rulesOfPages()) {
 		broken, err := texts(ctx, tx, r.broken)
 		if err != nil {
 			return fmt.Errorf("check that %s: %w", r.name, err)
@@ -255,7 +259,8 @@ func texts(ctx context.Context, tx *sql.Tx, query string) (out []string, err err
 	return out, rows.Err()
 }
 
-// checkLeaves reads every leaf: in order, canonical, and committed to its document.
+// checkLeaves reads every leaf: in order, canonical, and committed to its document or, where
+// it is the record of a signature, without a salt.
 func checkLeaves(ctx context.Context, tx *sql.Tx) (err error) {
 	rows, err := tx.QueryContext(ctx, `
 		SELECT l.idx, l.kind, l.leaf_id, l.leaf, d.salt, d.document
@@ -271,19 +276,43 @@ func checkLeaves(ctx context.Context, tx *sql.Tx) (err error) {
 		if err := rows.Scan(&idx, &kind, &id, &leaf, &salt, &document); err != nil {
 			return fmt.Errorf("read leaf %d: %w", want, err)
 		}
-		l, err := ledger.Parse(leaf)
+		e, err := ledger.ParseEntry(leaf)
 		switch {
 		case err != nil:
 			return fmt.Errorf("leaf %d: %w", idx, err)
 		case idx != want:
 			return fmt.Errorf("leaves: expected index %d, got %d", want, idx)
-		case string(l.Kind) != kind || l.ID != id:
-			return fmt.Errorf("leaf %d: expected %s %s as its row says, got %s %s", idx, kind, id, l.Kind, l.ID)
-		case l.Commitment != ledger.Commit(salt, document):
-			return fmt.Errorf("leaf %d: expected a commitment to its document, got one to something else", idx)
+		case e.Record != nil:
+			err = checkRecord(*e.Record, ledger.Kind(kind), salt)
+		default:
+			err = checkCommitment(*e.Leaf, kind, id, salt, document)
+		}
+		if err != nil {
+			return fmt.Errorf("leaf %d: %w", idx, err)
 		}
 	}
 	return rows.Err()
+}
+
+func checkCommitment(l ledger.Leaf, kind, id string, salt, document []byte) error {
+	switch {
+	case string(l.Kind) != kind || l.ID != id:
+		return fmt.Errorf("expected %s %s as its row says, got %s %s", kind, id, l.Kind, l.ID)
+	case l.Commitment != ledger.Commit(salt, document):
+		return errors.New("expected a commitment to its document, got one to something else")
+	}
+	return nil
+}
+
+func checkRecord(r ledger.Record, kind ledger.Kind, salt []byte) error {
+	switch {
+	case len(salt) > 0:
+		return errors.New("expected a record without a salt, got one")
+	case r.Certificate != (kind == ledger.CertificateSignature),
+		kind != ledger.Signature && kind != ledger.CertificateSignature && kind != ledger.VerdictSignature:
+		return fmt.Errorf("expected what its row says, %s, got a record by certificate: %t", kind, r.Certificate)
+	}
+	return nil
 }
 
 // checkUses holds the HSM's record against the intents: each use has one of its own,

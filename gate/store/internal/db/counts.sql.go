@@ -194,7 +194,7 @@ func (q *Queries) KeyUses(ctx context.Context) ([]KeyUse, error) {
 }
 
 const latestOfEnrolled = `-- name: LatestOfEnrolled :many
-SELECT q.id, q.forge, q.repository_id, q.stream, q.commit_sha, q.code, q.ask_hash, q.attempt, q.document, q.state, q.ended, q.version, q.thread_number, q.thread_issue, q.decision, q.signing, q.orphans, q.rung, q.heard, q.due_at, q.lease_owner, q.lease_until, q.created_at, q.updated_at, q.signed_at, q.key_lineage FROM (
+SELECT q.id, q.forge, q.repository_id, q.stream, q.commit_sha, q.code, q.ask_hash, q.attempt, q.document, q.state, q.ended, q.version, q.thread_number, q.thread_issue, q.decision, q.signing, q.orphans, q.rung, q.heard, q.due_at, q.lease_owner, q.lease_until, q.created_at, q.updated_at, q.signed_at, q.key_lineage, q.released_at, q.unsaid, q.unsealed_why FROM (
     SELECT forge, repository_id FROM repositories WHERE adoption > 0
     ORDER BY asked_at DESC, repository_id DESC, forge DESC LIMIT $1) AS r
 JOIN requests AS q ON q.id = (
@@ -237,6 +237,9 @@ func (q *Queries) LatestOfEnrolled(ctx context.Context, most int32) ([]Request, 
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,88 @@ import (
 	"context"
 )
 
+const entriesAbout = `-- name: EntriesAbout :many
+SELECT l.idx, l.leaf FROM leaves AS l JOIN documents AS d ON d.idx = l.idx AND length(d.salt) = 0
+WHERE l.leaf_id = $1 AND l.kind = $2 ORDER BY l.idx
+`
+
+type EntriesAboutParams struct {
+	LeafID string
+	Kind   string
+}
+
+type EntriesAboutRow struct {
+	Idx  int64
+	Leaf []byte
+}
+
+func (q *Queries) EntriesAbout(ctx context.Context, arg EntriesAboutParams) ([]EntriesAboutRow, error) {
+	rows, err := q.db.QueryContext(ctx, entriesAbout, arg.LeafID, arg.Kind)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntriesAboutRow
+	for rows.Next() {
+		var i EntriesAboutRow
+		if err := rows.Scan(&i.Idx, &i.Leaf); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const entriesOfRequest = `-- name: EntriesOfRequest :many
+SELECT l.leaf_id, l.kind, l.idx, l.leaf
+FROM signatures AS s JOIN leaves AS l ON l.leaf_id = s.intent_id AND l.kind IN ('signature', 'certificate-signature')
+    JOIN documents AS d ON d.idx = l.idx AND length(d.salt) = 0
+WHERE s.request_id = $1
+ORDER BY l.idx
+`
+
+type EntriesOfRequestRow struct {
+	LeafID string
+	Kind   string
+	Idx    int64
+	Leaf   []byte
+}
+
+// Entries are records of signatures: they have no salt. Of older releases signatures are committed to, and have none.
+func (q *Queries) EntriesOfRequest(ctx context.Context, requestID string) ([]EntriesOfRequestRow, error) {
+	rows, err := q.db.QueryContext(ctx, entriesOfRequest, requestID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntriesOfRequestRow
+	for rows.Next() {
+		var i EntriesOfRequestRow
+		if err := rows.Scan(
+			&i.LeafID,
+			&i.Kind,
+			&i.Idx,
+			&i.Leaf,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const growLedger = `-- name: GrowLedger :one
 UPDATE ledger_head SET size = size + $1 WHERE id = 1 RETURNING size
 `
@@ -19,6 +101,22 @@ func (q *Queries) GrowLedger(ctx context.Context, leaves int64) (int64, error) {
 	var size int64
 	err := row.Scan(&size)
 	return size, err
+}
+
+const hasLeafKey = `-- name: HasLeafKey :one
+SELECT COUNT(*) FROM leaf_keys WHERE word = $1 AND idx = $2
+`
+
+type HasLeafKeyParams struct {
+	Word int64
+	Idx  int64
+}
+
+func (q *Queries) HasLeafKey(ctx context.Context, arg HasLeafKeyParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, hasLeafKey, arg.Word, arg.Idx)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const insertDocument = `-- name: InsertDocument :exec
@@ -59,6 +157,41 @@ func (q *Queries) InsertLeaf(ctx context.Context, arg InsertLeafParams) error {
 	return err
 }
 
+const insertLeafKey = `-- name: InsertLeafKey :exec
+INSERT INTO leaf_keys (word, idx) VALUES ($1, $2) ON CONFLICT (word, idx) DO NOTHING
+`
+
+type InsertLeafKeyParams struct {
+	Word int64
+	Idx  int64
+}
+
+func (q *Queries) InsertLeafKey(ctx context.Context, arg InsertLeafKeyParams) error {
+	_, err := q.db.ExecContext(ctx, insertLeafKey, arg.Word, arg.Idx)
+	return err
+}
+
+const insertTile = `-- name: InsertTile :exec
+INSERT INTO tiles (level, idx, root, hashes) VALUES ($1, $2, $3, $4)
+`
+
+type InsertTileParams struct {
+	Level  int32
+	Idx    int64
+	Root   []byte
+	Hashes []byte
+}
+
+func (q *Queries) InsertTile(ctx context.Context, arg InsertTileParams) error {
+	_, err := q.db.ExecContext(ctx, insertTile,
+		arg.Level,
+		arg.Idx,
+		arg.Root,
+		arg.Hashes,
+	)
+	return err
+}
+
 const lastDocument = `-- name: LastDocument :one
 SELECT d.document FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
 WHERE l.leaf_id = $1 AND l.kind = $2
@@ -77,8 +210,40 @@ func (q *Queries) LastDocument(ctx context.Context, arg LastDocumentParams) ([]b
 	return document, err
 }
 
+const leafBytes = `-- name: LeafBytes :many
+SELECT leaf FROM leaves WHERE idx >= $1 AND idx < $2 ORDER BY idx
+`
+
+type LeafBytesParams struct {
+	First int64
+	Past  int64
+}
+
+func (q *Queries) LeafBytes(ctx context.Context, arg LeafBytesParams) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, leafBytes, arg.First, arg.Past)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var leaf []byte
+		if err := rows.Scan(&leaf); err != nil {
+			return nil, err
+		}
+		items = append(items, leaf)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const leaves = `-- name: Leaves :many
-SELECT l.idx, l.leaf, l.made_at, d.salt, d.document
+SELECT l.idx, l.kind, l.leaf_id, l.leaf, l.made_at, d.salt, d.document
 FROM leaves AS l JOIN documents AS d ON d.idx = l.idx
 WHERE l.idx >= $1
 ORDER BY l.idx LIMIT $2
@@ -91,6 +256,8 @@ type LeavesParams struct {
 
 type LeavesRow struct {
 	Idx      int64
+	Kind     string
+	LeafID   string
 	Leaf     []byte
 	MadeAt   int64
 	Salt     []byte
@@ -108,11 +275,51 @@ func (q *Queries) Leaves(ctx context.Context, arg LeavesParams) ([]LeavesRow, er
 		var i LeavesRow
 		if err := rows.Scan(
 			&i.Idx,
+			&i.Kind,
+			&i.LeafID,
 			&i.Leaf,
 			&i.MadeAt,
 			&i.Salt,
 			&i.Document,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const leavesOfKey = `-- name: LeavesOfKey :many
+SELECT l.idx, l.leaf FROM leaf_keys AS k JOIN leaves AS l ON l.idx = k.idx
+WHERE k.word = $1 ORDER BY k.idx DESC LIMIT $2
+`
+
+type LeavesOfKeyParams struct {
+	Word int64
+	Most int32
+}
+
+type LeavesOfKeyRow struct {
+	Idx  int64
+	Leaf []byte
+}
+
+func (q *Queries) LeavesOfKey(ctx context.Context, arg LeavesOfKeyParams) ([]LeavesOfKeyRow, error) {
+	rows, err := q.db.QueryContext(ctx, leavesOfKey, arg.Word, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LeavesOfKeyRow
+	for rows.Next() {
+		var i LeavesOfKeyRow
+		if err := rows.Scan(&i.Idx, &i.Leaf); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -146,4 +353,64 @@ func (q *Queries) LedgerSizeForUpdate(ctx context.Context) (int64, error) {
 	var size int64
 	err := row.Scan(&size)
 	return size, err
+}
+
+const nextTile = `-- name: NextTile :one
+SELECT CAST(COALESCE(MAX(idx), -1) + 1 AS BIGINT) AS idx FROM tiles WHERE level = $1
+`
+
+func (q *Queries) NextTile(ctx context.Context, level int32) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextTile, level)
+	var idx int64
+	err := row.Scan(&idx)
+	return idx, err
+}
+
+const tileHashes = `-- name: TileHashes :one
+SELECT hashes FROM tiles WHERE level = $1 AND idx = $2
+`
+
+type TileHashesParams struct {
+	Level int32
+	Idx   int64
+}
+
+func (q *Queries) TileHashes(ctx context.Context, arg TileHashesParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, tileHashes, arg.Level, arg.Idx)
+	var hashes []byte
+	err := row.Scan(&hashes)
+	return hashes, err
+}
+
+const tileRoots = `-- name: TileRoots :many
+SELECT root FROM tiles WHERE level = $1 AND idx >= $2 AND idx < $3 ORDER BY idx
+`
+
+type TileRootsParams struct {
+	Level int32
+	First int64
+	Past  int64
+}
+
+func (q *Queries) TileRoots(ctx context.Context, arg TileRootsParams) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, tileRoots, arg.Level, arg.First, arg.Past)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var root []byte
+		if err := rows.Scan(&root); err != nil {
+			return nil, err
+		}
+		items = append(items, root)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -11,7 +11,7 @@ import (
 
 const listAll = `-- name: ListAll :many
 
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE id < $1 ORDER BY id DESC LIMIT $2
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE id < $1 ORDER BY id DESC LIMIT $2
 `
 
 type ListAllParams struct {
@@ -56,6 +56,9 @@ func (q *Queries) ListAll(ctx context.Context, arg ListAllParams) ([]Request, er
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -71,7 +74,7 @@ func (q *Queries) ListAll(ctx context.Context, arg ListAllParams) ([]Request, er
 }
 
 const listRepository = `-- name: ListRepository :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE forge = $1 AND repository_id = $2 AND id < $3
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE forge = $1 AND repository_id = $2 AND id < $3
 ORDER BY id DESC LIMIT $4
 `
 
@@ -123,6 +126,9 @@ func (q *Queries) ListRepository(ctx context.Context, arg ListRepositoryParams) 
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -138,7 +144,7 @@ func (q *Queries) ListRepository(ctx context.Context, arg ListRepositoryParams) 
 }
 
 const listSigned = `-- name: ListSigned :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE key_lineage = $1 AND signed_at > 0 AND id < $2
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE key_lineage = $1 AND signed_at > 0 AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -184,6 +190,9 @@ func (q *Queries) ListSigned(ctx context.Context, arg ListSignedParams) ([]Reque
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -199,7 +208,7 @@ func (q *Queries) ListSigned(ctx context.Context, arg ListSignedParams) ([]Reque
 }
 
 const listSignedOfRepository = `-- name: ListSignedOfRepository :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests
 WHERE key_lineage = $1 AND forge = $2 AND repository_id = $3 AND signed_at > 0 AND id < $4
 ORDER BY id DESC LIMIT $5
 `
@@ -254,6 +263,9 @@ func (q *Queries) ListSignedOfRepository(ctx context.Context, arg ListSignedOfRe
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -269,7 +281,7 @@ func (q *Queries) ListSignedOfRepository(ctx context.Context, arg ListSignedOfRe
 }
 
 const listUndecided = `-- name: ListUndecided :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE ended = 0 AND signed_at = 0 AND id < $1 ORDER BY id DESC LIMIT $2
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE ended = 0 AND signed_at = 0 AND id < $1 ORDER BY id DESC LIMIT $2
 `
 
 type ListUndecidedParams struct {
@@ -313,6 +325,9 @@ func (q *Queries) ListUndecided(ctx context.Context, arg ListUndecidedParams) ([
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -328,7 +343,7 @@ func (q *Queries) ListUndecided(ctx context.Context, arg ListUndecidedParams) ([
 }
 
 const listUndecidedOfRepository = `-- name: ListUndecidedOfRepository :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests
 WHERE forge = $1 AND repository_id = $2 AND ended = 0 AND signed_at = 0 AND id < $3
 ORDER BY id DESC LIMIT $4
 `
@@ -381,6 +396,9 @@ func (q *Queries) ListUndecidedOfRepository(ctx context.Context, arg ListUndecid
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}

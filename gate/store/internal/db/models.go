@@ -33,6 +33,24 @@ type Approval struct {
 	Comment   string
 }
 
+type Certificate struct {
+	Seq       int64
+	Name      string
+	Der       []byte
+	NotBefore int64
+	NotAfter  int64
+	KeptAt    int64
+}
+
+type Checkpoint struct {
+	Seq       int64
+	Origin    string
+	Size      int64
+	Witnesses int32
+	Document  string
+	KeptAt    int64
+}
+
 type Decision struct {
 	RequestID string
 	Version   int64
@@ -58,6 +76,13 @@ type Document struct {
 	Idx      int64
 	Salt     []byte
 	Document []byte
+}
+
+type Epoch struct {
+	Number   int32
+	Origin   string
+	Document string
+	BegunAt  int64
 }
 
 type Inbox struct {
@@ -110,6 +135,11 @@ type KnownPost struct {
 	PostKey      string
 	Known        string
 	KnownAt      int64
+}
+
+type LeafKey struct {
+	Word int64
+	Idx  int64
 }
 
 type Leafe struct {
@@ -205,6 +235,15 @@ type Request struct {
 	UpdatedAt    int64
 	SignedAt     int64
 	KeyLineage   string
+	ReleasedAt   int64
+	Unsaid       int32
+	UnsealedWhy  string
+}
+
+type Seal struct {
+	RequestID string
+	Document  string
+	SealedAt  int64
 }
 
 type Session struct {
@@ -231,12 +270,25 @@ type Snapshot struct {
 	Document     string
 }
 
+type Tile struct {
+	Level  int32
+	Idx    int64
+	Root   []byte
+	Hashes []byte
+}
+
 type TokenUse struct {
 	Issuer    string
 	TokenID   string
 	RequestID string
 	ExpiresAt int64
 	BoundAt   int64
+}
+
+type TrustedRoot struct {
+	Version  int32
+	Document []byte
+	KeptAt   int64
 }
 
 type Turn struct {
@@ -247,6 +299,12 @@ type Turn struct {
 	Turn    int64
 	DueAt   int64
 	Changes int64
+}
+
+type Verdict struct {
+	RequestID string
+	Document  string
+	KeptAt    int64
 }
 
 type Watched struct {

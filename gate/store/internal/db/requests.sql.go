@@ -131,8 +131,23 @@ func (q *Queries) BindToken(ctx context.Context, arg BindTokenParams) (int64, er
 	return result.RowsAffected()
 }
 
+const deferSealing = `-- name: DeferSealing :exec
+UPDATE requests SET due_at = $1, lease_owner = '', lease_until = 0, unsealed_why = $2 WHERE id = $3
+`
+
+type DeferSealingParams struct {
+	DueAt int64
+	Why   string
+	ID    string
+}
+
+func (q *Queries) DeferSealing(ctx context.Context, arg DeferSealingParams) error {
+	_, err := q.db.ExecContext(ctx, deferSealing, arg.DueAt, arg.Why, arg.ID)
+	return err
+}
+
 const dueRequestSkipLocked = `-- name: DueRequestSkipLocked :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests
 WHERE forge = $1 AND repository_id = $2 AND ended = 0 AND state IN ('waiting', 'granted', 'signing')
   AND due_at > 0 AND due_at <= $3 AND lease_until <= $3
 ORDER BY due_at, id
@@ -175,6 +190,9 @@ func (q *Queries) DueRequestSkipLocked(ctx context.Context, arg DueRequestSkipLo
 		&i.UpdatedAt,
 		&i.SignedAt,
 		&i.KeyLineage,
+		&i.ReleasedAt,
+		&i.Unsaid,
+		&i.UnsealedWhy,
 	)
 	return i, err
 }
@@ -310,7 +328,7 @@ func (q *Queries) NextRequest(ctx context.Context, arg NextRequestParams) (int64
 }
 
 const openByAskForUpdate = `-- name: OpenByAskForUpdate :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE ask_hash = $1 AND ended = 0
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE ask_hash = $1 AND ended = 0
 `
 
 func (q *Queries) OpenByAskForUpdate(ctx context.Context, askHash string) (Request, error) {
@@ -343,12 +361,15 @@ func (q *Queries) OpenByAskForUpdate(ctx context.Context, askHash string) (Reque
 		&i.UpdatedAt,
 		&i.SignedAt,
 		&i.KeyLineage,
+		&i.ReleasedAt,
+		&i.Unsaid,
+		&i.UnsealedWhy,
 	)
 	return i, err
 }
 
 const openOfRepository = `-- name: OpenOfRepository :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
 ORDER BY created_at, id
 `
 
@@ -393,6 +414,9 @@ func (q *Queries) OpenOfRepository(ctx context.Context, arg OpenOfRepositoryPara
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -408,7 +432,7 @@ func (q *Queries) OpenOfRepository(ctx context.Context, arg OpenOfRepositoryPara
 }
 
 const openOfRepositoryForUpdate = `-- name: OpenOfRepositoryForUpdate :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE forge = $1 AND repository_id = $2 AND ended = 0
 ORDER BY id
 `
 
@@ -453,6 +477,9 @@ func (q *Queries) OpenOfRepositoryForUpdate(ctx context.Context, arg OpenOfRepos
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -468,7 +495,7 @@ func (q *Queries) OpenOfRepositoryForUpdate(ctx context.Context, arg OpenOfRepos
 }
 
 const recentOfRepository = `-- name: RecentOfRepository :many
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE forge = $1 AND repository_id = $2
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE forge = $1 AND repository_id = $2
 ORDER BY created_at DESC, id DESC LIMIT $3
 `
 
@@ -514,6 +541,9 @@ func (q *Queries) RecentOfRepository(ctx context.Context, arg RecentOfRepository
 			&i.UpdatedAt,
 			&i.SignedAt,
 			&i.KeyLineage,
+			&i.ReleasedAt,
+			&i.Unsaid,
+			&i.UnsealedWhy,
 		); err != nil {
 			return nil, err
 		}
@@ -530,9 +560,9 @@ func (q *Queries) RecentOfRepository(ctx context.Context, arg RecentOfRepository
 
 const released = `-- name: Released :many
 SELECT commit_sha FROM requests
-WHERE forge = $1 AND repository_id = $2 AND stream = $3 AND signed_at > 0
+WHERE forge = $1 AND repository_id = $2 AND stream = $3 AND released_at > 0
 GROUP BY commit_sha
-ORDER BY MAX(signed_at) DESC, MAX(id) DESC LIMIT $4
+ORDER BY MAX(released_at) DESC, MAX(id) DESC LIMIT $4
 `
 
 type ReleasedParams struct {
@@ -571,7 +601,7 @@ func (q *Queries) Released(ctx context.Context, arg ReleasedParams) ([]string, e
 }
 
 const request = `-- name: Request :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE id = $1
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE id = $1
 `
 
 func (q *Queries) Request(ctx context.Context, id string) (Request, error) {
@@ -604,12 +634,15 @@ func (q *Queries) Request(ctx context.Context, id string) (Request, error) {
 		&i.UpdatedAt,
 		&i.SignedAt,
 		&i.KeyLineage,
+		&i.ReleasedAt,
+		&i.Unsaid,
+		&i.UnsealedWhy,
 	)
 	return i, err
 }
 
 const requestForUpdate = `-- name: RequestForUpdate :one
-SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage FROM requests WHERE id = $1
+SELECT id, forge, repository_id, stream, commit_sha, code, ask_hash, attempt, document, state, ended, version, thread_number, thread_issue, decision, signing, orphans, rung, heard, due_at, lease_owner, lease_until, created_at, updated_at, signed_at, key_lineage, released_at, unsaid, unsealed_why FROM requests WHERE id = $1
 `
 
 func (q *Queries) RequestForUpdate(ctx context.Context, id string) (Request, error) {
@@ -642,6 +675,9 @@ func (q *Queries) RequestForUpdate(ctx context.Context, id string) (Request, err
 		&i.UpdatedAt,
 		&i.SignedAt,
 		&i.KeyLineage,
+		&i.ReleasedAt,
+		&i.Unsaid,
+		&i.UnsealedWhy,
 	)
 	return i, err
 }
@@ -664,8 +700,9 @@ const saveRequest = `-- name: SaveRequest :execrows
 UPDATE requests SET state = $1, ended = $2, version = $3, thread_number = $4,
                     thread_issue = $5, decision = $6, signing = $7,
                     orphans = $8, due_at = $9, lease_owner = $10,
-                    lease_until = $11, updated_at = $12, signed_at = $13
-WHERE id = $14 AND version = $15
+                    lease_until = $11, updated_at = $12, signed_at = $13,
+                    released_at = $14, unsaid = $15
+WHERE id = $16 AND version = $17
 `
 
 type SaveRequestParams struct {
@@ -682,6 +719,8 @@ type SaveRequestParams struct {
 	LeaseUntil   int64
 	UpdatedAt    int64
 	SignedAt     int64
+	ReleasedAt   int64
+	Unsaid       int32
 	ID           string
 	OldVersion   int64
 }
@@ -701,6 +740,8 @@ func (q *Queries) SaveRequest(ctx context.Context, arg SaveRequestParams) (int64
 		arg.LeaseUntil,
 		arg.UpdatedAt,
 		arg.SignedAt,
+		arg.ReleasedAt,
+		arg.Unsaid,
 		arg.ID,
 		arg.OldVersion,
 	)
