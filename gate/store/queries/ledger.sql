@@ -61,3 +61,29 @@ ORDER BY l.idx;
 -- name: EntriesAbout :many
 SELECT l.idx, l.leaf FROM leaves AS l JOIN documents AS d ON d.idx = l.idx AND length(d.salt) = 0
 WHERE l.leaf_id = @leaf_id AND l.kind = @kind ORDER BY l.idx;
+
+-- What an entry belongs to is told by the row that its id names.
+-- name: LedgerEntries :many
+SELECT l.idx, l.kind, l.leaf_id, l.leaf, l.made_at, d.salt, d.document, CAST(COALESCE(r.id, '') AS TEXT) AS request_id,
+       CAST(COALESCE(r.forge, p.forge, '') AS TEXT) AS forge,
+       CAST(COALESCE(r.repository_id, p.repository_id, 0) AS BIGINT) AS repository_id
+FROM leaves AS l LEFT JOIN documents AS d ON d.idx = l.idx
+    LEFT JOIN intents AS i ON i.id = l.leaf_id
+    LEFT JOIN approvals AS a ON a.id = l.leaf_id
+    LEFT JOIN adoptions AS p ON p.id = l.leaf_id
+    LEFT JOIN requests AS r ON r.id = COALESCE(i.request_id, a.request_id, l.leaf_id)
+WHERE l.idx < @before
+ORDER BY l.idx DESC LIMIT @most;
+
+-- name: LedgerEntriesAbout :many
+SELECT l.idx, l.kind, l.leaf_id, l.leaf, l.made_at, d.salt, d.document, CAST(COALESCE(r.id, '') AS TEXT) AS request_id,
+       CAST(COALESCE(r.forge, p.forge, '') AS TEXT) AS forge,
+       CAST(COALESCE(r.repository_id, p.repository_id, 0) AS BIGINT) AS repository_id
+FROM leaves AS l LEFT JOIN documents AS d ON d.idx = l.idx
+    LEFT JOIN intents AS i ON i.id = l.leaf_id
+    LEFT JOIN approvals AS a ON a.id = l.leaf_id
+    LEFT JOIN adoptions AS p ON p.id = l.leaf_id
+    LEFT JOIN requests AS r ON r.id = COALESCE(i.request_id, a.request_id, l.leaf_id)
+WHERE l.leaf_id IN (SELECT CAST(@id AS TEXT) UNION ALL SELECT o.id FROM intents AS o WHERE o.request_id = @id
+    UNION ALL SELECT s.id FROM approvals AS s WHERE s.request_id = @id)
+ORDER BY l.idx DESC LIMIT @most;

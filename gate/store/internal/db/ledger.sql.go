@@ -333,6 +333,138 @@ func (q *Queries) LeavesOfKey(ctx context.Context, arg LeavesOfKeyParams) ([]Lea
 	return items, nil
 }
 
+const ledgerEntries = `-- name: LedgerEntries :many
+SELECT l.idx, l.kind, l.leaf_id, l.leaf, l.made_at, d.salt, d.document, CAST(COALESCE(r.id, '') AS TEXT) AS request_id,
+       CAST(COALESCE(r.forge, p.forge, '') AS TEXT) AS forge,
+       CAST(COALESCE(r.repository_id, p.repository_id, 0) AS BIGINT) AS repository_id
+FROM leaves AS l LEFT JOIN documents AS d ON d.idx = l.idx
+    LEFT JOIN intents AS i ON i.id = l.leaf_id
+    LEFT JOIN approvals AS a ON a.id = l.leaf_id
+    LEFT JOIN adoptions AS p ON p.id = l.leaf_id
+    LEFT JOIN requests AS r ON r.id = COALESCE(i.request_id, a.request_id, l.leaf_id)
+WHERE l.idx < $1
+ORDER BY l.idx DESC LIMIT $2
+`
+
+type LedgerEntriesParams struct {
+	Before int64
+	Most   int32
+}
+
+type LedgerEntriesRow struct {
+	Idx          int64
+	Kind         string
+	LeafID       string
+	Leaf         []byte
+	MadeAt       int64
+	Salt         []byte
+	Document     []byte
+	RequestID    string
+	Forge        string
+	RepositoryID int64
+}
+
+// What an entry belongs to is told by the row that its id names.
+func (q *Queries) LedgerEntries(ctx context.Context, arg LedgerEntriesParams) ([]LedgerEntriesRow, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerEntries, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LedgerEntriesRow
+	for rows.Next() {
+		var i LedgerEntriesRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.Kind,
+			&i.LeafID,
+			&i.Leaf,
+			&i.MadeAt,
+			&i.Salt,
+			&i.Document,
+			&i.RequestID,
+			&i.Forge,
+			&i.RepositoryID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ledgerEntriesAbout = `-- name: LedgerEntriesAbout :many
+SELECT l.idx, l.kind, l.leaf_id, l.leaf, l.made_at, d.salt, d.document, CAST(COALESCE(r.id, '') AS TEXT) AS request_id,
+       CAST(COALESCE(r.forge, p.forge, '') AS TEXT) AS forge,
+       CAST(COALESCE(r.repository_id, p.repository_id, 0) AS BIGINT) AS repository_id
+FROM leaves AS l LEFT JOIN documents AS d ON d.idx = l.idx
+    LEFT JOIN intents AS i ON i.id = l.leaf_id
+    LEFT JOIN approvals AS a ON a.id = l.leaf_id
+    LEFT JOIN adoptions AS p ON p.id = l.leaf_id
+    LEFT JOIN requests AS r ON r.id = COALESCE(i.request_id, a.request_id, l.leaf_id)
+WHERE l.leaf_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT o.id FROM intents AS o WHERE o.request_id = $1
+    UNION ALL SELECT s.id FROM approvals AS s WHERE s.request_id = $1)
+ORDER BY l.idx DESC LIMIT $2
+`
+
+type LedgerEntriesAboutParams struct {
+	ID   string
+	Most int32
+}
+
+type LedgerEntriesAboutRow struct {
+	Idx          int64
+	Kind         string
+	LeafID       string
+	Leaf         []byte
+	MadeAt       int64
+	Salt         []byte
+	Document     []byte
+	RequestID    string
+	Forge        string
+	RepositoryID int64
+}
+
+func (q *Queries) LedgerEntriesAbout(ctx context.Context, arg LedgerEntriesAboutParams) ([]LedgerEntriesAboutRow, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerEntriesAbout, arg.ID, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LedgerEntriesAboutRow
+	for rows.Next() {
+		var i LedgerEntriesAboutRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.Kind,
+			&i.LeafID,
+			&i.Leaf,
+			&i.MadeAt,
+			&i.Salt,
+			&i.Document,
+			&i.RequestID,
+			&i.Forge,
+			&i.RepositoryID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ledgerSize = `-- name: LedgerSize :one
 SELECT size FROM ledger_head WHERE id = 1
 `
