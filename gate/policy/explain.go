@@ -69,7 +69,7 @@ func sourceOf(v Value, floors []string) string {
 		return own
 	}
 	from := fromFloor + strings.Join(floors, ", "+fromFloor)
-	adds := v.Field == "approvals" || v.Written && (v.Field == "checks" || v.Field == "window")
+	adds := v.Field == "approvals" || v.Written && slices.Contains([]string{"checks", "window", "formats", "publish"}, v.Field)
 	if adds {
 		return own + ", " + from
 	}
@@ -100,6 +100,8 @@ func inForce(s gate.Stream, kind gate.ForgeKind) []Value {
 		{Field: "bind", Value: string(s.Bind)},
 		{Field: "approvals", Value: groups(s.Approvals)}, {Field: "rules", Value: spelledRules(s.Rules)},
 		{Field: "window", Value: spelledWindow(s.Window)},
+		{Field: "formats", Value: spelledFormats(s.Formats)}, {Field: "witnesses", Value: strconv.Itoa(s.Witnesses)},
+		{Field: "publish", Value: spelledPublish(s.Publish)},
 		{Field: "key", Value: s.Key}, {Field: "expires", Value: spelledTime(s.Expires)},
 	})
 }

@@ -34,6 +34,9 @@ type asked struct {
 	owners     bool
 	perRequest bool // bind: request
 	window     *gate.Window
+	formats    []gate.Format
+	witnesses  int
+	publish    []gate.Publication
 	expires    time.Duration
 }
 
@@ -71,7 +74,8 @@ func ParseFloor(name, path string, file []byte) (Floor, error) {
 // floor reads what a floor asks for. It knows no word that would loosen anything.
 func (r *reader) floor(f field) asked {
 	sub := r.fields("a floor", f.value, nil,
-		"approvals", "separation", "reviews_count", "page_counts", "branch", "identity", "checks", "codeowners", "bind", "window", "expires")
+		"approvals", "separation", "reviews_count", "page_counts", "branch", "identity", "checks", "codeowners", "bind", "window",
+		"formats", "witnesses", "publish", "expires")
 	if len(sub) == 0 {
 		r.bad(f.value, "the floor asks for nothing", "at least one field", "nothing", "start with:\n"+minimalFloor)
 		return asked{}
@@ -99,6 +103,15 @@ func (r *reader) floor(f field) asked {
 	}
 	if x, ok := sub["window"]; ok {
 		a.window = r.window(x)
+	}
+	if x, ok := sub["formats"]; ok {
+		a.formats = r.formats(x)
+	}
+	if x, ok := sub["witnesses"]; ok {
+		a.witnesses = r.number("witnesses", x.value, 1, maxWitnesses)
+	}
+	if x, ok := sub["publish"]; ok {
+		a.publish = r.publish(x, "")
 	}
 	if x, ok := sub["expires"]; ok {
 		a.expires = r.duration(x, minExpires, maxExpires, "seven days are 168h")

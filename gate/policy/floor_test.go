@@ -42,6 +42,9 @@ floor:
   codeowners: true
   bind: request
   window: {days: [mon, tue, wed, thu], hours: "08:00-17:00", tz: Europe/Berlin}
+  formats: [openpgp]
+  witnesses: 1
+  publish: [assets]
   expires: 72h
 `
 
@@ -72,6 +75,13 @@ func TestFloors(t *testing.T) {
 		{"longer than the floor", "expires: 168h", "expires: 72h", "expires", "72h", "floor server"},
 		{"shorter than the floor", "expires: 1h", "expires: 72h", "expires", "1h", "file"},
 		{"checks of both", "checks: [test, build]", "checks: [build, lint]", "checks", "test, build, lint", "file, floor server"},
+		{"formats of both", "formats: [raw]", "formats: [openpgp, raw]", "formats", "sigstore, dsse, raw, openpgp", "file, floor server"},
+		{"formats of the floor", "key: a", "formats: [openpgp]", "formats", "sigstore, dsse, openpgp", "floor server"},
+		{"formats that are always made", "key: a", "formats: [sigstore, dsse]", "formats", "sigstore, dsse", "default"},
+		{"more witnesses", "witnesses: 1", "witnesses: 2", "witnesses", "2", "floor server"},
+		{"fewer witnesses", "witnesses: 3", "witnesses: 2", "witnesses", "3", "file"},
+		{"published at more places", "publish: [attestations]", "publish: [assets]", "publish", "attestations, assets", "file, floor server"},
+		{"published at all", "key: a", "publish: [assets, attestations]", "publish", "assets, attestations", "floor server"},
 		{"checks of the floor", "key: a", "checks: [build]", "checks", "build", "floor server"},
 		{"any runner", "key: a", "identity: {runner: self-hosted}", "identity.runner", "self-hosted", "floor server"},
 		{"the forge's runner", "key: a", "identity: {runner: hosted}", "identity.runner", "github-hosted", "floor server"},

@@ -4,14 +4,10 @@ package policy
 func Later() []Field {
 	doc := map[string]string{
 		"break_glass": "Who may release in an emergency, and who is told. Today nobody may: there is no way around the rules.",
-		"formats":     "Which forms of signature are made; today it is Sigstore bundles over DSSE.",
 	}
 	var out []Field
 	for _, name := range laterInFile() {
 		out = append(out, Field{Path: name, Doc: doc[name]})
-	}
-	for _, name := range laterInRelease() {
-		out = append(out, Field{Path: "releases[]." + name, Doc: doc[name]})
 	}
 	return out
 }

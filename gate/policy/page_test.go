@@ -128,7 +128,8 @@ What comes of a file and its floors, for every release of the file:
 | ` + "`separation`, `reviews_count`, `page_counts`, `codeowners`, `bind`, `branch.bypass`, `branch.push`" + ` | the floor's strict word |
 | ` + "`branch.min_reviews`, `branch.settle`" + ` | the larger one |
 | ` + "`expires`" + ` | the shorter one |
-| ` + "`checks`" + ` | those of both |
+| ` + "`checks`, `formats`, `publish`" + ` | those of both; attestations at GitHub alone |
+| ` + "`witnesses`" + ` | the larger one |
 | ` + "`identity.runner`" + ` | the floor's. A file that names another class is refused: there is none that is both |
 | ` + "`window`" + ` | the floor's; where the file has one in the same zone, the time that is within both. None at all, or a file's window in another zone, is refused |
 

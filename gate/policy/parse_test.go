@@ -124,6 +124,9 @@ releases:
         message: Only acme_* files may be signed
       - {expr: "event == 'push'"}
     window: {days: [thu, mon, tue, wed], hours: "08:00-17:00", tz: Europe/Berlin}
+    formats: [sigstore, dsse, raw, openpgp, ssh]
+    witnesses: 2
+    publish: [attestations, assets]
     key: acme-stable
     expires: 90m
   - name: nightly
@@ -165,7 +168,9 @@ func TestEveryField(t *testing.T) {
 			Approvals: []gate.ApprovalGroup{
 				{From: []gate.Role{gate.RoleWrite}, Count: 2}, {From: []gate.Role{gate.RoleAdmin}, Teams: []string{"security", "acme/release-managers"}, Count: 1},
 			},
-			Key: "acme-stable", Expires: 90 * time.Minute,
+			Formats: []gate.Format{gate.FormatOpenPGP, gate.FormatSSH, gate.FormatRaw}, Witnesses: 2,
+			Publish: []gate.Publication{gate.PublishAssets, gate.PublishAttestations},
+			Key:     "acme-stable", Expires: 90 * time.Minute,
 		},
 	}
 	if diff := cmp.Diff(want, comparable(p.Streams[0])); diff != "" {
@@ -179,6 +184,9 @@ func TestEveryField(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantRules, p.Streams[0].Rules.Expressions()); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+	if s := p.Streams[1]; s.Formats != nil || s.Witnesses != 0 || s.Publish != nil {
+		t.Errorf("nightly has formats %v, %d witnesses, publications %v of another release", s.Formats, s.Witnesses, s.Publish)
 	}
 	if s := p.Streams[1]; s.Rules != nil || s.Window != nil {
 		t.Errorf("nightly has rules %v or window %v of another release", s.Rules, s.Window)

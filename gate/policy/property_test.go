@@ -48,6 +48,7 @@ func (d draws) file() string {
 		"page_counts: "+d.of("page", "true", "false"), "bind: "+d.of("bind", "request", "commit"), "checks: [build]", "codeowners: "+d.of("owners", "true", "false"),
 		"branch: {bypass: "+d.of("bypass", "report", "deny")+", push: "+d.of("push", "report", "deny")+", min_reviews: "+d.of("reviews", "0", "1", "2")+", settle: "+d.of("settle", "0s", "24h")+"}",
 		"approvals: "+d.groups("file's groups", 1), "window: {days: ["+d.of("day", "tue, wed", "wed", "wed, thu")+"], tz: UTC}", "expires: "+d.of("expires", "1h", "300h"),
+		"formats: ["+d.of("formats", "raw", "ssh, openpgp")+"]", "witnesses: "+d.of("witnesses", "0", "2"), "publish: ["+d.of("publish", "assets", "attestations")+"]",
 		"identity: {runner: "+d.of("runner", "github-hosted", "self-hosted")+"}", "paths: [\"server/**\"]",
 	)
 	return entry(strings.Join(append(lines, "key: a"), "\n    "))
@@ -59,6 +60,7 @@ func (d draws) floor() string {
 		"checks: ["+d.of("more checks", "build", "lint", "build, lint")+"]",
 		"branch: {"+d.of("branch", "bypass: deny", "push: deny", "min_reviews: 1", "settle: 2h", "bypass: deny, min_reviews: 2, settle: 100h")+"}",
 		"approvals: "+d.groups("floor's groups", 1), "window: {days: ["+d.of("days", "tue", "wed, thu", "mon, tue, wed")+"], tz: UTC}",
+		"formats: ["+d.of("more formats", "raw", "openpgp")+"]", "witnesses: "+d.of("at least", "1", "3"), "publish: ["+d.of("also", "assets", "attestations")+"]",
 		"identity: {runner: "+d.of("class", "hosted", "github-hosted", "self-hosted")+"}",
 	)
 	if len(lines) == 0 {

@@ -73,7 +73,7 @@ func TestSchemaAccepts(t *testing.T) {
 func TestSchemaRefuses(t *testing.T) {
 	s := schema(t)
 	for _, line := range []string{
-		"tag: [v*]", "tags: v*", "tags: []", "name: Stable", "formats: [dsse]", "uses: a/b/.github/workflows/c.yml@v1", "bind: tag", "branch: {push: allow}", "checks: []", "approvals: [{from: [readers]}]", "approvals: [{count: 2}]", "approvals: [{from: [read]}]",
+		"tag: [v*]", "tags: v*", "tags: []", "name: Stable", "formats: [minisign]", "formats: []", "witnesses: 17", "publish: [npm]", "uses: a/b/.github/workflows/c.yml@v1", "bind: tag", "branch: {push: allow}", "checks: []", "approvals: [{from: [readers]}]", "approvals: [{count: 2}]", "approvals: [{from: [read]}]",
 		"branch: {force_push: allow}", "branch: {min_reviews: 11}", "identity: {runner: ubuntu}", "from: {refs: [main]}", "from: {events: [pull_request]}",
 		"rules: [{message: x}]", "window: {days: [mon]}", "window: {days: [monday], tz: UTC}", `window: {hours: "8:00-9:00", tz: UTC}`, "key: a/2", "from: {}",
 	} {

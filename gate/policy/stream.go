@@ -27,9 +27,10 @@ const (
 
 func (r *reader) stream(n ast.Node, where Origin) gate.Stream {
 	f := r.fields("a release", n,
-		laterInRelease(),
+		nil,
 		"name", "description", "workflow", "uses", "job", "finish", "tags", "not_tags", "branches", "paths", "shared", "from", "identity", "branch",
-		"checks", "codeowners", "separation", "reviews_count", "page_counts", "bind", "approvals", "rules", "window", "key", "expires")
+		"checks", "codeowners", "separation", "reviews_count", "page_counts", "bind", "approvals", "rules", "window",
+		"formats", "witnesses", "publish", "key", "expires")
 	if r.err != nil {
 		return gate.Stream{}
 	}
@@ -43,6 +44,7 @@ func (r *reader) stream(n ast.Node, where Origin) gate.Stream {
 	r.runs(f, n, where, &s)
 	r.covers(f, n, where, &s)
 	r.judging(f, where, &s)
+	r.publishing(f, where, &s)
 	r.signing(f, n, where, &s)
 	return s
 }

@@ -53,6 +53,7 @@ func (h holder) tighten() {
 	h.approvals()
 	h.runner()
 	h.window()
+	h.publishing()
 }
 
 func (h holder) raise(field string, weaker bool, raise func()) {
