@@ -32,7 +32,7 @@ func (m *Monitor) account(ctx context.Context, t *tree, index int64, r ledger.Re
 	if e == nil {
 		return found("", hiddenError{index})
 	}
-	if purpose == gate.PurposeVerdict || purpose == AnyPurpose && e.Kind == verdictKind {
+	if purpose == gate.PurposeVerdict {
 		return found(e.Request, refusal(e.Document, r.Digest))
 	}
 	if e.Evidence == nil {

@@ -110,7 +110,7 @@ func (m *Monitor) purposeOf(place Place, hint string) (gate.Purpose, bool) {
 		return p, true
 	}
 	if !m.Pin {
-		return AnyPurpose, false
+		return "", false
 	}
 	p, ok := place.Pinned[hint]
 	return p, ok

@@ -32,9 +32,9 @@ type Config struct {
 	// checked beyond their key.
 	CAs []*x509.Certificate
 
-	// Keys are the fingerprints of keys that may sign, with what for; [AnyPurpose] where that
-	// is not known. Pin takes in addition those that the server names when the log is first
-	// followed.
+	// Keys are the fingerprints of keys that may sign, with what for: gate.PurposeRelease or
+	// gate.PurposeVerdict. Pin takes in addition those that the server names when the log is
+	// first followed.
 	Keys map[string]gate.Purpose
 	Pin  bool
 	// Published holds what is known to be released otherwise; it may be nil.
@@ -43,9 +43,6 @@ type Config struct {
 	// notices, as those of private repositories are to anybody from outside.
 	AllowUnreadable bool
 }
-
-// AnyPurpose is the purpose of a key of which it is not known what it may sign.
-const AnyPurpose gate.Purpose = ""
 
 // Summary is what one round came to.
 type Summary struct {

@@ -8,9 +8,6 @@ import (
 	"github.com/countersign/countersign/gate"
 )
 
-// verdictKind is the kind of the entry of a signature over a refusal.
-const verdictKind = "verdict-signature"
-
 // failedResult is a VSA's word for a refusal (SLSA VSA v1).
 const failedResult = "FAILED"
 
