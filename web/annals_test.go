@@ -22,6 +22,7 @@ type annals struct {
 	epochs      []gate.Epoch
 	checkpoints map[string]gate.Checkpoint
 	roots       [][]byte
+	verdicts    map[string]gate.SignedVerdict
 	key         ed25519.PrivateKey
 	fail        error
 }
@@ -128,11 +129,16 @@ func (a *annals) TrustedRoot(context.Context) ([]byte, int, bool, error) {
 	return a.roots[len(a.roots)-1], len(a.roots), true, a.fail
 }
 
-func (a *annals) TrustedRootVersion(_ context.Context, version int) ([]byte, error) {
+func (a *annals) TrustedRootVersion(_ context.Context, version int) ([]byte, bool, error) {
 	if version < 1 || version > len(a.roots) {
-		return nil, &gate.Error{Kind: gate.NotFound, Code: gate.CodeLogRange, Text: "no such version", Fix: "look elsewhere"}
+		return nil, false, a.fail
 	}
-	return a.roots[version-1], a.fail
+	return a.roots[version-1], true, a.fail
+}
+
+func (a *annals) Verdict(_ context.Context, request string) (gate.SignedVerdict, []gate.LogEntry, bool, error) {
+	v, ok := a.verdicts[request]
+	return v, nil, ok, a.fail
 }
 
 // leaf is an entry of a kind about a request.

@@ -21,6 +21,8 @@ type Ledger interface {
 	Epochs(ctx context.Context) ([]gate.Epoch, error)
 	// LedgerEntry is one entry with what opens it.
 	LedgerEntry(ctx context.Context, index int64) (gate.LedgerEntry, error)
+	// Verdict is what was signed about a request that ended denied; false where nothing was.
+	Verdict(ctx context.Context, request string) (gate.SignedVerdict, []gate.LogEntry, bool, error)
 }
 
 // logRoutes are the paths of the published evidence, where there is any.

@@ -144,6 +144,20 @@ func TestLogEntries(t *testing.T) {
 	}
 }
 
+// What a verdict key signed is shown with its entry.
+func TestVerdictEntries(t *testing.T) {
+	rec := record(t, gate.StateDenied)
+	a := newAnnals()
+	a.verdicts = map[string]gate.SignedVerdict{rec.Request.ID: {Statement: []byte(`{"refused":true}`)}}
+	a.add(t, gate.LedgerEntry{Kind: "verdict-signature", ID: rec.Request.ID, Request: rec.Request.ID, Repository: rec.Request.Repository, Bytes: []byte("{}")})
+	a.publish(t, logOrigin)
+	w := newWorld(t, a.serve)
+	w.put(rec)
+	if e := entry(t, a, w.call(t, http.MethodGet, "/v1/log/entries/0", "").Body.Bytes()); string(e.Statement) != `{"refused":true}` {
+		t.Errorf("got %+v", e)
+	}
+}
+
 // Entries of private repositories are there for who may read these, and for nobody else:
 // not even that they are about a request.
 func TestPrivateLogEntries(t *testing.T) {

@@ -14,7 +14,9 @@ import (
 
 // openEntry are what the server says of itself to everybody: all of it is handed out
 // elsewhere too.
-func openEntry(kind string) bool { return kind == "epoch" || kind == "trusted-root" }
+func openEntry(kind string) bool {
+	return kind == string(ledger.EpochBegun) || kind == string(ledger.TrustedRoot)
+}
 
 // personal reports whether documents of a kind hold an ID token's claims as they came: GitLab
 // puts its user's address there, which is nothing for everybody even in public repositories.
@@ -61,6 +63,13 @@ func (s *server) showEntry(w http.ResponseWriter, r *http.Request) error {
 	}
 	if out.Evidence, err = s.evidenceOf(r.Context(), e); err != nil {
 		return err
+	}
+	if e.Kind == string(ledger.VerdictSignature) {
+		v, _, _, err := s.Ledger.Verdict(r.Context(), e.Request)
+		if err != nil {
+			return err
+		}
+		out.Statement = v.Statement
 	}
 	return writeJSON(w, http.StatusOK, out)
 }
@@ -148,7 +157,7 @@ func (s *server) evidenceOf(ctx context.Context, e gate.LedgerEntry) (*api.Evide
 // ofSigning reports whether an entry speaks of a release key's use.
 func ofSigning(kind string) bool {
 	switch ledger.Kind(kind) {
-	case ledger.Intents, ledger.Signature, "certificate-signature", ledger.Orphaned, ledger.LateSignatureDiscarded:
+	case ledger.Intents, ledger.Signature, ledger.CertificateSignature, ledger.Orphaned, ledger.LateSignatureDiscarded:
 		return true
 	default:
 		return false

@@ -11,17 +11,15 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/attest"
 )
-
-// mediaTrustedRoot is the type that the document names itself (sigstore/protobuf-specs).
-const mediaTrustedRoot = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 
 // Roots are the versions of the trusted root.
 type Roots interface {
 	// TrustedRoot is the newest, one line and a line feed; false where there is none yet.
 	TrustedRoot(ctx context.Context) (doc []byte, version int, ok bool, err error)
-	// TrustedRootVersion is one by its number, from 1. Errors: CodeLogRange of kind NotFound.
-	TrustedRootVersion(ctx context.Context, version int) ([]byte, error)
+	// TrustedRootVersion is one by its number, from 1; false where there is none.
+	TrustedRootVersion(ctx context.Context, version int) (doc []byte, ok bool, err error)
 }
 
 // trustedRoot answers what stock verifiers trust this gate by. Whoever keeps it asks with its
@@ -48,12 +46,12 @@ func (s *server) trustedRootVersion(w http.ResponseWriter, r *http.Request) erro
 	if !isJSON || err != nil || version < 1 || strconv.Itoa(version) != text {
 		return noRoot(file)
 	}
-	doc, err := s.Roots.TrustedRootVersion(r.Context(), version)
+	doc, ok, err := s.Roots.TrustedRootVersion(r.Context(), version)
 	switch {
-	case gate.KindOf(err) == gate.NotFound:
-		return noRoot(file)
 	case err != nil:
 		return err
+	case !ok:
+		return noRoot(file)
 	}
 	w.Header().Set("Cache-Control", keepForever)
 	serveRoot(w, r, doc)
@@ -61,7 +59,7 @@ func (s *server) trustedRootVersion(w http.ResponseWriter, r *http.Request) erro
 }
 
 func serveRoot(w http.ResponseWriter, r *http.Request, doc []byte) {
-	w.Header().Set("Content-Type", mediaTrustedRoot)
+	w.Header().Set("Content-Type", attest.TrustedRootType)
 	w.Header().Set("ETag", `"`+gate.SHA256(doc).String()+`"`)
 	http.ServeContent(w, r, "trusted_root.json", time.Time{}, bytes.NewReader(doc))
 }

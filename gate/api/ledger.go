@@ -18,6 +18,8 @@ type LedgerEntry struct {
 	// where the document tells of a person what only readers of the repository may see.
 	Salt     []byte `json:"salt,omitempty"`
 	Document []byte `json:"document,omitempty"`
+	// Statement is what a verdict key signed: an in-toto statement that refuses.
+	Statement []byte `json:"statement,omitempty"`
 	// Evidence are earlier entries that say why there may be a signature; nil where there are
 	// none to name.
 	Evidence *Evidence `json:"evidence,omitempty"`

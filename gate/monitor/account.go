@@ -33,7 +33,7 @@ func (m *Monitor) account(ctx context.Context, t *tree, index int64, r ledger.Re
 		return found("", hiddenError{index})
 	}
 	if purpose == gate.PurposeVerdict {
-		return found(e.Request, refusal(e.Document, r.Digest))
+		return found(e.Request, refusal(e.Statement, r.Digest))
 	}
 	if e.Evidence == nil {
 		return finding{request: e.Request, why: "the server names no decision that granted it"}, nil

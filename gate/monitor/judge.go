@@ -30,7 +30,7 @@ func leafNotices(l ledger.Leaf) []Alert {
 		return []Alert{notice(KindOrphaned, "the HSM may have signed something that nobody has", "intent "+l.ID)}
 	case ledger.LateSignatureDiscarded:
 		return []Alert{notice(KindLate, "signatures came too late and were thrown away", "request "+l.ID)}
-	case "epoch":
+	case ledger.EpochBegun:
 		return []Alert{notice(KindEpoch, "an epoch of the ledger began", "epoch "+l.ID)}
 	}
 	return nil

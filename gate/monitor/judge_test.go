@@ -317,31 +317,23 @@ func TestVerdicts(t *testing.T) {
 	statement := func(result string) []byte {
 		return fmt.Appendf(nil, `{"subject":[{"name":"a","digest":{"sha256":"%064d"}}],"predicate":{"verificationResult":%q}}`, 1, result)
 	}
-	document := func(payload []byte) []byte {
-		t.Helper()
-		b, err := json.Marshal(map[string]any{"v": 1, "verdict": gate.SignedVerdict{Request: request, Statement: payload}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
 	no, yes := statement("FAILED"), statement("PASSED")
 	for name, x := range map[string]struct {
-		purpose  gate.Purpose
-		payload  []byte
-		document []byte
-		want     []monitor.Kind
+		purpose gate.Purpose
+		payload []byte
+		shown   []byte
+		want    []monitor.Kind
 	}{
-		"a refusal":                     {gate.PurposeVerdict, no, document(no), nil},
-		"a refusal by a release key":    {gate.PurposeRelease, no, document(no), []monitor.Kind{monitor.KindUnmatched}},
-		"a grant":                       {gate.PurposeVerdict, yes, document(yes), []monitor.Kind{monitor.KindUnmatched}},
-		"a grant, shown as a refusal":   {gate.PurposeVerdict, yes, document(no), []monitor.Kind{monitor.KindUnmatched}},
+		"a refusal":                     {gate.PurposeVerdict, no, no, nil},
+		"a refusal by a release key":    {gate.PurposeRelease, no, no, []monitor.Kind{monitor.KindUnmatched}},
+		"a grant":                       {gate.PurposeVerdict, yes, yes, []monitor.Kind{monitor.KindUnmatched}},
+		"a grant, shown as a refusal":   {gate.PurposeVerdict, yes, no, []monitor.Kind{monitor.KindUnmatched}},
 		"a refusal without a statement": {gate.PurposeVerdict, no, []byte("{}"), []monitor.Kind{monitor.KindUnmatched}},
-		"a refusal without a document":  {gate.PurposeVerdict, no, nil, []monitor.Kind{monitor.KindUnmatched}},
+		"a refusal without an answer":   {gate.PurposeVerdict, no, nil, []monitor.Kind{monitor.KindUnmatched}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLog(t)
-			l.record(key, gate.StatementDigest(x.payload), api.LedgerEntry{Kind: "verdict-signature", Request: request, Document: x.document})
+			l.record(key, gate.StatementDigest(x.payload), api.LedgerEntry{Kind: "verdict-signature", Request: request, Document: []byte("{}"), Statement: x.shown})
 			l.publish()
 			newWatch(t, l, func(c *monitor.Config) { c.Keys[key.hint] = x.purpose }).round(x.want...)
 		})

@@ -43,23 +43,10 @@ func statementSubjects(payload []byte) ([]gate.Digest, error) {
 	return out, err
 }
 
-// refusal checks that what a verdict key signed is a refusal. Nothing commits to the document
-// that says so, but the digest does: it is the statement's own.
-func refusal(document []byte, digest gate.Digest) error {
-	var doc struct {
-		Statement []byte `json:"statement"`
-		Verdict   struct {
-			Statement []byte `json:"statement"`
-		} `json:"verdict"`
-	}
-	if err := json.Unmarshal(document, &doc); err != nil {
-		return brokenError{fmt.Errorf("the document of its entry does not read: %w", err)}
-	}
-	payload := doc.Statement
-	if payload == nil {
-		payload = doc.Verdict.Statement
-	}
-	if gate.StatementDigest(payload) != digest {
+// refusal checks that what a verdict key signed is a refusal. Nothing commits to the statement
+// that the server shows, but what was signed is its digest.
+func refusal(payload []byte, digest gate.Digest) error {
+	if len(payload) == 0 || gate.StatementDigest(payload) != digest {
 		return brokenError{errors.New("the statement that the server shows for it has another digest")}
 	}
 	s, err := parseStatement(payload)
