@@ -82,19 +82,9 @@ func plainSuffix(s string) bool {
 	return s != "" && strings.IndexFunc(s, odd) < 0 && !strings.HasPrefix(s, ".") && !strings.Contains(s, "..")
 }
 
-// releaseFile reports whether a name is one of the release's own files.
+// releaseFile reports whether a name is one of the release's own files, and no path.
 func releaseFile(name string) bool {
-	if name == attest.KeyName || name == attest.SumsName {
-		return true
-	}
-	if suffix, ok := strings.CutPrefix(name, attest.SumsName+"."); ok {
-		return plainSuffix(suffix)
-	}
-	base, ok := strings.CutSuffix(name, attest.VSASuffix)
-	if !ok {
-		base, ok = strings.CutSuffix(name, attest.VSADSSESuffix)
-	}
-	return ok && base != "" && !strings.HasPrefix(base, ".") && !strings.ContainsAny(base, `/\`) && plain(base) == base
+	return attest.IsReleaseFile(name) && !strings.ContainsAny(name, `/\`) && plain(name) == name
 }
 
 func commonFolder(folders map[string]string) string {

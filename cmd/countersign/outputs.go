@@ -33,6 +33,7 @@ func outputs(of account) []output {
 		switch {
 		case strings.HasSuffix(f.name, attest.VSASuffix):
 			statement = append(statement, f.path())
+		case attest.IsReleaseFile(f.name) || strings.HasSuffix(f.name, attest.CertBundleSuffix): // beside the bundles by key
 		case strings.HasSuffix(f.name, attest.BundleSuffix):
 			bundles = append(bundles, f.path())
 		}

@@ -17,7 +17,11 @@ import (
 
 var collected = []string{
 	"SHA256SUMS", "app.tar.gz.sig", "app.tar.gz.sigstore.json", "app.zip.sig", "app.zip.sigstore.json",
-	"countersign.pem", "v1.4.0.vsa.dsse.json", "v1.4.0.vsa.sigstore.json",
+	"countersign.pem",
+	"v1.4.0.approval-1.dsse.json", "v1.4.0.approval-1.sigstore.json",
+	"v1.4.0.decision.dsse.json", "v1.4.0.decision.sigstore.json",
+	"v1.4.0.release.dsse.json", "v1.4.0.release.sigstore.json",
+	"v1.4.0.vsa.dsse.json", "v1.4.0.vsa.sigstore.json",
 }
 
 func TestSignOnGitHub(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 func unsigned(paths []string, told func([]string)) []string {
 	collected := map[string]bool{} // folders
 	beside := func(path string) bool {
-		for _, suffix := range []string{attest.BundleSuffix, attest.RawSuffix} {
+		for _, suffix := range []string{attest.BundleSuffix, attest.CertBundleSuffix, attest.RawSuffix} {
 			if base, ok := strings.CutSuffix(path, suffix); ok && slices.Contains(paths, base) {
 				return true
 			}

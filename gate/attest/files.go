@@ -46,6 +46,9 @@ func Files(r Release) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sigs.checkInputs(); err != nil {
+		return nil, err
+	}
 	trust, err := ParseTrustedRoot(r.TrustedRoot)
 	if err != nil {
 		return nil, fmt.Errorf("release files: %w", err)

@@ -31,6 +31,9 @@ func TestFilesOfARelease(t *testing.T) {
 		"app.tar.gz.sigstore.json", "app.tar.gz.sig",
 		"linux/app.sigstore.json", "linux/app.sig",
 		"v1.4.0.vsa.sigstore.json", "v1.4.0.vsa.dsse.json",
+		"v1.4.0.decision.sigstore.json", "v1.4.0.decision.dsse.json",
+		"v1.4.0.approval-1.sigstore.json", "v1.4.0.approval-1.dsse.json",
+		"v1.4.0.release.sigstore.json", "v1.4.0.release.dsse.json",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)

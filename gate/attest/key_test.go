@@ -30,7 +30,7 @@ func TestHintIsTheFingerprintThatSSHPrints(t *testing.T) {
 	}
 }
 
-func goldenKey(t *testing.T) attest.Key {
+func goldenKey(t testing.TB) attest.Key {
 	t.Helper()
 	text, err := os.ReadFile("testdata/key.pem")
 	if err != nil {

@@ -42,8 +42,36 @@ func (sigs *signatures) checkStatements(m gate.Manifest) error {
 	if len(sigs.statements) == 0 || sigs.statements[0].Intent.Name != gate.StatementVSA {
 		return errors.New("release files: expected a signed verification summary, got none")
 	}
-	_, err := ParseVSA(sigs.statements[0].Intent.Payload)
-	return err
+	return nil
+}
+
+// checkInputs wants the summary to list the decision and the approvals, as they are, and
+// nothing else.
+func (sigs *signatures) checkInputs() error {
+	vsa, err := ParseVSA(sigs.statements[0].Intent.Payload)
+	if err != nil {
+		return fmt.Errorf("release files: %w", err)
+	}
+	listed := map[string]gate.Digest{}
+	for _, in := range vsa.Predicate.InputAttestations {
+		listed[in.URI[strings.LastIndexByte(in.URI, '/')+1:]] = in.Digest.SHA256
+	}
+	if len(listed) != len(vsa.Predicate.InputAttestations) {
+		return errors.New("release files: the verification summary lists an input twice")
+	}
+	for _, s := range sigs.statements[1:] {
+		if s.Intent.Name == gate.StatementRelease {
+			continue
+		}
+		if listed[s.Intent.Name] != gate.SHA256(s.Intent.Payload) {
+			return fmt.Errorf("release files: the verification summary does not list statement %s as it is", s.Intent.Name)
+		}
+		delete(listed, s.Intent.Name)
+	}
+	for name := range listed {
+		return fmt.Errorf("release files: the verification summary lists %q: there is no such statement", name)
+	}
+	return nil
 }
 
 // statementOrder is where a statement's files stand: the summary first, then what it rests
@@ -90,6 +118,18 @@ func parseHead(payload []byte) (Head, error) {
 		}
 	}
 	return h, nil
+}
+
+// parseStatement reads a statement of one predicate type into a struct that embeds [Head].
+func parseStatement(payload []byte, predicateType string, into any) error {
+	head, err := parseHead(payload)
+	if err != nil {
+		return err
+	}
+	if head.PredicateType != predicateType {
+		return fmt.Errorf("read statement: expected predicateType %s, got %q", predicateType, head.PredicateType)
+	}
+	return decodeOne(payload, into)
 }
 
 // decodeOne reads one JSON object and nothing after it. As in-toto asks, members that are

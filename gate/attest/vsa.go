@@ -15,16 +15,17 @@ const (
 	// release says nothing of how it was built, nor of any source track.
 	Level  = "COUNTERSIGN_APPROVED"
 	Passed = "PASSED"
+	// Failed is the result of a refusal, and its one level (SLSA 1.2, "SlsaResult").
+	Failed = "FAILED"
 
 	slsaVersion = "1.2"
 )
 
 // VSA is the in-toto statement of one release, with a SLSA verification summary.
 type VSA struct {
-	Type          string    `json:"_type"`
-	Subject       []Subject `json:"subject"`
-	PredicateType string    `json:"predicateType"`
-	Predicate     Summary   `json:"predicate"`
+	Head
+
+	Predicate Summary `json:"predicate"`
 }
 
 // Subject is one released file.
@@ -56,11 +57,23 @@ type Summary struct {
 	VerificationResult string   `json:"verificationResult"`
 	VerifiedLevels     []string `json:"verifiedLevels"`
 	SLSAVersion        string   `json:"slsaVersion"`
+	// InputAttestations are the decision and each approval, by the SHA-256 of their payloads;
+	// none in a refusal.
+	InputAttestations []Resource `json:"inputAttestations,omitempty"`
 
 	// Protection is the digest of the protection snapshot that was judged.
 	Protection Protection `json:"countersign_protection"`
 	Release    Released   `json:"countersign_release"`
-	Key        KeyNote    `json:"countersign_key"`
+	// Key is the release key; the zero KeyNote in a refusal, which is no release.
+	Key KeyNote `json:"countersign_key,omitzero"`
+	// Refused are the checks that denied a release.
+	Refused []Refused `json:"countersign_refused,omitempty"`
+}
+
+// Refused is a check that denied, with its reason.
+type Refused struct {
+	Check  gate.CheckName `json:"check"`
+	Reason string         `json:"reason"`
 }
 
 // Verifier is who judged.
@@ -105,15 +118,9 @@ const (
 // ParseVSA reads a statement's payload. As in-toto asks, it ignores members
 // that it does not know; everything it knows must be there and whole.
 func ParseVSA(payload []byte) (VSA, error) {
-	if _, err := parseHead(payload); err != nil {
-		return VSA{}, err
-	}
 	var s VSA
-	if err := decodeOne(payload, &s); err != nil {
+	if err := parseStatement(payload, PredicateType, &s); err != nil {
 		return VSA{}, err
-	}
-	if s.PredicateType != PredicateType {
-		return VSA{}, fmt.Errorf("read statement: expected predicateType %s, got %q", PredicateType, s.PredicateType)
 	}
 	if _, err := time.Parse(time.RFC3339, s.Predicate.TimeVerified); err != nil {
 		return VSA{}, fmt.Errorf("read statement: timeVerified: %w", err)

@@ -87,11 +87,13 @@ func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gat
 // protection as it was read (I8).
 func (g *Gate) statement(d gate.Decision, c gate.Case) ([]byte, error) {
 	repo, _ := c.Evidence.Repository.Get()
-	v := attest.Verdict{Server: g.Server.String(), Repository: repo.URL, Decision: d}
-	for _, source := range c.Policy.Sources {
-		v.PolicyCommit = source.Commit // the repository's own file comes last, after the floors
+	statements, err := attest.Statements(attest.Verdict{
+		Server: g.Server.String(), Repository: repo.URL, Sources: c.Policy.Sources, Evidence: c.Evidence, Decision: d,
+	})
+	if err != nil {
+		return nil, err
 	}
-	return attest.Statement(v)
+	return statements[len(statements)-1].Payload, nil
 }
 
 // Collect gives a signed request's files to a job of the same workflow.

@@ -22,7 +22,7 @@ type Release struct {
 	Manifest  gate.Manifest
 	Decision  gate.Decision
 	Key       Key
-	Statement []byte
+	Statement []byte // the verification summary
 	Signed    []gate.SignedIntent
 	Files     []attest.File
 }

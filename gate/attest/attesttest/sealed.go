@@ -151,16 +151,20 @@ func (g *Gate) signed(artifacts map[string]string, opts ...gatetest.Option) (Rel
 	if !ok {
 		return Release{}, errors.New("the case is not granted")
 	}
-	r.Statement, err = attest.Statement(attest.Verdict{
-		Server: g.Server, Repository: g.Repository, PolicyCommit: gatetest.Baseline, Decision: r.Decision,
+	statements, err := attest.Statements(attest.Verdict{
+		Server: g.Server, Repository: g.Repository, Sources: c.Policy.Sources, Evidence: c.Evidence, Decision: r.Decision,
 	})
 	if err != nil {
-		return Release{}, fmt.Errorf("statement: %w", err)
+		return Release{}, fmt.Errorf("statements: %w", err)
 	}
-	intents := append(gatetest.Intents(grant), gate.Intent{
-		ID: "0197f3a0-0000-7000-9000-999999999999", Request: r.Decision.Request, Attempt: 1,
-		Kind: gate.IntentStatement, Name: gate.StatementVSA, Digest: gate.StatementDigest(r.Statement), Payload: r.Statement, Key: grant.Key(),
-	})
+	intents := gatetest.Intents(grant)
+	for i, s := range statements {
+		intents = append(intents, gate.Intent{
+			ID: fmt.Sprintf("0197f3a0-0000-7000-9001-%012d", i+1), Request: r.Decision.Request, Attempt: 1,
+			Kind: gate.IntentStatement, Name: s.Name, Digest: gate.StatementDigest(s.Payload), Payload: s.Payload, Key: grant.Key(),
+		})
+		r.Statement = s.Payload // the summary comes last
+	}
 	for _, i := range intents {
 		s, err := g.Release.SignIntent(i)
 		if err != nil {
