@@ -35,3 +35,23 @@ func BenchmarkSign(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSeal signs checkpoints and digests with the gate's own keys, one at a time, each
+// signature checked.
+func BenchmarkSeal(b *testing.B) {
+	tok := hsmtest.NewToken(b)
+	s := hsmtest.Start(b, hsmtest.Config(b, tok, tok.PinAuthority(b)...))
+	message := make([]byte, 200) // a checkpoint's size
+	for _, k := range s.AuthorityKeys() {
+		if k.Purpose != gate.PurposeLog && k.Purpose != gate.PurposeCA {
+			continue
+		}
+		b.Run(string(k.Purpose), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Seal(b.Context(), k, message); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
