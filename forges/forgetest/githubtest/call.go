@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -86,5 +87,5 @@ func (s *Server) repoAPI(repo *repository, format string, args ...any) string {
 }
 
 func (s *Server) repoWeb(repo *repository, format string, args ...any) string {
-	return s.web("/%s", s.fullName(repo)) + fmt.Sprintf(format, args...)
+	return cmp.Or(s.opts.Web, s.URL()) + "/" + s.fullName(repo) + fmt.Sprintf(format, args...)
 }

@@ -22,6 +22,9 @@ type Options struct {
 	Callbacks []string
 	// RateLimit is the number of API requests an installation has per hour; 5,000 where 0.
 	RateLimit int
+	// Web is the address that pages of repositories are said to have, such as
+	// https://github.com; the double's own where "". Some verifiers know no other forge.
+	Web string
 	// Switches turn on the other side of what nobody has verified on a live GitHub.
 	Switches Switches
 }
