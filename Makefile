@@ -74,7 +74,7 @@ check-generated: ## fail where committed generated code is stale
 interop: deps build ## hold stock verifiers, without a network, against what real releases left in demo-out
 	@scripts/fetch-verifiers.sh
 	rm -rf demo-out
-	$(BIN)/countersign-demo --bin $(BIN) --out demo-out --once --quiet
+	$(BIN)/countersign-demo --bin $(BIN) --out demo-out --once --quiet --github-web https://github.com
 	scripts/interop/run demo-out/github demo-out/gitlab
 
 attacks: ## play the attack catalogue and print its table

@@ -25,6 +25,7 @@ func main() {
 
 type options struct {
 	bin, out    string
+	web         string
 	once, quiet bool
 }
 
@@ -34,6 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f.SetOutput(stderr)
 	f.StringVar(&o.bin, "bin", "bin", "folder of countersignd and countersign")
 	f.StringVar(&o.out, "out", "demo-out", "folder for what the releases leave; emptied first")
+	f.StringVar(&o.web, "github-web", "", "address that GitHub's repositories are said to have, such as https://github.com, which gh wants")
 	f.BoolVar(&o.once, "once", false, "end when both releases are signed")
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing but errors")
 	if err := f.Parse(args); err != nil || f.NArg() > 0 {
@@ -65,7 +67,7 @@ func play(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	s, teams, err := setUp(ctx, stage.Options{Dir: filepath.Join(out, "server"), Bin: bin, Log: log})
+	s, teams, err := setUp(ctx, stage.Options{Dir: filepath.Join(out, "server"), Bin: bin, Log: log, GitHubWeb: o.web})
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ type Options struct {
 	Postgres string
 	// Log receives what the daemon writes.
 	Log io.Writer
+	// GitHubWeb is the address that pages of GitHub's repositories are said to have; the
+	// double's own where empty.
+	GitHubWeb string
 }
 
 // Stage is everything but the story. Close ends what it started.
@@ -81,7 +84,7 @@ func New(ctx context.Context, o Options) (*Stage, error) {
 	s := &Stage{
 		Options: o, Token: token, Module: token.Module,
 		URL: "http://" + ports[0], Health: "http://" + ports[1],
-		GitHub: githubtest.New(githubtest.Options{}), GitLab: gitlabtest.New(gitlabtest.Options{}),
+		GitHub: githubtest.New(githubtest.Options{Web: o.GitHubWeb}), GitLab: gitlabtest.New(gitlabtest.Options{}),
 		config: filepath.Join(o.Dir, "countersign.yaml"),
 	}
 	s.Worlds = map[string]forgetest.World{"github": s.GitHub, "gitlab": s.GitLab}
