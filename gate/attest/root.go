@@ -201,11 +201,15 @@ func readAuthorities(all []*trustpb.CertificateAuthority) ([]TrustedAuthority, e
 	return out, nil
 }
 
-// hostName wants an origin that a URL's host can be: that is where verifiers take it from.
-func hostName(origin string) error {
+// since wants an origin that a URL's host can be, for that is where verifiers take it from,
+// and a beginning, without which they refuse the whole root.
+func since(origin string, at time.Time) error {
 	u, err := url.Parse("https://" + origin)
-	if err != nil || u.Hostname() != origin {
+	if err != nil || u.Hostname() != origin || origin == "" {
 		return fmt.Errorf("trusted root: expected a host name as a log's origin, got %q", origin)
+	}
+	if at.IsZero() {
+		return fmt.Errorf("trusted root: log %s: expected a time since when its key counts, got none", origin)
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (t Trust) check() (Trust, error) {
 		if _, err := l.Key(); err != nil {
 			return Trust{}, fmt.Errorf("trusted root: %w", err)
 		}
-		if err := hostName(l.Origin); err != nil {
+		if err := since(l.Origin, l.Since); err != nil {
 			return Trust{}, err
 		}
 	}
@@ -74,7 +74,7 @@ func (t Trust) check() (Trust, error) {
 		if _, err := ParseKey(c.SPKI); err != nil {
 			return Trust{}, fmt.Errorf("trusted root: key of certificate timestamps: %w", err)
 		}
-		if err := hostName(c.Origin); err != nil {
+		if err := since(c.Origin, c.Since); err != nil {
 			return Trust{}, err
 		}
 	}
