@@ -8,7 +8,7 @@ NOCHECKPTR := -gcflags=modernc.org/...=-d=checkptr=0
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SQLC  := $(GO) run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: screenshots docs help demo test build clients tools deps openapi payloads axe runners lint generate check-generated interop attacks bench fuzz clean
+.PHONY: screenshots docs help demo test build clients tools deps openapi payloads axe runners witness lint generate check-generated interop attacks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -16,7 +16,7 @@ help: ## list the targets
 demo: tools build ## run a GitHub and a GitLab release on loopback (ONCE=1 ends afterwards)
 	$(BIN)/countersign-demo --bin $(BIN) --out demo-out $(if $(ONCE),--once)
 
-test: deps openapi payloads axe runners ## run every test, with the race detector, in random order
+test: deps openapi payloads axe runners witness ## run every test, with the race detector, in random order
 	$(GO) test -race $(NOCHECKPTR) -shuffle=on -timeout 20m ./...
 	$(GO) test -run '^TestReplay' -v ./forges/github
 
@@ -43,6 +43,9 @@ openapi: ## fetch GitHub's API description, which the GitHub double is held agai
 
 runners: ## build act and install gitlab-ci-local, with which workflows are run in tests
 	@scripts/fetch-runners.sh
+
+witness: ## build litewitness, which cosigns the ledger in tests
+	@scripts/fetch-witness.sh
 
 payloads: ## fetch GitHub's example payloads and webhook schemas, which are replayed at the handler
 	@scripts/fetch-payloads.sh

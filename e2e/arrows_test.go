@@ -59,22 +59,23 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 
 	"action": {},
 
-	"gate/store/internal/...": {"gate"},
-	"gate/store/storetest":    {"gate", "gate/...", "gate/store"},
-	"gate/gatetest":           {"gate"},
-	"gate/voice/voicetest":    {"gate", "gate/gatetest", "gate/voice"},
-	"gate/attest/attesttest":  {"gate", "gate/...", "gate/attest"},
-	"hsm/hsmtest":             {"gate", "gate/gatetest", "hsm"},
-	"forges/forgetest":        {"gate"},
-	"forges/forgetest/...":    {"gate", "forges/forgetest", "forges/forgetest/..."},
-	"e2e":                     {},
-	"e2e/attacks":             {},
-	"e2e/attacks/table":       {"e2e/attacks"},
-	"e2e/faults":              {},
-	"e2e/browser":             {"gate", "gate/api", "forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser/..."},
-	"e2e/browser/...":         {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser"},
-	"e2e/runners":             {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage"},
-	"e2e/stage":               {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest"},
+	"gate/store/internal/...":  {"gate"},
+	"gate/store/storetest":     {"gate", "gate/...", "gate/store"},
+	"gate/gatetest":            {"gate"},
+	"gate/witness/witnesstest": {},
+	"gate/voice/voicetest":     {"gate", "gate/gatetest", "gate/voice"},
+	"gate/attest/attesttest":   {"gate", "gate/...", "gate/attest"},
+	"hsm/hsmtest":              {"gate", "gate/gatetest", "hsm"},
+	"forges/forgetest":         {"gate"},
+	"forges/forgetest/...":     {"gate", "forges/forgetest", "forges/forgetest/..."},
+	"e2e":                      {},
+	"e2e/attacks":              {},
+	"e2e/attacks/table":        {"e2e/attacks"},
+	"e2e/faults":               {},
+	"e2e/browser":              {"gate", "gate/api", "forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser/..."},
+	"e2e/browser/...":          {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage", "e2e/browser"},
+	"e2e/runners":              {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest", "e2e/stage"},
+	"e2e/stage":                {"forges/forgetest", "forges/forgetest/...", "hsm/hsmtest"},
 }
 
 type listed struct {
@@ -107,7 +108,7 @@ func TestNoDoubleInProduction(t *testing.T) {
 			t.Fatalf("go list -deps %s: %v", cmd, err)
 		}
 		for line := range strings.Lines(string(out)) {
-			for _, test := range []string{"forges/forgetest", "hsmtest", "storetest", "gatetest", "voicetest", "attesttest"} {
+			for _, test := range []string{"forges/forgetest", "hsmtest", "storetest", "gatetest", "voicetest", "attesttest", "witnesstest"} {
 				if strings.Contains(line, module) && strings.Contains(line, test) {
 					t.Errorf("%s links %s", cmd, strings.TrimSpace(line))
 				}

@@ -203,8 +203,8 @@ func (n *notary) count() int {
 	return len(n.signed)
 }
 
-// witness follows C2SP tlog-witness, in memory.
-type witness struct {
+// double is a witness that follows C2SP tlog-witness, in memory.
+type double struct {
 	key    *ledger.WitnessKey
 	secret ed25519.PrivateKey
 	now    func() time.Time
@@ -216,7 +216,7 @@ type witness struct {
 	asked int
 }
 
-func newWitness(t testing.TB, name string, seed byte) *witness {
+func newWitness(t testing.TB, name string, seed byte) *double {
 	t.Helper()
 	secret := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
 	typed := append([]byte{4}, secret.Public().(ed25519.PublicKey)...)
@@ -225,12 +225,12 @@ func newWitness(t testing.TB, name string, seed byte) *witness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &witness{key: key, secret: secret, now: time.Now, heads: map[string]ledger.Head{}}
+	return &double{key: key, secret: secret, now: time.Now, heads: map[string]ledger.Head{}}
 }
 
-func (w *witness) Key() *ledger.WitnessKey { return w.key }
+func (w *double) Key() *ledger.WitnessKey { return w.key }
 
-func (w *witness) Cosign(ctx context.Context, s ledger.Submission) ([]byte, error) {
+func (w *double) Cosign(ctx context.Context, s ledger.Submission) ([]byte, error) {
 	w.mu.Lock()
 	w.asked++
 	hang, fail := w.hang, w.err
@@ -264,7 +264,7 @@ func (w *witness) Cosign(ctx context.Context, s ledger.Submission) ([]byte, erro
 	return fmt.Appendf(nil, "— %s %s\n", w.key.Name(), base64.StdEncoding.EncodeToString(raw)), nil
 }
 
-func (w *witness) set(change func()) {
+func (w *double) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()
@@ -276,15 +276,33 @@ type world struct {
 	shelf     *shelf
 	notary    *notary
 	guard     keeper.File
-	witnesses []*witness
-	log       *strings.Builder
+	witnesses []*double
+	log       *journal
+}
+
+// journal is a log that several servers write.
+type journal struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
 }
 
 const origin = "log.example"
 
 func newWorld(t testing.TB, witnesses int) *world {
 	t.Helper()
-	w := &world{t: t, shelf: &shelf{}, notary: newNotary(t, origin, 1), guard: keeper.File{Path: filepath.Join(t.TempDir(), "published")}, log: &strings.Builder{}}
+	w := &world{t: t, shelf: &shelf{}, notary: newNotary(t, origin, 1), guard: keeper.File{Path: filepath.Join(t.TempDir(), "published")}, log: &journal{}}
 	for i := range witnesses {
 		w.witnesses = append(w.witnesses, newWitness(t, fmt.Sprintf("w%d.example", i+1), byte(100+i)))
 	}
@@ -303,7 +321,7 @@ func (w *world) config() keeper.Config {
 	return c
 }
 
-// start begins a server's life. The world's log is for one at a time.
+// start begins a server's life.
 func (w *world) start() *keeper.Keeper {
 	w.t.Helper()
 	k, err := keeper.New(w.config())
