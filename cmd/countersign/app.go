@@ -41,8 +41,7 @@ type flags struct {
 	poll        time.Duration
 	retryFor    time.Duration
 	key         string
-	vsa         string
-	expect      expectation
+	verify      verifyFlags
 }
 
 func newApp(env map[string]string, stdout, stderr io.Writer) *app {

@@ -58,15 +58,22 @@ func trustedKey(sent, pinned []byte) (verify.Key, error) {
 	return want, nil
 }
 
-// firstFailure names the first step that failed.
+// firstFailure names the first step that failed, and why.
 func firstFailure(r verify.Result) string {
+	where, step := firstFailed(r)
+	return strings.TrimSpace(where + ": " + step.Detail)
+}
+
+// firstFailed is the first step that failed, and where it stands below r.
+func firstFailed(r verify.Result) (where string, step verify.Result) {
 	for _, s := range r.Steps {
 		if s.Outcome == verify.Failed {
-			if len(s.Steps) > 0 {
-				return firstFailure(s)
+			below, step := firstFailed(s)
+			if below == "" {
+				return s.Name, step
 			}
-			return strings.TrimSpace(s.Name + ": " + s.Detail)
+			return s.Name + ", " + below, step
 		}
 	}
-	return r.Name + ": " + r.Detail
+	return "", r
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,138 +9,165 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/countersign/countersign/gate"
-	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/verify"
 )
 
-// expectation is what verify asks of the release's statement.
-type expectation struct {
-	server, repository, ref, commit string
-	hardware                        bool
-}
-
-// verified is one file with what its verification found.
-type verified struct {
-	File   string        `json:"file"`
-	OK     bool          `json:"ok"`
-	Result verify.Result `json:"result"`
-}
-
 func (a *app) verifyCommand() *cobra.Command {
+	f := &a.flags.verify
 	cmd := &cobra.Command{
-		Use:   "verify --key FILE artifacts",
-		Short: "Verify artifacts offline",
-		Long: "Verify artifacts with the bundles beside them (<artifact>.sigstore.json), under a public key\n" +
-			"that you trust. With --vsa also the release's statement: that these artifacts were approved.\n" +
-			"Needs no network. This version does not check transparency log entries and timestamps.",
-		Example: "  countersign verify --key countersign.pem --vsa v1.4.0.vsa.sigstore.json app.tar.gz",
-		RunE:    func(_ *cobra.Command, files []string) error { return a.verify(files) },
+		Use:   "verify [flags] folder|artifacts",
+		Short: "Verify a release offline, and show why it can be trusted",
+		Long: "Verify a release: a folder as it was handed out, or single artifacts with the release's files\n" +
+			"beside them. It checks the signatures, when they were made, that they are on the gate's public\n" +
+			"record, and that somebody who had no hand in it covers every change. It needs no network.\n\n" +
+			"Say whom you trust, and take that from somewhere else than the release itself:\n" +
+			"  --trusted-root FILE   the gate's trusted_root.json (<gate>/v1/trusted_root.json): it vouches for\n" +
+			"                        time and record, and for the key where the release has certificates\n" +
+			"  --key FILE            the release key, as PEM or as its fingerprint SHA256:…\n" +
+			"With both everything is checked and only that key counts. With --key alone, time and record are\n" +
+			"not checked. With --trusted-root alone say whose release it must be: --repository.\n\n" +
+			"Exit codes: 0 it verifies, 1 it does not, 2 the command line or a file on it is wrong.",
+		Example: "  countersign verify --trusted-root trusted_root.json --repository https://github.com/acme/app dist\n" +
+			"  countersign verify --trusted-root trusted_root.json --key countersign.pem --require-approvers 2 --tag v1.4.0 app.tar.gz\n" +
+			"  countersign verify --key countersign.pem --bundle app.tar.gz.sigstore.json app.tar.gz",
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			f.loggedSet = cmd.Flags().Changed("require-log")
+			return a.verify(paths)
+		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&a.flags.key, "key", "", "public key (PEM) that must have signed")
-	f.StringVar(&a.flags.vsa, "vsa", "", "the release's statement (*.vsa.sigstore.json)")
-	f.StringVar(&a.flags.expect.server, "expect-server", "", "URL of the gate that must have judged")
-	f.StringVar(&a.flags.expect.repository, "expect-repository", "", "repository that must be the source (forge:number)")
-	f.StringVar(&a.flags.expect.ref, "expect-ref", "", "full ref that must have been released")
-	f.StringVar(&a.flags.expect.commit, "expect-commit", "", "commit that must have been released")
-	f.BoolVar(&a.flags.expect.hardware, "expect-hardware", false, "refuse keys that live in software")
+	f.bind(cmd.Flags())
 	return cmd
 }
 
-func (a *app) verify(files []string) error {
-	if len(files) == 0 {
-		return usage("nothing to verify", "artifacts", "none", "name the artifacts")
+func (a *app) verify(paths []string) error {
+	if len(paths) == 0 {
+		return usage("nothing to verify", "a folder, or artifacts", "none", "name the folder that the release's files lie in")
 	}
-	if a.flags.vsa == "" && a.flags.expect != (expectation{}) {
-		return usage("--expect-… needs a statement", "--vsa FILE", "none", "give the release's *.vsa.sigstore.json")
-	}
-	key, err := a.readKey()
+	f := &a.flags.verify
+	trust, err := f.trust()
 	if err != nil {
 		return err
 	}
-	results, digests, err := verifyArtifacts(files, key)
+	want, err := f.expected()
 	if err != nil {
 		return err
 	}
-	if a.flags.vsa != "" {
-		bundle, err := readBundle(a.flags.vsa)
-		if err != nil {
-			return err
-		}
-		r := verifyStatement(bundle, key, a.expected(), filepath.Dir(a.flags.vsa), files, digests)
-		results = append(results, verified{a.flags.vsa, r.OK(), r})
+	if f.bundle != "" {
+		return a.verifyBundle(paths, trust, want)
 	}
-	return a.showVerified(results)
-}
-
-func (a *app) expected() verify.Expect {
-	x := a.flags.expect
-	return verify.Expect{Server: x.server, Repository: x.repository, Ref: x.ref, Commit: x.commit, Hardware: x.hardware}
-}
-
-// verifyStatement checks the statement over the files. It names them by their base
-// names, or by their paths from the statement's folder: a release may hold folders.
-func verifyStatement(bundle []byte, key verify.Key, want verify.Expect, folder string, files []string, digests []gate.Digest) verify.Result {
-	byPath := make([]gate.Subject, len(files))
-	byBase := make([]gate.Subject, len(files))
-	for i, path := range files {
-		byBase[i] = gate.Subject{Name: filepath.Base(path), SHA256: digests[i]}
-		byPath[i] = byBase[i]
-		if rel, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(rel) {
-			byPath[i].Name = filepath.ToSlash(rel)
-		}
-	}
-	want.Subjects = byPath
-	if r := verify.Statement(bundle, verify.Under(key), want); r.OK() {
-		return r
-	}
-	want.Subjects = byBase
-	return verify.Statement(bundle, verify.Under(key), want)
-}
-
-func (a *app) readKey() (verify.Key, error) {
-	if a.flags.key == "" {
-		return verify.Key{}, usage("no key is named", "--key countersign.pem", "none",
-			"take the key from where you trust it: the gate's /v1/keys, or a checked-in copy")
-	}
-	text, err := readSmall(a.flags.key)
+	at, err := locate(paths, f.evidence)
 	if err != nil {
-		return verify.Key{}, usage("--key cannot be read", "a PEM file", err.Error(), "check its path")
+		return err
 	}
-	key, err := verify.ParseKey(text)
+	folder, err := os.OpenRoot(at.folder)
 	if err != nil {
-		return verify.Key{}, usage("--key does not read", "a PEM public key, ECDSA P-256", err.Error(), "check the file")
+		return usage("the folder cannot be opened", "a folder with the release's files", err.Error(), "check its path")
 	}
-	return key, nil
+	defer func() { _ = folder.Close() }() // only read
+	if len(at.names) > 0 && !verify.HasStatement(folder.FS()) {
+		return a.showVerified(verify.Artifacts(folder.FS(), trust, want, at.names...))
+	}
+	return a.showVerified(verify.Release(folder.FS(), trust, want, at.names...))
 }
 
-// verifyArtifacts checks each artifact by the bundle beside it.
-func verifyArtifacts(files []string, key verify.Key) ([]verified, []gate.Digest, error) {
-	results := make([]verified, 0, len(files))
-	digests := make([]gate.Digest, 0, len(files))
-	for _, path := range files {
-		digest, err := digestFile(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		bundle, err := readBundle(path + attest.BundleSuffix)
-		if err != nil {
-			return nil, nil, err
-		}
-		r := verify.Artifact(bundle, verify.Under(key), digest, verify.Expect{})
-		results = append(results, verified{path, r.OK(), r})
-		digests = append(digests, digest)
+// verifyBundle checks one bundle, wherever it lies.
+func (a *app) verifyBundle(paths []string, trust verify.Trust, want verify.Expect) error {
+	f := &a.flags.verify
+	if len(paths) != 1 || f.evidence != "" {
+		return usage("--bundle is for one artifact", "one artifact, and no --evidence", strings.Join(paths, " "), "verify the others by themselves")
 	}
-	return results, digests, nil
+	digest, err := digestFile(paths[0])
+	if err != nil {
+		return err
+	}
+	bundle, err := readSmall(f.bundle)
+	if err != nil {
+		return usage("--bundle cannot be read", "a Sigstore bundle", err.Error(), "check its path")
+	}
+	if verify.NeedsStatement(want) {
+		return usage("a bundle over an artifact says nothing of that", "no expectation but --repository URL, --not-before and --not-after",
+			"others too", "leave --bundle out, and keep the release's statement beside the artifact")
+	}
+	r := verify.Artifact(bundle, trust, digest, want)
+	r.Name = "artifact " + filepath.ToSlash(paths[0])
+	return a.showVerified(verify.Report{Result: r})
 }
 
-func readBundle(path string) ([]byte, error) {
-	b, err := readSmall(path)
-	if err != nil {
-		return nil, failed(ExitFailed, "a bundle cannot be read", path, err.Error(), "collect it, or put it beside its artifact")
+// located is where the release's files lie and which artifacts to look at; none for all.
+type located struct {
+	folder string
+	names  []string // from the folder, with forward slashes
+}
+
+// locate finds the folder of a release's files: the one that is named, or that of the
+// artifacts, or, where they lie in folders of their own, the one that has a statement.
+func locate(paths []string, evidence string) (located, error) {
+	if info, err := os.Stat(paths[0]); err == nil && info.IsDir() {
+		if len(paths) > 1 || evidence != "" {
+			return located{}, usage("a folder is verified by itself", "one folder, or artifacts", strings.Join(paths, " "),
+				"name the folder alone, or the artifacts in it")
+		}
+		return located{folder: paths[0]}, nil
 	}
-	return b, nil
+	folder := evidence
+	if folder == "" {
+		folder = beside(common(paths))
+	}
+	out := located{folder: folder}
+	for _, p := range paths {
+		if info, err := os.Stat(p); err != nil || info.IsDir() {
+			got := "a folder"
+			if err != nil {
+				got = err.Error()
+			}
+			return located{}, usage("an artifact cannot be opened", "files", got, "check its path")
+		}
+		name, err := filepath.Rel(folder, p)
+		if err != nil || !filepath.IsLocal(name) {
+			return located{}, usage("an artifact lies outside the folder of the release's files", "files within "+folder, p,
+				"put them together, or verify it with --bundle")
+		}
+		out.names = append(out.names, filepath.ToSlash(name))
+	}
+	return out, nil
+}
+
+// beside finds the statement of artifacts in a folder: there, or a little above it, where a
+// release has folders of its own. Without any it is the folder itself.
+func beside(folder string) string {
+	const levels = 3
+	at := folder
+	for range levels {
+		if holdsStatement(at) {
+			return at
+		}
+		at = filepath.Join(at, "..")
+	}
+	return folder
+}
+
+// common is the folder that holds all paths.
+func common(paths []string) string {
+	folder := filepath.Dir(paths[0])
+	for _, p := range paths[1:] {
+		for {
+			rel, err := filepath.Rel(folder, p)
+			if err != nil || filepath.IsLocal(rel) || folder == filepath.Dir(folder) {
+				break
+			}
+			folder = filepath.Dir(folder)
+		}
+	}
+	return folder
+}
+
+func holdsStatement(folder string) bool {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = root.Close() }() // only read
+	return verify.HasStatement(root.FS())
 }
 
 // readSmall reads a file of at most the size of a bundle; the byte beyond is for the
@@ -151,43 +178,9 @@ func readSmall(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	return io.ReadAll(io.LimitReader(f, verify.MaxBundle+1))
-}
-
-// showVerified prints all results and fails with the first that is no pass.
-func (a *app) showVerified(results []verified) error {
-	var out strings.Builder
-	var first *failure
-	for _, r := range results {
-		tree(&out, 0, plain(r.File), r.Result)
-		if !r.OK && first == nil {
-			first = failed(ExitFailed, r.File+" does not verify", "a signature by the given key over this very file", firstFailure(r.Result),
-				"do not use it; get it and its bundle from the release page again")
-			first.printed = true
-		}
+	b, err := io.ReadAll(io.LimitReader(f, verify.MaxBundle+1))
+	if err == nil && len(b) == 0 {
+		err = errors.New("it is empty")
 	}
-	var err error
-	if a.flags.json {
-		err = a.printJSON(struct {
-			OK      bool       `json:"ok"`
-			Results []verified `json:"results"`
-		}{first == nil, results})
-	} else {
-		err = a.print(out.String())
-	}
-	if err == nil && first != nil {
-		return first
-	}
-	return err
-}
-
-func tree(out *strings.Builder, depth int, name string, r verify.Result) {
-	fmt.Fprintf(out, "%s%-11s %s", strings.Repeat("  ", depth), r.Outcome, name)
-	if r.Detail != "" {
-		out.WriteString(": " + plain(r.Detail))
-	}
-	out.WriteByte('\n')
-	for _, s := range r.Steps {
-		tree(out, depth+1, plain(s.Name), s)
-	}
+	return b, err
 }

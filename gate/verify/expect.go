@@ -27,6 +27,31 @@ type Expect struct {
 	NotBefore, NotAfter time.Time
 }
 
+// NeedsStatement reports whether something is expected that only a release's statement tells.
+func NeedsStatement(w Expect) bool { return w.ofStatement() != "" }
+
+// ofStatement names what is expected that only a release's statement tells.
+func (w Expect) ofStatement() string {
+	var out []string
+	for _, x := range []struct {
+		name string
+		set  bool
+	}{
+		{"server", w.Server != ""},
+		{"repository's number", w.Repository != "" && !w.url()},
+		{"ref", w.Ref != ""},
+		{"commit", w.Commit != ""},
+		{"policy", w.Policy != gate.Digest{}},
+		{"key's storage", w.Hardware},
+		{"approvers", w.Approvers > 0},
+	} {
+		if x.set {
+			out = append(out, x.name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
 // url reports whether the repository is expected by its URL.
 func (w Expect) url() bool { return strings.Contains(w.Repository, "://") }
 
@@ -44,7 +69,7 @@ func (w Expect) source(t *tree, trust Trust, p proof) {
 	case w.Repository != "":
 		t.fail(name, "expected %s; a certificate names repositories by URL: verify the release's statement too, or expect %s", w.Repository, p.identity.Repository)
 	case !trust.pinned():
-		t.fail(name, "nobody said whose release this must be: it is of %s; where that is right, expect it (--repository %[1]s)", p.identity.Repository)
+		t.lacks(name, expectIt(p.identity.Repository), "nobody said whose release this must be: it is of %s", p.identity.Repository)
 	}
 }
 
@@ -99,8 +124,12 @@ func (w Expect) repository(t *tree, s attest.Summary, trust Trust) {
 	case w.Repository != "":
 		t.check(name, same(name, w.Repository, s.Release.Repository), "%s", s.Release.Repository)
 	case !trust.pinned():
-		t.fail(name, "nobody said whose release this must be: it is of %s (%s); where that is right, expect it (--repository %[1]s)", page, s.Release.Repository)
+		t.lacks(name, expectIt(page), "nobody said whose release this must be: it is of %s (%s)", page, s.Release.Repository)
 	}
+}
+
+func expectIt(repository string) string {
+	return "if that is the repository that you mean, say so: --repository " + repository
 }
 
 // repositoryURL is the repository's web page in a summary's resource URI,

@@ -14,10 +14,13 @@ const (
 
 // Result is one step of a verification, with the steps that it is made of.
 type Result struct {
-	Name    string   `json:"name"`
-	Outcome Outcome  `json:"outcome"`
-	Detail  string   `json:"detail,omitempty"`
-	Steps   []Result `json:"steps,omitempty"`
+	Name    string  `json:"name"`
+	Outcome Outcome `json:"outcome"`
+	Detail  string  `json:"detail,omitempty"`
+	// Fix is what to do where the step failed for want of something that the caller can give;
+	// "" where what is verified is at fault.
+	Fix   string   `json:"fix,omitempty"`
+	Steps []Result `json:"steps,omitempty"`
 }
 
 // OK reports whether the step and everything under it passed; what this version does
@@ -52,6 +55,19 @@ func (t *tree) pass(name, format string, args ...any) {
 func (t *tree) fail(name, format string, args ...any) {
 	t.failures++
 	t.r.Steps = append(t.r.Steps, Result{Name: name, Outcome: Failed, Detail: fmt.Sprintf(format, args...)})
+}
+
+// lacks fails a step for want of something that the caller can give.
+func (t *tree) lacks(name, fix, format string, args ...any) {
+	t.fail(name, format, args...)
+	t.r.Steps[len(t.r.Steps)-1].Fix = fix
+}
+
+// tell says in one line what a tree that holds is about.
+func (t *tree) tell(format string, args ...any) {
+	if t.failures == 0 {
+		t.r.Detail = fmt.Sprintf(format, args...)
+	}
 }
 
 // check passes with detail, or fails with err.

@@ -20,6 +20,21 @@ type proof struct {
 	index    int64     // in the log
 }
 
+// String says in one line what was trusted.
+func (p proof) String() string {
+	out := "signed by " + p.key.Hint()
+	if p.identity != nil {
+		out += ", certified for " + p.identity.Repository
+	}
+	if !p.at.IsZero() {
+		out += ", before " + p.at.Format(time.RFC3339)
+	}
+	if p.origin != "" {
+		out += fmt.Sprintf(", entry %d of log %s", p.index, p.origin)
+	}
+	return out
+}
+
 // Names of steps that every bundle has.
 const (
 	stepBundle      = "bundle"
@@ -72,10 +87,14 @@ func (t Trust) checkKey(s *tree, b bundle, p *proof) bool {
 	if b.certificate == nil {
 		key, err := t.knows(b)
 		p.key = key
-		return s.check(stepKey, err, "%s, which you trust", key.Hint())
+		if errors.Is(err, errUnvouched) {
+			s.lacks(stepKey, "take the release's public key from where you trust it, such as the gate's /v1/keys or its repository, and give it: --key FILE", "%v", err)
+			return false
+		}
+		return s.check(stepKey, err, "%s, %s", key.Hint(), t.why(key))
 	}
 	if t.Root == nil {
-		s.fail(stepCertificate, "expected a trusted root to check the certificate by, got none: give --trusted-root, or verify the bundle without certificate under --key")
+		s.lacks(stepCertificate, "give the gate's trusted root (--trusted-root FILE), or the bundle without certificate", "expected a trusted root to check the certificate by, got none")
 		return false
 	}
 	c, err := t.Root.certified(b.certificate, p.at)
@@ -83,15 +102,10 @@ func (t Trust) checkKey(s *tree, b bundle, p *proof) bool {
 		return false
 	}
 	p.key, p.identity = c.key, &c.identity
-	if !t.pinned() {
-		s.pass(stepKey, "%s, which the certificate vouches for", c.key.Hint())
-		return true
-	}
-	err = nil
-	if !t.admits(c.key) {
+	if t.pinned() && !t.admits(c.key) {
 		err = fmt.Errorf("expected the trusted key %s, the certificate is over %s", t.named(), c.key.Hint())
 	}
-	return s.check(stepKey, err, "%s, which you trust", c.key.Hint())
+	return s.check(stepKey, err, "%s, %s", c.key.Hint(), t.why(c.key))
 }
 
 func (t Trust) checkRevocation(s *tree, p *proof) {

@@ -43,6 +43,10 @@ type Trust struct {
 	// how many of them there must be.
 	Witnesses    []*ledger.WitnessKey
 	MinWitnesses int
+
+	// vouched is the key that a certificate of the same release was over, for bundles beside
+	// it that name a key only by its fingerprint.
+	vouched Key
 }
 
 // Revocation is a key that lost its trust. Signatures that a timestamp proves to be older
@@ -88,6 +92,14 @@ func (t Trust) admits(k Key) bool {
 	return hint != "" && (slices.Contains(t.Pins, hint) || slices.ContainsFunc(t.Keys, func(x Key) bool { return x.Hint() == hint }))
 }
 
+// why says for people why a key counts.
+func (t Trust) why(k Key) string {
+	if t.admits(k) {
+		return "which you trust"
+	}
+	return "which the certificate vouches for"
+}
+
 // named is the fingerprint of every key that the caller named, for people.
 func (t Trust) named() string {
 	all := slices.Clone(t.Pins)
@@ -97,17 +109,20 @@ func (t Trust) named() string {
 	return strings.Join(all, " or ")
 }
 
+// errUnvouched is a key that neither the caller nor a certificate names.
+var errUnvouched = errors.New("nobody vouches for this key")
+
 // knows finds the key that a bundle names by its fingerprint: among the caller's, or, where
 // the caller pinned the fingerprint, in the bundle's own log entry. A fingerprint is a hash
 // of the key, so the key under it can come from anywhere.
 func (t Trust) knows(b bundle) (Key, error) {
-	for _, k := range t.Keys {
+	for _, k := range append(slices.Clone(t.Keys), t.vouched) {
 		if k.Hint() == b.hint && b.hint != "" {
 			return k, nil
 		}
 	}
 	if !t.pinned() {
-		return Key{}, fmt.Errorf("the bundle is signed by key %s, which nobody vouches for: expected --key, or a certificate bundle beside it", b.hint)
+		return Key{}, fmt.Errorf("expected a key that you trust, or a certificate beside it, got a bundle by %s: %w", b.hint, errUnvouched)
 	}
 	if slices.Contains(t.Pins, b.hint) && b.entry != nil {
 		if r, err := ledger.ParseRecord(b.entry.body); err == nil && !r.Certificate {
