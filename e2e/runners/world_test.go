@@ -179,7 +179,7 @@ func (w *world) approve(ctx context.Context) error {
 // verified holds a folder of release files against the stock of what was built.
 func (w *world) verified(folder string, artifacts ...string) {
 	w.t.Helper()
-	args := []string{"verify", "--key", "countersign.pem", "--vsa", "v1.0.0.vsa.sigstore.json", "--expect-server", w.URL}
+	args := []string{"verify", "--key", "countersign.pem", "--server", w.URL}
 	cmd := exec.CommandContext(w.t.Context(), filepath.Join(bin, "countersign"), append(args, artifacts...)...)
 	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
