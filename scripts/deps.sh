@@ -14,6 +14,7 @@ if [ "${1:-}" = tests ]; then
   needs+=(
     [curl]=curl
     [gpg]=gnupg
+    [jq]=jq
     [sqv]=sqv
     [ssh-keygen]=openssh-client
     [jq]=jq

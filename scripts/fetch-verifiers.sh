@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds or installs the verifiers that `make interop` holds bundles against, each once
-# and by version, into the user's cache: cosign, gh, slsa-verifier, npm's sigstore and
-# @sigstore/verify. With names as arguments, those alone. Safe to run again: does nothing
-# where they are there.
+# and by version, into the user's cache: cosign, gh, slsa-verifier, sigstore-go's example,
+# npm's sigstore and @sigstore/verify. With names as arguments, those alone. Safe to run
+# again: does nothing where they are there.
 #
 # Go checks what it builds against its checksum database, and each module pins its own
 # dependencies in its go.sum; npm checks against scripts/interop/npm/package-lock.json.
@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 cosign=v3.1.3
 gh=v2.95.0
 slsa=v2.7.1
+sigstorego=v1.3.0
 npm=5.0.1
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/countersign/tools"
 
@@ -56,6 +57,11 @@ fetch_slsa-verifier() {
     "-X sigs.k8s.io/release-utils/version.gitVersion=$slsa"
 }
 
+# The library's example is a whole verifier, which the manual names.
+fetch_sigstore-go() {
+  build sigstore-go-verification $sigstorego github.com/sigstore/sigstore-go ./examples/sigstore-go-verification
+}
+
 fetch_npm() {
   local folder=$cache/sigstore-$npm
   if [ -d "$folder/node_modules/@sigstore/verify" ] && cmp -s scripts/interop/npm/package-lock.json "$folder/package-lock.json"; then
@@ -69,8 +75,8 @@ fetch_npm() {
     die "npm cannot install what scripts/interop/npm/package-lock.json names: look at the network and npm's registry"
 }
 
-[ $# -gt 0 ] || set -- cosign gh slsa-verifier npm
+[ $# -gt 0 ] || set -- cosign gh slsa-verifier sigstore-go npm
 for name in "$@"; do
-  declare -F "fetch_$name" >/dev/null || die "expected cosign, gh, slsa-verifier or npm, got $name"
+  declare -F "fetch_$name" >/dev/null || die "expected cosign, gh, slsa-verifier, sigstore-go or npm, got $name"
   fetch_"$name"
 done

@@ -21,6 +21,7 @@ type toolbox struct {
 	cosign, gh, slsa, countersign string // paths
 	npm                           string // the folder that holds node_modules
 	script                        string // verify.mjs
+	page                          string // the manual's
 	environment                   []string
 }
 

@@ -3,7 +3,8 @@ package main
 // inputs are the files that one verification is given, by path, and what is expected of
 // the signer.
 type inputs struct {
-	folder   string
+	folder   string // all of the release
+	script   string // a block of the manual
 	artifact string // the released file
 	proof    string // bundle, envelope or signature over it
 	key      string // countersign.pem, allowed signers, or OpenPGP keys

@@ -20,7 +20,7 @@ type job struct {
 }
 
 // jobs are all checks that the folder's files allow.
-func jobs(f folder, all []verifier) ([]job, error) {
+func jobs(f folder, all []verifier, page string) ([]job, error) {
 	var out []job
 	for _, v := range all {
 		for _, c := range columns() {
@@ -28,7 +28,7 @@ func jobs(f folder, all []verifier) ([]job, error) {
 			if !ok || !f.offers(v, c) {
 				continue
 			}
-			list, err := f.inputs(v, c)
+			list, err := f.inputs(v, c, page)
 			if err != nil {
 				return nil, err
 			}
@@ -54,13 +54,16 @@ func (f *folder) offers(v verifier, c column) bool {
 		return f.has(v.sums.signature)
 	case keyDSSE:
 		return !v.bare || f.has(f.statement(vsaSuffix)+dsseSuffix)
-	case keyBlob, stamps, whole:
+	case whole:
+		return f.certified && strings.HasPrefix(f.signer.Repository, github) &&
+			f.has("SHA256SUMS.sig") && f.has("SHA256SUMS.sshsig") && f.has("SHA256SUMS.asc")
+	case keyBlob, stamps:
 	}
 	return true
 }
 
 // inputs are what a verifier gets to see in one column: file after file.
-func (f *folder) inputs(v verifier, c column) ([]inputs, error) {
+func (f *folder) inputs(v verifier, c column, page string) ([]inputs, error) {
 	switch c {
 	case keyBlob, stamps:
 		return f.blobs(bundleSuffix)
@@ -78,7 +81,7 @@ func (f *folder) inputs(v verifier, c column) ([]inputs, error) {
 		in.artifact, in.proof, in.key = f.path("SHA256SUMS"), f.path(v.sums.signature), f.path(v.sums.key)
 		return []inputs{in}, nil
 	case whole:
-		return []inputs{f.common()}, nil
+		return f.manualInputs(page)
 	}
 	return nil, fmt.Errorf("expected a column of the matrix, got %q", c)
 }
@@ -106,7 +109,7 @@ func (f *folder) blobs(suffix string) ([]inputs, error) {
 	return out, nil
 }
 
-// envelopes are statements, each with every file that it speaks of.
+// envelopes are statements: the VSA with every file that it speaks of, the others with one.
 func (f *folder) envelopes(statements []string, suffix, otherSuffix string) ([]inputs, error) {
 	hint, err := keyHint(f.path(f.statement(vsaSuffix) + bundleSuffix))
 	if err != nil {
@@ -117,6 +120,9 @@ func (f *folder) envelopes(statements []string, suffix, otherSuffix string) ([]i
 		kind, files, err := f.spokenOf(name + suffix)
 		if err != nil {
 			return nil, err
+		}
+		if name != f.statement(vsaSuffix) {
+			files = files[:1]
 		}
 		for _, file := range files {
 			in := f.common()

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,7 @@ func run(ctx context.Context, args []string, path string, now func() time.Time, 
 	flags := flag.NewFlagSet("interop", flag.ContinueOnError)
 	tools := flags.String("tools", "", "the `folder` that scripts/fetch-verifiers.sh filled")
 	script := flags.String("script", "", "the `file` verify.mjs")
+	page := flags.String("manual", "", "the `page` of the manual whose commands are run")
 	client := flags.String("client", "", "the `file` countersign")
 	verbose := flags.Bool("v", false, "say a line for every file")
 	if err := flags.Parse(args); err != nil {
@@ -34,15 +36,8 @@ func run(ctx context.Context, args []string, path string, now func() time.Time, 
 	if flags.NArg() == 0 {
 		return errors.New("expected folders that countersign collect wrote to, got none")
 	}
-	t := toolbox{
-		cosign:      filepath.Join(*tools, "cosign-v3.1.3", "cosign"),
-		gh:          filepath.Join(*tools, "gh-v2.95.0", "gh"),
-		slsa:        filepath.Join(*tools, "slsa-verifier-v2.7.1", "slsa-verifier"),
-		npm:         filepath.Join(*tools, "sigstore-5.0.1"),
-		script:      *script,
-		countersign: *client,
-		environment: append(deadEnd(), "PATH="+path),
-	}
+	t := newToolbox(*tools, path)
+	t.script, t.page, t.countersign = *script, *page, *client
 	if err := sayNetwork(stdout); err != nil {
 		return err
 	}
@@ -61,4 +56,22 @@ func sayNetwork(stdout io.Writer) error {
 	}
 	_, err = fmt.Fprintln(stdout, "The verifiers are cut off from the network "+how+".")
 	return err
+}
+
+// newToolbox finds the verifiers where scripts/fetch-verifiers.sh puts them. The manual's
+// commands find them by name.
+func newToolbox(dir, path string) toolbox {
+	folder := func(name string) string { return filepath.Join(dir, name) }
+	t := toolbox{
+		cosign: filepath.Join(folder("cosign-v3.1.3"), "cosign"),
+		gh:     filepath.Join(folder("gh-v2.95.0"), "gh"),
+		slsa:   filepath.Join(folder("slsa-verifier-v2.7.1"), "slsa-verifier"),
+		npm:    folder("sigstore-5.0.1"),
+	}
+	all := []string{
+		filepath.Dir(t.cosign), filepath.Dir(t.gh), filepath.Dir(t.slsa), folder("sigstore-go-verification-v1.3.0"), path,
+	}
+	t.environment = append(deadEnd(),
+		"PATH="+strings.Join(all, string(filepath.ListSeparator)), "NODE_PATH="+filepath.Join(t.npm, "node_modules"))
+	return t
 }

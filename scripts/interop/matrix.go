@@ -48,7 +48,7 @@ func (m *matrix) folder(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	list, err := jobs(f, verifiers())
+	list, err := jobs(f, verifiers(), m.toolbox.page)
 	if err != nil {
 		return err
 	}

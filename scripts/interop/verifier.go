@@ -47,6 +47,6 @@ type refusal struct {
 
 func verifiers() []verifier {
 	return []verifier{
-		cosign(), sigstoreGo(), npmVerify(), gh(), slsaVerifier(), openSSL(), sshKeygen(), gnuPG(),
+		cosign(), sigstoreGo(), npmVerify(), gh(), slsaVerifier(), openSSL(), sshKeygen(), gnuPG(), manual(),
 	}
 }
