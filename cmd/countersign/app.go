@@ -65,7 +65,7 @@ func (a *app) root() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().BoolVar(&a.flags.json, "json", false, "print one JSON object on standard output")
-	root.AddCommand(a.requestCommand(), a.signCommand(), a.collectCommand(), a.statusCommand(), a.verifyCommand(), a.policyCommand())
+	root.AddCommand(a.requestCommand(), a.signCommand(), a.collectCommand(), a.statusCommand(), a.verifyCommand(), a.monitorCommand(), a.policyCommand())
 	return root
 }
 
