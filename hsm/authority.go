@@ -9,15 +9,9 @@ import (
 	"github.com/countersign/countersign/gate"
 )
 
-// AuthorityKey is a fresh key pair with what it is for.
-type AuthorityKey struct {
-	Purpose gate.Purpose
-	Key
-}
-
-// AuthorityLabel is the label that [GenerateAuthority] gives to a key: "log-1", or
+// authorityLabel is the label that [GenerateAuthority] gives to a key: "log-1", or
 // "prefix-log-1".
-func AuthorityLabel(prefix string, p gate.Purpose) string {
+func authorityLabel(prefix string, p gate.Purpose) string {
 	if prefix != "" {
 		prefix += "-"
 	}
@@ -28,7 +22,7 @@ func AuthorityLabel(prefix string, p gate.Purpose) string {
 // [Generate] does: P-256, and Ed25519 for the log where the token can. It makes none where
 // one of the labels is taken: CodeConfig of kind Conflict, which says what is there and what
 // to do. What was made before an error is returned with it.
-func GenerateAuthority(ctx context.Context, c TokenConfig, prefix string) (made []AuthorityKey, err error) {
+func GenerateAuthority(ctx context.Context, c TokenConfig, prefix string) (made []Key, err error) {
 	t, err := openFor(ctx, c)
 	if err != nil {
 		return nil, err
@@ -46,11 +40,11 @@ func GenerateAuthority(ctx context.Context, c TokenConfig, prefix string) (made 
 		if p == gate.PurposeLog && edwards {
 			typ = Ed25519
 		}
-		k, err := t.make(AuthorityLabel(prefix, p), p, typ)
+		k, err := t.make(authorityLabel(prefix, p), p, typ)
 		if err != nil {
 			return made, halfMade(made, p, err)
 		}
-		made = append(made, AuthorityKey{Purpose: p, Key: k})
+		made = append(made, k)
 	}
 	return made, nil
 }
@@ -59,7 +53,7 @@ func GenerateAuthority(ctx context.Context, c TokenConfig, prefix string) (made 
 func (t *token) setIsFree(prefix string) error {
 	var taken, missing []string
 	for _, p := range gate.AuthorityPurposes() {
-		label := AuthorityLabel(prefix, p)
+		label := authorityLabel(prefix, p)
 		free, err := t.isFree(label)
 		switch {
 		case err != nil:
@@ -85,7 +79,7 @@ func (t *token) setIsFree(prefix string) error {
 }
 
 // halfMade says which keys of a set are on the token although the set is not whole.
-func halfMade(made []AuthorityKey, p gate.Purpose, err error) error {
+func halfMade(made []Key, p gate.Purpose, err error) error {
 	if len(made) == 0 {
 		return err
 	}

@@ -3,7 +3,6 @@ package hsm
 import (
 	"bytes"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 
 	"github.com/miekg/pkcs11"
@@ -85,36 +84,4 @@ func (t *token) canEdwards() (bool, error) {
 		has[m.Mechanism] = true
 	}
 	return has[ckmEdDSA] && has[ckmEdwardsPairGen], nil
-}
-
-// generateEdwards makes an Ed25519 pair in a session of its own: the other one only reads.
-func (t *token) generateEdwards(label string, id []byte) (err error) {
-	h, err := t.module.OpenSession(t.slot.id, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
-	if err != nil {
-		return fmt.Errorf("open session on token %q: %w", t.label, err)
-	}
-	defer func() { err = errors.Join(err, t.module.CloseSession(h)) }()
-	var refusals error
-	for _, curve := range curvesEd25519() {
-		_, _, err := t.module.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(ckmEdwardsPairGen, nil)},
-			[]*pkcs11.Attribute{
-				pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PUBLIC_KEY), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, ckkEdwards),
-				pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true),
-				pkcs11.NewAttribute(pkcs11.CKA_LABEL, label), pkcs11.NewAttribute(pkcs11.CKA_ID, id),
-				pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, curve),
-			},
-			[]*pkcs11.Attribute{
-				pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, ckkEdwards),
-				pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true),
-				pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
-				pkcs11.NewAttribute(pkcs11.CKA_SIGN, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false),
-				pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, false), pkcs11.NewAttribute(pkcs11.CKA_DERIVE, false),
-				pkcs11.NewAttribute(pkcs11.CKA_LABEL, label), pkcs11.NewAttribute(pkcs11.CKA_ID, id),
-			})
-		if err == nil {
-			return nil
-		}
-		refusals = errors.Join(refusals, err)
-	}
-	return refusals
 }

@@ -3,12 +3,10 @@ package hsm
 import (
 	"cmp"
 	"context"
-	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
 	"fmt"
 
-	"github.com/ThalesIgnite/crypto11"
 	"github.com/miekg/pkcs11"
 
 	"github.com/countersign/countersign/gate"
@@ -107,11 +105,7 @@ func (t *token) make(label string, purpose gate.Purpose, typ KeyType) (Key, erro
 	if _, err := rand.Read(id); err != nil {
 		return Key{}, fmt.Errorf("draw a key id: %w", err)
 	}
-	generate := t.generateP256
-	if typ == Ed25519 {
-		generate = t.generateEd25519
-	}
-	if err := generate(label, id); err != nil {
+	if err := t.generate(label, id, typ); err != nil {
 		return Key{}, err
 	}
 	public, err := t.find(pkcs11.CKO_PUBLIC_KEY, label, id)
@@ -129,41 +123,4 @@ func (t *token) make(label string, purpose gate.Purpose, typ KeyType) (Key, erro
 		return Key{}, err
 	}
 	return t.found(label, id, spki)
-}
-
-// generateEd25519 makes an Ed25519 pair, where the token can.
-func (t *token) generateEd25519(label string, id []byte) error {
-	able, err := t.canEdwards()
-	if err != nil {
-		return err
-	}
-	if !able {
-		return t.noEdDSA(nil)
-	}
-	if err := t.generateEdwards(label, id); err != nil {
-		return tokenFault(fmt.Sprintf("token %q makes no Ed25519 key", t.label),
-			"check that it is writable and has room, or take --type p256", err)
-	}
-	return nil
-}
-
-func (t *token) generateP256(label string, id []byte) error {
-	public, err := crypto11.NewAttributeSetWithIDAndLabel(id, []byte(label))
-	if err != nil {
-		return fmt.Errorf("describe key %q: %w", label, err)
-	}
-	private := public.Copy()
-	for attribute, value := range map[uint]bool{
-		pkcs11.CKA_PRIVATE: true, pkcs11.CKA_SENSITIVE: true, pkcs11.CKA_EXTRACTABLE: false, pkcs11.CKA_SIGN: true,
-		pkcs11.CKA_DECRYPT: false, pkcs11.CKA_UNWRAP: false, pkcs11.CKA_DERIVE: false,
-	} {
-		if err := private.Set(attribute, value); err != nil {
-			return fmt.Errorf("describe key %q: %w", label, err)
-		}
-	}
-	_, err = t.crypto.GenerateECDSAKeyPairWithAttributes(public, private, elliptic.P256())
-	if err != nil {
-		return tokenFault(fmt.Sprintf("token %q makes no P-256 key", t.label), "check that it is writable and has room", err)
-	}
-	return nil
 }
