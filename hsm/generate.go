@@ -33,11 +33,13 @@ type GenerateConfig struct {
 
 // Key is a key pair as a token holds it: what belongs into its pin.
 type Key struct {
-	Label       string  `json:"label"`
-	ID          []byte  `json:"id"`
-	SPKI        []byte  `json:"spki"` // DER SubjectPublicKeyInfo
-	Fingerprint string  `json:"fingerprint"`
-	Type        KeyType `json:"type"`
+	// Purpose is what a new key is for; "" for a listed one: a token does not know it.
+	Purpose     gate.Purpose `json:"purpose,omitempty"`
+	Label       string       `json:"label"`
+	ID          []byte       `json:"id"`
+	SPKI        []byte       `json:"spki"` // DER SubjectPublicKeyInfo
+	Fingerprint string       `json:"fingerprint"`
+	Type        KeyType      `json:"type"`
 	// Software is true where the token keeps its keys in files.
 	Software bool `json:"software"`
 	// Problem says why a pin of it would be refused; "" where it would not.
@@ -58,7 +60,7 @@ func Generate(ctx context.Context, c GenerateConfig) (k Key, err error) {
 		return Key{}, configFault("a new key needs a label", "name it")
 	}
 	purpose, typ := cmp.Or(c.Purpose, gate.PurposeRelease), cmp.Or(c.Type, P256)
-	if err := Suits(purpose, typ); err != nil {
+	if err := suits(purpose, typ); err != nil {
 		return Key{}, configFault(fmt.Sprintf("key %q with purpose %s: %s", c.Label, purpose, err), "take --type p256")
 	}
 	t, err := openFor(ctx, TokenConfig{Module: c.Module, TokenLabel: c.TokenLabel, PINFile: c.PINFile})
@@ -122,5 +124,7 @@ func (t *token) make(label string, purpose gate.Purpose, typ KeyType) (Key, erro
 	if _, err := t.key(KeyPin{Lineage: label, Version: 1, Purpose: purpose, Label: label, ID: id, SPKI: spki}); err != nil {
 		return Key{}, err
 	}
-	return t.found(label, id, spki)
+	k, err := t.found(label, id, spki)
+	k.Purpose = purpose
+	return k, err
 }

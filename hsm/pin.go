@@ -60,7 +60,7 @@ func (p KeyPin) public(spki []byte) (public, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k, Suits(p.purpose(), k.kind())
+	return k, suits(p.purpose(), k.kind())
 }
 
 // matches reports whether spki is the pinned public key.

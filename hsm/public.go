@@ -21,8 +21,8 @@ const (
 	Ed25519 KeyType = "ed25519"
 )
 
-// Suits fails where a key of that type cannot have that purpose.
-func Suits(p gate.Purpose, t KeyType) error {
+// suits fails where a key of that type cannot have that purpose.
+func suits(p gate.Purpose, t KeyType) error {
 	switch {
 	case t != P256 && t != Ed25519:
 		return fmt.Errorf("expected key type p256, or ed25519 for the log's, got %q", t)

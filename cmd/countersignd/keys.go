@@ -22,9 +22,9 @@ type keyOutput struct {
 	Problem     string       `json:"problem,omitempty"`
 }
 
-func show(p gate.Purpose, k hsm.Key) keyOutput {
+func show(k hsm.Key) keyOutput {
 	return keyOutput{
-		Purpose: p, Type: k.Type, Label: k.Label, ID: hex.EncodeToString(k.ID),
+		Purpose: k.Purpose, Type: k.Type, Label: k.Label, ID: hex.EncodeToString(k.ID),
 		Fingerprint: k.Fingerprint, Software: k.Software, Problem: k.Problem,
 	}
 }
@@ -46,7 +46,7 @@ func listCommand() *cobra.Command {
 			}
 			out := make([]keyOutput, 0, len(found))
 			for _, k := range found {
-				out = append(out, show("", k))
+				out = append(out, show(k))
 			}
 			return printKeys(cmd, out, asJSON)
 		},

@@ -87,7 +87,7 @@ func (c creation) makeOne(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	made := show(gate.Purpose(c.purpose), k)
+	made := show(k)
 	if c.asJSON {
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(made)
 	}
@@ -105,7 +105,7 @@ func (c creation) makeAuthority(cmd *cobra.Command) error {
 	}
 	var made []keyOutput
 	for _, k := range keys {
-		made = append(made, show(k.Purpose, k.Key))
+		made = append(made, show(k))
 	}
 	if c.asJSON {
 		if err != nil {

@@ -189,7 +189,7 @@ func (t Token) Do(tb testing.TB, f func(m *pkcs11.Ctx, h pkcs11.SessionHandle) e
 }
 
 // GenerateAuthority makes the gate's own keys as [hsm.GenerateAuthority] does.
-func (t Token) GenerateAuthority(ctx context.Context, prefix string) (keys []hsm.AuthorityKey, err error) {
+func (t Token) GenerateAuthority(ctx context.Context, prefix string) (keys []hsm.Key, err error) {
 	err = with(t.conf, func() error {
 		keys, err = hsm.GenerateAuthority(ctx, hsm.TokenConfig{Module: t.Module, TokenLabel: t.TokenLabel, PINFile: t.PINFile}, prefix)
 		return err
