@@ -3,15 +3,15 @@ package docs
 
 import "embed"
 
-// Files are the manual's pages, in Markdown.
+// Files are the manual's pages, in Markdown, and the schemas that they speak of.
 //
-//go:embed *.md
+//go:embed *.md predicates/*.md predicates/*.json
 var Files embed.FS
 
 // Part is a part of the table of contents.
 type Part struct {
 	Title string
-	Pages []string // names without .md
+	Pages []string // paths without .md
 }
 
 // Contents are the parts of the manual, in the order in which a newcomer reads them. Pages
@@ -22,6 +22,6 @@ func Contents() []Part {
 		{Title: "Releasing", Pages: []string{"approving", "policy", "action", "component", "recipes"}},
 		{Title: "Checking releases", Pages: []string{"verifying", "monitoring"}},
 		{Title: "Running the server", Pages: []string{"operating", "probe", "security"}},
-		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors"}},
+		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors", "predicates/decision-v1", "predicates/approval-v1"}},
 	}
 }

@@ -30,7 +30,11 @@ func pages(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range files {
+	below, err := fs.Glob(docs.Files, "*/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(files, below...) {
 		b, err := fs.ReadFile(docs.Files, name)
 		if err != nil {
 			t.Fatal(err)

@@ -63,15 +63,36 @@ func (s *server) manualPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := chi.URLParam(r, "page")
+	if folder := chi.URLParam(r, "folder"); folder != "" {
+		name = folder + "/" + name
+	}
+	if strings.HasSuffix(name, ".json") {
+		return manualSchema(w, name)
+	}
 	if as, ok := strings.CutSuffix(name, ".md"); ok {
 		name = as // as the source names it
 	}
 	p, ok := pages[name]
 	if !ok {
-		return &gate.Error{
-			Kind: gate.NotFound, Code: gate.CodePathUnknown, Text: "the manual has no such page",
-			Expected: "a page of the manual", Got: quoted(name), Fix: "start at /docs",
-		}
+		return noPage(name)
 	}
 	return s.render(w, r, http.StatusOK, "doc", page{Title: p.Title, Area: frame.Manual, Body: p})
+}
+
+// manualSchema is a schema that the manual speaks of.
+func manualSchema(w http.ResponseWriter, name string) error {
+	b, err := docs.Files.ReadFile(name)
+	if err != nil {
+		return noPage(name)
+	}
+	w.Header().Set("Content-Type", "application/schema+json")
+	_, err = w.Write(b)
+	return err
+}
+
+func noPage(name string) error {
+	return &gate.Error{
+		Kind: gate.NotFound, Code: gate.CodePathUnknown, Text: "the manual has no such page",
+		Expected: "a page of the manual", Got: quoted(name), Fix: "start at /docs",
+	}
 }

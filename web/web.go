@@ -172,6 +172,7 @@ func (s *server) routes(r chi.Router) {
 	r.Get("/docs", s.page(s.manualIndex))
 	r.Get("/docs/", s.page(s.manualIndex))
 	r.Get("/docs/{page}", s.page(s.manualPage))
+	r.Get("/docs/{folder}/{page}", s.page(s.manualPage))
 	r.Get("/assets/{file}", s.api(s.asset))
 	r.Get("/client/SHA256SUMS", s.api(s.clientSums))
 	r.Get("/client/{platform}/{file}", s.api(s.client))

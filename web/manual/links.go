@@ -1,6 +1,7 @@
 package manual
 
 import (
+	"path"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
@@ -10,8 +11,9 @@ import (
 
 // links leads links between the manual's files to where the server has them.
 type links struct {
-	base  string
-	known map[string]bool // file names
+	base   string
+	folder string          // of the page, "." at the top
+	known  map[string]bool // paths of files
 }
 
 // Transform implements parser.ASTTransformer.
@@ -45,7 +47,7 @@ func (l links) target(to string) (string, bool) {
 		}
 	}
 	file, fragment, _ := strings.Cut(to, "#")
-	file = strings.TrimPrefix(file, "./")
+	file = path.Join(l.folder, file)
 	if !l.known[file] {
 		return to, false
 	}

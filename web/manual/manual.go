@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"path"
 	"strings"
 
 	"github.com/yuin/goldmark"
@@ -21,7 +22,7 @@ const generated = "Generated from "
 
 // Page is one page of the manual.
 type Page struct {
-	Name    string // "policy", of policy.md
+	Name    string // "policy", of policy.md; "predicates/decision-v1"
 	Title   string // its first heading
 	Summary string // the first sentence of its first paragraph
 	// Body is everything below the first heading. Raw HTML of the source is left out.
@@ -33,32 +34,31 @@ type Page struct {
 // Section is a heading that can be linked to.
 type Section struct{ ID, Title string }
 
-// Read renders every page of a folder of Markdown, by name. Links to other pages lead to
-// where the server has them, below base; links to files that the folder has not become plain
-// text. Errors: the folder cannot be read.
+// Read renders every page of a folder of Markdown and of the folders in it, by path. Links to
+// other pages, and to schemas, lead to where the server has them, below base; links to files
+// that the folder has not become plain text. Errors: the folder cannot be read.
 func Read(files fs.FS, base string) (map[string]Page, error) {
-	names, err := fs.Glob(files, "*.md")
-	if err != nil {
-		return nil, fmt.Errorf("list the manual: %w", err)
-	}
 	known := map[string]bool{}
-	for _, name := range names {
-		known[name] = true
+	var names []string
+	for _, pattern := range []string{"*.md", "*/*.md", "*/*.json"} {
+		found, err := fs.Glob(files, pattern)
+		if err != nil {
+			return nil, fmt.Errorf("list the manual: %w", err)
+		}
+		for _, name := range found {
+			known[name] = true
+			if strings.HasSuffix(name, ".md") {
+				names = append(names, name)
+			}
+		}
 	}
-	md := goldmark.New(
-		goldmark.WithExtensions(extension.Linkify, extension.Strikethrough,
-			// A cell's alignment would be a style attribute, which the pages' CSP forbids.
-			extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignNone))),
-		goldmark.WithParserOptions(parser.WithAutoHeadingID(),
-			parser.WithASTTransformers(util.Prioritized(links{base: base, known: known}, 1000))),
-	)
 	out := map[string]Page{}
 	for _, name := range names {
 		source, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("read the manual's %s: %w", name, err)
 		}
-		p, err := render(md, source)
+		p, err := render(markdown(links{base: base, folder: path.Dir(name), known: known}), source)
 		if err != nil {
 			return nil, fmt.Errorf("render the manual's %s: %w", name, err)
 		}
@@ -66,6 +66,15 @@ func Read(files fs.FS, base string) (map[string]Page, error) {
 		out[p.Name] = p
 	}
 	return out, nil
+}
+
+func markdown(l links) goldmark.Markdown {
+	return goldmark.New(
+		goldmark.WithExtensions(extension.Linkify, extension.Strikethrough,
+			// A cell's alignment would be a style attribute, which the pages' CSP forbids.
+			extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignNone))),
+		goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(l, 1000))),
+	)
 }
 
 func render(md goldmark.Markdown, source []byte) (Page, error) {
