@@ -75,9 +75,29 @@ func isConstraint(err error) bool {
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
-// mayRetry reports whether PostgreSQL rolled the transaction back only because of
-// another one: serialization_failure or deadlock_detected.
+// errShared is what the members of a shared transaction are told that came to nothing
+// through no fault of theirs.
+var errShared = errors.New("the shared transaction was not committed")
+
+// mayRetry reports whether the transaction was rolled back only because of others:
+// serialization_failure, deadlock_detected or lock_not_available of PostgreSQL, or those
+// that it was shared with.
 func mayRetry(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	return errors.Is(err, errShared) ||
+		errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == lockNotAvailable)
+}
+
+const lockNotAvailable = "55P03"
+
+// lockedOut reports whether a row was not to be had in time.
+func lockedOut(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == lockNotAvailable
+}
+
+// refused reports whether PostgreSQL itself says that it did not commit.
+func refused(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg)
 }

@@ -203,14 +203,24 @@ func child(ctx context.Context) error {
 
 // childStep takes up what is due, or opens a request where nothing is.
 func childStep(ctx context.Context, s *store.Store, hsm *os.File, lease time.Duration) error {
-	if rand.IntN(3) == 0 {
+	switch rand.IntN(6) {
+	case 0:
 		return childLook(ctx, s, lease)
+	case 1, 2:
+		return childPost(ctx, s, lease)
 	}
-	if p, ok, err := s.ClaimPost(ctx, "child", lease); err != nil {
+	return childSign(ctx, s, hsm, lease)
+}
+
+func childPost(ctx context.Context, s *store.Store, lease time.Duration) error {
+	p, ok, err := s.ClaimPost(ctx, "child", lease)
+	if err != nil || !ok {
 		return err
-	} else if ok {
-		return s.Posted(ctx, p, "1")
 	}
+	return s.Posted(ctx, p, "1")
+}
+
+func childSign(ctx context.Context, s *store.Store, hsm *os.File, lease time.Duration) error {
 	rec, ok, err := s.ClaimDue(ctx, "child", lease)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type Store struct {
 	code           func() (string, error)
 	bell           *bell
 	held           *held
+	group          group
 	stop           func() // ends the listener and waits for it
 }
 

@@ -26,24 +26,65 @@ type unit struct {
 	news bool
 }
 
-// transact runs f as one transaction. f may run more than once and must not change
-// anything but what u and its own results are.
+// transact runs f as one unit: all of it is stored, or nothing. f may run more than once and
+// must not change anything but what u and its own results are. Units that come while
+// another is under way share the next transaction.
 func (s *Store) transact(ctx context.Context, doing string, f func(context.Context, *unit) error) error {
-	for try := 1; ; try++ {
-		err := s.once(ctx, f)
-		if err == nil || try == tries || !mayRetry(err) {
-			return fault(doing, err)
-		}
-	}
+	return s.retried(ctx, doing, f, s.shared(ctx, f))
 }
 
 // alone is transact for what locks the ledger's head before anything else: it shares its
 // transaction with nobody.
 func (s *Store) alone(ctx context.Context, doing string, f func(context.Context, *unit) error) error {
-	return s.transact(ctx, doing, f)
+	return s.retried(ctx, doing, f, s.once(ctx, f, patient))
 }
 
-func (s *Store) once(ctx context.Context, f func(context.Context, *unit) error) (err error) {
+// retried runs f again, in a transaction of its own, where err says that the first one was
+// lost to others.
+func (s *Store) retried(ctx context.Context, doing string, f func(context.Context, *unit) error, err error) error {
+	for try := 1; mayRetry(err) && try < tries; try++ {
+		err = s.once(ctx, f, patient)
+	}
+	return fault(doing, err)
+}
+
+// once runs f in a transaction of its own.
+func (s *Store) once(ctx context.Context, f func(context.Context, *unit) error, p patience) error {
+	return s.inTransaction(ctx, p, func(ctx context.Context, tx *sql.Tx, u *unit) error {
+		if err := f(ctx, u); err != nil {
+			return err
+		}
+		if err := u.takeTurns(ctx); err != nil {
+			return err
+		}
+		return s.finish(ctx, tx, u)
+	})
+}
+
+// finish adds the leaves, with the head as the last row to be locked, and tells the other
+// replicas.
+func (s *Store) finish(ctx context.Context, tx *sql.Tx, u *unit) error {
+	if len(u.leaves) > 0 && s.engine == Postgres {
+		// Whoever has the head only has inserts left to do: it is worth the wait.
+		if _, err := tx.ExecContext(ctx, "SET LOCAL lock_timeout = 0"); err != nil {
+			return fmt.Errorf("wait for the ledger's head: %w", err)
+		}
+	}
+	if err := u.flush(ctx); err != nil {
+		return err
+	}
+	if u.news && s.engine == Postgres {
+		if _, err := tx.ExecContext(ctx, "SELECT pg_notify($1, '')", channel); err != nil {
+			return fmt.Errorf("notify the replicas: %w", err)
+		}
+	}
+	return nil
+}
+
+// inTransaction begins a transaction, has it filled, and commits it.
+func (s *Store) inTransaction(
+	ctx context.Context, p patience, fill func(context.Context, *sql.Tx, *unit) error,
+) (err error) {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -54,24 +95,13 @@ func (s *Store) once(ctx context.Context, f func(context.Context, *unit) error) 
 			err = errors.Join(err, fmt.Errorf("roll back: %w", e))
 		}
 	}()
-	at, err := s.clock(ctx, tx)
+	at, err := s.clock(ctx, tx, p)
 	if err != nil {
 		return err
 	}
 	u := &unit{q: s.queries(tx), at: at}
-	if err := f(ctx, u); err != nil {
+	if err := fill(ctx, tx, u); err != nil {
 		return err
-	}
-	if err := u.takeTurns(ctx); err != nil {
-		return err
-	}
-	if err := u.flush(ctx); err != nil {
-		return err
-	}
-	if u.news && s.engine == Postgres {
-		if _, err := tx.ExecContext(ctx, "SELECT pg_notify($1, '')", channel); err != nil {
-			return fmt.Errorf("notify the replicas: %w", err)
-		}
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit (its outcome may be unknown): %w", err)
@@ -82,15 +112,27 @@ func (s *Store) once(ctx context.Context, f func(context.Context, *unit) error) 
 	return nil
 }
 
+// patience is how long a transaction waits for rows that another replica's has, as
+// PostgreSQL's lock_timeout says it.
+type patience string
+
+const (
+	patient  patience = "0"     // until it has them, or a deadlock is found
+	busy     patience = "100ms" // others wait for this transaction
+	overtime patience = "1ms"   // and have waited once already
+)
+
 // clock is the time by which leases are counted: the database's, so that replicas
-// with different clocks agree. SQLite has one process and its clock.
-func (s *Store) clock(ctx context.Context, tx *sql.Tx) (int64, error) {
+// with different clocks agree. SQLite has one process and its clock. How long to wait for
+// rows is said in the same breath.
+func (s *Store) clock(ctx context.Context, tx *sql.Tx, p patience) (int64, error) {
 	if s.engine == SQLite {
 		return s.now().UnixMicro(), nil
 	}
 	var at int64
-	const q = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
-	if err := tx.QueryRowContext(ctx, q).Scan(&at); err != nil {
+	var timeout string
+	const q = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT), set_config('lock_timeout', $1, true)"
+	if err := tx.QueryRowContext(ctx, q, string(p)).Scan(&at, &timeout); err != nil {
 		return 0, fmt.Errorf("read the database's clock: %w", err)
 	}
 	return at, nil
