@@ -38,7 +38,7 @@ const (
 	Unhold                 Kind = "unhold"
 	Withdrawal             Kind = "withdrawal"
 	Decision               Kind = "decision"
-	Intents                Kind = "intents" // all of one signing attempt
+	Intents                Kind = "intents"   // all of one signing attempt
 	Signature              Kind = "signature" // by key
 	CertificateSignature   Kind = "certificate-signature"
 	VerdictSignature       Kind = "verdict-signature"

@@ -183,7 +183,7 @@ func (w *Witness) Stop() error {
 		return nil
 	}
 	err := w.running.Process.Kill() // its state is a database, which bears it
-	_ = w.running.Wait() // however it ends
+	_ = w.running.Wait()            // however it ends
 	w.running = nil
 	return err
 }
