@@ -182,3 +182,54 @@ func TestMovedServer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The story of a restored database, to its end: the witness holds it up, two administrators
+// sign for a new epoch, the witness is told of the new log, and cosigns it.
+func TestNewEpochBeforeALitewitness(t *testing.T) {
+	w := newWorld(t, 0)
+	running, start := w.foreign(t)
+	k := start()
+	w.shelf.add(9, "entry")
+	if _, err := k.Covering(t.Context(), 10, 1); err != nil {
+		t.Fatal(err)
+	}
+	copied := w.shelf.copy()
+	w.shelf.add(10, "entry")
+	last, err := k.Covering(t.Context(), 20, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.shelf = copied
+	w.guard = keeper.File{Path: filepath.Join(t.TempDir(), "published")}
+	if err := start().Fit(t.Context()); !isCode(err, gate.CodeLedgerBehind) {
+		t.Fatalf("got %v", err)
+	}
+
+	next := newNotary(t, "log2.example", 2)
+	s := keeper.Succession{Shelf: w.shelf, Guard: w.guard, Now: time.Now}
+	document, d, err := s.Draft(t.Context(), keeper.Proposal{
+		Origin: next.key.Name(), LogKey: keeper.Fingerprint(next.key.SPKI()), Reason: reason, Published: last.Note,
+	})
+	if err != nil || d.Lost != (keeper.Span{From: 10, To: 20}) {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	ana, bo := newPerson(t, 1), newPerson(t, 2)
+	if _, err := s.Begin(t.Context(), keeper.Beginning{
+		Document: document, Key: next.key, Voters: voters(t, []person{ana, bo}),
+		Signatures: [][]byte{ana.sign(t, document, keeper.EpochNamespace), bo.sign(t, document, keeper.EpochNamespace)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.notary = next
+	if err := running.Know(t.Context(), next.key.Name(), next.key.String()); err != nil {
+		t.Fatal(err)
+	}
+	k = start()
+	if err := k.Fit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := k.Covering(t.Context(), 11, 1)
+	if err != nil || c.Origin != "log2.example" || len(c.Witnesses) != 1 {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
