@@ -63,6 +63,7 @@ var arrows = map[string][]string{ //nolint:gochecknoglobals // the table of the 
 	"gate/store/storetest":     {"gate", "gate/...", "gate/store"},
 	"gate/gatetest":            {"gate"},
 	"gate/witness/witnesstest": {},
+	"gate/release/releasetest": {"gate/authority", "gate/keeper", "gate/store", "hsm/hsmtest"},
 	"gate/voice/voicetest":     {"gate", "gate/gatetest", "gate/voice"},
 	"gate/attest/attesttest":   {"gate", "gate/...", "gate/attest"},
 	"hsm/hsmtest":              {"gate", "gate/gatetest", "hsm"},

@@ -161,11 +161,7 @@ func (s *server) collect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return workload.Told(err, job, gate.Ask{}, s.Now())
 	}
-	out := api.Collected{Release: s.view(rec), Files: make([]api.File, 0, len(files))}
-	for _, f := range files {
-		out.Files = append(out.Files, api.File{Name: f.Name, Content: f.Content})
-	}
-	return writeJSON(w, http.StatusOK, out)
+	return writeJSON(w, http.StatusOK, api.Collected{Release: s.view(rec), Files: handedOut(files)})
 }
 
 // view is the record as the API shows it: lists are lists, even empty ones.

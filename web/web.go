@@ -65,6 +65,7 @@ type Hook struct {
 type Config struct {
 	Server   *url.URL // public URL
 	Releases Releases
+	Refusals Refusals
 	Shelf    Shelf
 	Verifier Verifier
 	Hooks    map[gate.ForgeID]Hook
@@ -143,6 +144,7 @@ func (s *server) routes(r chi.Router) {
 	r.Post("/v1/releases", s.api(s.ask))
 	r.Get("/v1/releases/{id}", s.show())
 	r.Post("/v1/releases/{id}/collect", s.api(s.collect))
+	r.Get("/v1/releases/{id}/verdict", s.verdictOf())
 	for _, verb := range []gate.Verb{gate.VerbApprove, gate.VerbDeny, gate.VerbHold, gate.VerbUnhold, gate.VerbWithdraw} {
 		r.Post("/v1/releases/{id}/"+string(verb), s.page(s.say(verb)))
 	}

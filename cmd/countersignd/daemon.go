@@ -23,6 +23,7 @@ type daemon struct {
 	log     *slog.Logger
 	shelf   *store.Store
 	gate    *release.Gate
+	proof   evidence
 	public  http.Handler
 	secrets *rotation
 	closers []func()
@@ -61,8 +62,12 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 	if err := d.goOnRecord(ctx); err != nil {
 		return nil, err
 	}
+	if d.proof, err = openEvidence(ctx, c, signer, d.shelf, log); err != nil {
+		return nil, err
+	}
 	d.gate = release.New(release.Config{
 		Server: c.Server.URL, Forges: forges, Store: d.shelf, Signer: signer, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown,
+		Authority: d.proof.authority, Ledger: d.proof.keeper, Certify: certify(c.Certificates),
 		Audit: c.Policies.Audit, Log: log, Now: time.Now, NewID: newID, Owner: owner(),
 	})
 	shown, err := published(signer.Keys())
@@ -74,7 +79,7 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 		return nil, err
 	}
 	surface := web.Config{
-		Server: c.Server.URL, Releases: d.gate, Shelf: d.shelf, Verifier: verifier(c), Hooks: hooks,
+		Server: c.Server.URL, Releases: d.gate, Refusals: d.gate, Ledger: d.shelf, Roots: d.shelf, Shelf: d.shelf, Verifier: verifier(c), Hooks: hooks,
 		Forges: listed(c), Keys: shown, Clients: offered, Wake: d.shelf.Wake, Log: log, Now: time.Now,
 	}
 	surface = rooms(people(surface, c, all, d.shelf), d.gate, keys, d.shelf)
@@ -138,6 +143,7 @@ func (d *daemon) Work(ctx context.Context, public *listening) error {
 	group.Go(health.Wait)
 	group.Go(func() error { return d.gate.Work(workers, d.shelf.Wake) })
 	group.Go(func() error { return d.secrets.Work(workers) })
+	group.Go(func() error { return d.proof.Work(workers, d.shelf.Wake) })
 	group.Go(func() error {
 		<-life.Done()
 		d.log.InfoContext(ctx, "stopping")

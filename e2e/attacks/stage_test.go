@@ -27,6 +27,7 @@ import (
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/release"
+	"github.com/countersign/countersign/gate/release/releasetest"
 	"github.com/countersign/countersign/gate/store"
 	"github.com/countersign/countersign/gate/store/storetest"
 	"github.com/countersign/countersign/gate/workload"
@@ -121,8 +122,9 @@ func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {
 	at, err := url.Parse(s.URL())
 	s.must(err)
 	log := slog.New(slog.NewTextHandler(s.log, nil))
+	proof := releasetest.NewEvidence(s.T, s.store, origin, s.clock.now)
 	s.gate = release.New(release.Config{
-		Server: origin, Store: s.store, Signer: s.signer, Log: log, Now: s.clock.now, NewID: newID, Owner: newID(),
+		Server: origin, Authority: proof.Authority, Ledger: proof.Ledger, Store: s.store, Signer: s.signer, Log: log, Now: s.clock.now, NewID: newID, Owner: newID(),
 		Forges: map[gate.ForgeID]release.Port{id: portOf(kind, at, adapter)},
 		Keys:   s.keyring(),
 	})
@@ -137,7 +139,7 @@ func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {
 		keys = append(keys, api.Key{Lineage: v.Lineage, Version: v.Version, PEM: string(key.PEM()), Hint: key.Hint(), Software: true})
 	}
 	handler := web.Handler(web.Config{
-		Server: origin, Releases: s.gate, Shelf: s.store, Verifier: verifier,
+		Server: origin, Releases: s.gate, Refusals: s.gate, Ledger: s.store, Roots: s.store, Shelf: s.store, Verifier: verifier,
 		Hooks:  map[gate.ForgeID]web.Hook{id: {Kind: kind, Prover: adapter}},
 		Forges: []api.Forge{{Name: s.Name(), Kind: kind, URL: s.URL()}},
 		Keys:   keys, Wake: s.store.Wake, Log: log, Now: s.clock.now,

@@ -56,10 +56,15 @@ type Stage struct {
 	// may put a misbehaving module in front of SoftHSM's.
 	Module string
 	Env    []string
+	// Ledger is more of the configuration's section of that name, indented by two; Extra is more
+	// whole sections.
+	Ledger, Extra string
 
 	config string
-	daemon *exec.Cmd
-	exited chan error
+	// authority are the gate's own keys, made with the first release key.
+	authority []Key
+	daemon    *exec.Cmd
+	exited    chan error
 }
 
 const (
@@ -117,23 +122,35 @@ func freePorts(ctx context.Context, n int) ([]string, error) {
 
 // Key is what `countersignd keys create --json` answers.
 type Key struct {
+	Purpose     string `json:"purpose"`
 	Label       string `json:"label"`
 	ID          string `json:"id"`
 	Fingerprint string `json:"fingerprint"`
 }
 
-// CreateKey makes the release key in the token, as an operator does.
+// CreateKey makes the release key in the token, and the gate's own keys beside it, as an
+// operator does.
 func (s *Stage) CreateKey(ctx context.Context) (Key, error) {
-	out, err := s.Daemon(ctx, "keys", "create", "--json", "--module", s.Token.Module,
-		"--token", s.Token.TokenLabel, "--pin-file", s.Token.PINFile, "--label", lineage+"-1")
-	if err != nil {
-		return Key{}, err
+	if s.authority == nil {
+		if err := s.createKeys(ctx, &s.authority, "--authority"); err != nil {
+			return Key{}, err
+		}
 	}
 	var k Key
-	if err := json.Unmarshal(out, &k); err != nil {
-		return Key{}, fmt.Errorf("read what keys create answered: %w", err)
+	return k, s.createKeys(ctx, &k, "--label", lineage+"-1")
+}
+
+func (s *Stage) createKeys(ctx context.Context, into any, args ...string) error {
+	out, err := s.Daemon(ctx, append([]string{
+		"keys", "create", "--json", "--module", s.Token.Module, "--token", s.Token.TokenLabel, "--pin-file", s.Token.PINFile,
+	}, args...)...)
+	if err != nil {
+		return err
 	}
-	return k, nil
+	if err := json.Unmarshal(out, into); err != nil {
+		return fmt.Errorf("read what keys create answered: %w", err)
+	}
+	return nil
 }
 
 var configFile = template.Must(template.New("config").Parse(`server:
@@ -145,6 +162,11 @@ administrators:
 {{- range .}}
   - "{{.}}"
 {{- end}}
+{{- end}}
+ledger:
+  guard_file: {{.Dir}}/published
+{{- with .Ledger}}
+  {{.}}
 {{- end}}
 database:
 {{- if .Postgres}}
@@ -188,6 +210,18 @@ keys:
 {{- range .Owners}}
       - "{{.}}"
 {{- end}}
+{{- range .Authority}}
+  - purpose: {{.Purpose}}
+    lineage: {{.Purpose}}
+    version: 1
+    token: {{$.Token.TokenLabel}}
+    label: {{.Label}}
+    id: "{{.ID}}"
+    spki: "{{.Fingerprint}}"
+{{- end}}
+{{- with .Extra}}
+{{.}}
+{{- end}}
 `))
 
 // Configure writes the daemon's configuration and secrets; the key serves every
@@ -198,8 +232,9 @@ func (s *Stage) Configure(key Key, owners ...string) error {
 		*Stage
 		Listen, HealthListen, Lineage string
 		Key                           Key
+		Authority                     []Key
 		Owners                        []string
-	}{s, strings.TrimPrefix(s.URL, "http://"), strings.TrimPrefix(s.Health, "http://"), lineage, key, owners})
+	}{s, strings.TrimPrefix(s.URL, "http://"), strings.TrimPrefix(s.Health, "http://"), lineage, key, s.authority, owners})
 	if err != nil {
 		return err
 	}

@@ -105,11 +105,20 @@ func (b *broken) BeginSigning(
 	return r, err
 }
 
-func (b *broken) CompleteSigning(
-	ctx context.Context, rec gate.Record, sigs []gate.Signature, posts []gate.Post,
+func (b *broken) KeepSignatures(
+	ctx context.Context, rec gate.Record, sigs []gate.Signature, certificate []byte, lease time.Duration,
 ) (r gate.Record, err error) {
-	err = b.call("CompleteSigning", func() (e error) { r, e = b.Store.CompleteSigning(ctx, rec, sigs, posts); return })
+	err = b.call("KeepSignatures", func() (e error) { r, e = b.Store.KeepSignatures(ctx, rec, sigs, certificate, lease); return })
 	return r, err
+}
+
+func (b *broken) CompleteSealing(ctx context.Context, rec gate.Record, seal gate.Seal, posts []gate.Post) (r gate.Record, err error) {
+	err = b.call("CompleteSealing", func() (e error) { r, e = b.Store.CompleteSealing(ctx, rec, seal, posts); return })
+	return r, err
+}
+
+func (b *broken) DeferSealing(ctx context.Context, rec gate.Record, after time.Time, why string) error {
+	return b.call("DeferSealing", func() error { return b.Store.DeferSealing(ctx, rec, after, why) })
 }
 
 func (b *broken) OrphanSigning(ctx context.Context, rec gate.Record) (r gate.Record, err error) {

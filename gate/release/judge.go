@@ -18,6 +18,9 @@ func (g *Gate) JudgeNext(ctx context.Context) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	if rec.Sealing {
+		return true, g.seal(ctx, rec)
+	}
 	if rec.State == gate.StateSigning {
 		// Whoever signed never came back: the attempt ends on record before anything
 		// else is asked of the HSM.
@@ -80,6 +83,9 @@ func (g *Gate) settle(ctx context.Context, rec gate.Record, c gate.Case, d gate.
 	if grant, ok := d.Grant(); ok {
 		return g.sign(ctx, rec, d, grant, c)
 	}
+	if to == gate.StateDenied {
+		g.pronounce(ctx, rec)
+	}
 	if posts := g.reminders(rec, d, to); len(posts) > 0 {
 		return g.Store.Hear(ctx, gate.Heard{Posts: posts})
 	}
@@ -120,7 +126,9 @@ func (g *Gate) caseWith(ctx context.Context, port Port, rec gate.Record, stateme
 		return gate.Case{}, err
 	}
 	stream, _ := p.StreamByName(r.Stream)
-	c := gate.Case{Request: r, Policy: p, Released: append(since, adopted.Baseline), Key: g.Keys.Key(r.Key, r.Repository, r.Owner)}
+	key := g.Keys.Key(r.Key, r.Repository, r.Owner)
+	key.Unfit = g.unfit(ctx)
+	c := gate.Case{Request: r, Policy: p, Released: append(since, adopted.Baseline), Key: key}
 	c.Approvals, c.Denials, c.Holds = gate.SortStatements(statements)
 	c.Thread = rec.Thread
 	needs := policy.Needs(stream, r, c.Released, statements)

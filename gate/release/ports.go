@@ -93,10 +93,6 @@ type Signing interface {
 	// intents with the lease and a leaf. The intents' Attempt is already set to
 	// rec.Signing+1.
 	BeginSigning(ctx context.Context, rec gate.Record, intents []gate.Intent, owner string, lease time.Duration) (gate.Record, error)
-	// CompleteSigning stores the signatures, ends the intents, and stores leaves and
-	// posts in one transaction, if the attempt's intents are all still open; CodeTransition
-	// where they are not.
-	CompleteSigning(ctx context.Context, rec gate.Record, sigs []gate.Signature, posts []gate.Post) (gate.Record, error)
 	// OrphanSigning ends the open intents of an attempt whose lease ran out as
 	// orphaned, each with its leaf, and moves the request to granted to be judged again.
 	OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record, error)

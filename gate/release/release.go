@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/countersign/countersign/gate"
@@ -16,6 +17,8 @@ type Store interface {
 	Requests
 	Policies
 	Signing
+	Sealing
+	Verdicts
 	Outbox
 }
 
@@ -49,6 +52,12 @@ type Config struct {
 	Store  Store
 	Signer Signer
 	Keys   Keyring
+	// Authority makes the evidence around signatures; Ledger is what they are published in.
+	Authority Authority
+	Ledger    Log
+	// Certify says which repositories' release keys get certificates: a certificate names its
+	// repository, and is in the public ledger.
+	Certify Certify
 	// Floors are what the operator asks of every policy of an owner's repositories; nil for
 	// nothing.
 	Floors func(owner gate.AccountID) []policy.Floor
@@ -65,9 +74,22 @@ type Config struct {
 	Owner string
 }
 
+// Certify is which repositories' release keys get certificates.
+type Certify string
+
+// Which.
+const (
+	CertifyPublic Certify = "public" // those that anybody may see; the default
+	CertifyAll    Certify = "all"
+	CertifyNone   Certify = "none"
+)
+
 // Gate runs release requests through their life. It is safe for concurrent use.
 type Gate struct {
 	Config
+
+	// told are the releases of which people know that their evidence is late.
+	told sync.Map
 }
 
 // New returns a gate over its configuration.
@@ -78,6 +100,11 @@ func New(c Config) *Gate { return &Gate{Config: c} }
 const (
 	judgeLease    = 2 * time.Minute
 	signLease     = gate.GrantLifetime + 15*time.Second
+	sealLease     = 3 * time.Minute // the longest that timestamps, a checkpoint and cosignatures may take
+	sealMargin    = 20 * time.Second
+	sealRetry     = 2 * time.Second // at first; later as long as a quarter of what it has waited
+	sealRetryMost = time.Minute
+	sealTold      = 5 * time.Second  // evidence that is late by more than this is worth a word
 	finishTime    = 10 * time.Second // to store signatures, whoever stops the process meanwhile
 	postLease     = time.Minute
 	hearLease     = time.Minute

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
+	"github.com/countersign/countersign/gate/sums"
 )
 
 // sign carries a grant out: intents first, then the HSM with no transaction open,
@@ -19,38 +21,58 @@ func (g *Gate) sign(ctx context.Context, rec gate.Record, d gate.Decision, grant
 	if err != nil {
 		return fmt.Errorf("prepare signing of %s: %w", rec.Request.ID, err)
 	}
-	orders := make([]gate.Order, len(intents))
-	for i, intent := range intents {
-		if orders[i], err = grant.Order(intent); err != nil {
-			return fmt.Errorf("order %s of %s: %w", intent.ID, rec.Request.ID, err)
-		}
-	}
 	id := rec.Request.ID
+	orders, err := ordersOf(grant, intents)
+	if err != nil {
+		return fmt.Errorf("order signatures of %s: %w", id, err)
+	}
+	if g.Ledger == nil || g.Authority == nil {
+		return errors.New("sign a release: expected a ledger and an authority, got none")
+	}
+	// The decision may have waited: what is signed must go on the ledger that was published.
+	if err := g.Ledger.Fit(ctx); err != nil {
+		return fmt.Errorf("sign %s: %w", id, err)
+	}
+	certificate, err := g.certificate(ctx, grant, c)
+	if err != nil {
+		return fmt.Errorf("certify the key for %s: %w", id, err)
+	}
 	rec, err = g.Store.BeginSigning(ctx, rec, intents, g.Owner, attemptLease(rec.Signing))
 	if err != nil {
 		return fmt.Errorf("begin signing of %s: %w", id, err)
 	}
 	sigs, err := g.Signer.Sign(ctx, orders)
 	// Whoever stops the process now must not lose what the HSM has signed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
+	kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
 	defer cancel()
 	switch {
 	case err != nil && gate.KindOf(err) == gate.Unavailable:
 		g.Log.WarnContext(ctx, "signer unavailable, tried again when the attempt's lease ends",
 			"request", rec.Request.ID, "error", err)
-		return g.Store.Hear(ctx, gate.Heard{Posts: g.tell(ctx, rec, d, d, gate.StateSigning, rec.Thread, c)})
+		return g.Store.Hear(kept, gate.Heard{Posts: g.tell(kept, rec, d, d, gate.StateSigning, rec.Thread, c)})
 	case err != nil:
 		g.Log.ErrorContext(ctx, "signing refused for good", "request", rec.Request.ID, "error", err)
-		_, err = g.Store.FailSigning(ctx, rec, failure(err), g.tell(ctx, rec, d, d, gate.StateFailed, rec.Thread, c))
+		_, err = g.Store.FailSigning(kept, rec, failure(err), g.tell(kept, rec, d, d, gate.StateFailed, rec.Thread, c))
 		return err
 	}
-	_, err = g.Store.CompleteSigning(ctx, rec, sigs, g.tell(ctx, rec, d, d, gate.StateSigned, rec.Thread, c))
+	rec, err = g.Store.KeepSignatures(kept, rec, sigs, certificate, sealLease)
 	if err != nil {
-		return fmt.Errorf("complete signing of %s: %w", id, err)
+		return fmt.Errorf("keep the signatures of %s: %w", id, err)
 	}
 	g.Log.InfoContext(ctx, "release signed", "request", id, "signatures", len(sigs),
 		"key", grant.Key().Lineage, "version", grant.Key().Version)
-	return nil
+	return g.seal(ctx, rec)
+}
+
+func ordersOf(grant gate.Grant, intents []gate.Intent) ([]gate.Order, error) {
+	orders := make([]gate.Order, len(intents))
+	var err error
+	for i, intent := range intents {
+		if orders[i], err = grant.Order(intent); err != nil {
+			return nil, fmt.Errorf("intent %s: %w", intent.ID, err)
+		}
+	}
+	return orders, nil
 }
 
 // attemptLease is how long an attempt may take, and with it when the next begins: each
@@ -63,10 +85,16 @@ func failure(err error) string {
 	return fmt.Sprintf("%s: the signer refused", gate.CodeOf(err))
 }
 
-// intents are one per subject and one for the release's statement.
+// intents are one per subject, one per statement, and one per part of each format in which
+// SHA256SUMS is signed.
 func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gate.Case) ([]gate.Intent, error) {
 	r := grant.Request()
-	statement, err := g.statement(d, c)
+	statements, err := attest.Statements(g.verdictOf(d, c))
+	if err != nil {
+		return nil, err
+	}
+	stream, _ := c.Policy.StreamByName(r.Stream)
+	parts, err := sums.Parts(stream.Formats, r.Manifest, grant.Key(), g.signerName(r.Key), d.At)
 	if err != nil {
 		return nil, err
 	}
@@ -80,20 +108,26 @@ func (g *Gate) intents(rec gate.Record, d gate.Decision, grant gate.Grant, c gat
 	for _, s := range r.Manifest.Subjects {
 		out = append(out, intent(gate.IntentSubject, s.Name, s.SHA256, nil))
 	}
-	return append(out, intent(gate.IntentStatement, gate.StatementVSA, gate.StatementDigest(statement), statement)), nil
+	for _, s := range statements {
+		out = append(out, intent(gate.IntentStatement, s.Name, gate.StatementDigest(s.Payload), s.Payload))
+	}
+	for _, p := range parts {
+		out = append(out, intent(gate.IntentSums, string(p.Format), p.Digest, p.Payload))
+	}
+	return out, nil
 }
 
-// statement is the release's verification summary, with the policy's digest and the
+// signerName is how formats that want a person's name call a key: the lineage, at this
+// server.
+func (g *Gate) signerName(lineage string) string { return lineage + "@" + g.Server.Hostname() }
+
+// verdictOf is what the release's statements say, with the policy's digest and the
 // protection as it was read (I8).
-func (g *Gate) statement(d gate.Decision, c gate.Case) ([]byte, error) {
+func (g *Gate) verdictOf(d gate.Decision, c gate.Case) attest.Verdict {
 	repo, _ := c.Evidence.Repository.Get()
-	statements, err := attest.Statements(attest.Verdict{
+	return attest.Verdict{
 		Server: g.Server.String(), Repository: repo.URL, Sources: c.Policy.Sources, Evidence: c.Evidence, Decision: d,
-	})
-	if err != nil {
-		return nil, err
 	}
-	return statements[len(statements)-1].Payload, nil
 }
 
 // Collect gives a signed request's files to a job of the same workflow.
@@ -115,11 +149,7 @@ func (g *Gate) Collect(ctx context.Context, w gate.Workload, id string) (gate.Re
 			Expected: "signed or published", Got: string(rec.State), Fix: "wait for it: countersign status",
 		}
 	}
-	signed, err := g.Store.Signatures(ctx, id)
-	if err != nil {
-		return rec, nil, err
-	}
-	files, err := attest.Unsealed(rec.Request.Manifest, attest.ReleaseName(rec.Request.Ref), signed)
+	files, err := g.files(ctx, rec)
 	return rec, files, err
 }
 

@@ -37,12 +37,13 @@ func TestSignerUnavailable(t *testing.T) {
 	told := w.forge.count()
 	w.later(time.Second)
 	rec := w.in(id, gate.StatePublished)
-	if rec.Signing != 2 || rec.Orphans != 2 {
-		t.Errorf("attempt %d with %d orphans, expected the second, with both intents of the first", rec.Signing, rec.Orphans)
+	if rec.Signing != 2 || rec.Orphans != signedOf(1) {
+		t.Errorf("attempt %d with %d orphans, expected the second, with all intents of the first", rec.Signing, rec.Orphans)
 	}
-	want := []ledger.Kind{
-		ledger.Intents, ledger.Orphaned, ledger.Orphaned, ledger.Intents, ledger.Signature, ledger.Signature, ledger.Published,
-	}
+	want := slices.Concat(
+		[]ledger.Kind{ledger.Intents}, repeated(ledger.Orphaned, signedOf(1)),
+		[]ledger.Kind{ledger.Intents}, repeated(ledger.Signature, signedOf(1)), []ledger.Kind{ledger.Published},
+	)
 	if got := w.leaves(); !slices.Equal(got[len(got)-len(want):], want) {
 		t.Errorf("leaves %v, expected them to end with %v", got, want)
 	}
@@ -100,8 +101,8 @@ func TestSignerRefusesForGood(t *testing.T) {
 	w.says(gatetest.Bo(), "/countersign approve")
 	w.settle()
 	rec = w.in(rec.Request.ID, gate.StateFailed)
-	if rec.Orphans != 2 {
-		t.Errorf("%d orphans, expected both intents: the HSM may have signed", rec.Orphans)
+	if rec.Orphans != signedOf(1) {
+		t.Errorf("%d orphans, expected all intents: the HSM may have signed", rec.Orphans)
 	}
 	for _, target := range []gate.PostTarget{gate.PostCheck} {
 		if p, _ := w.forge.latest(target); p.State != gate.PostFailure {
@@ -149,7 +150,7 @@ func TestLateSignaturesAreDiscarded(t *testing.T) {
 	w.says(gatetest.Bo(), "/countersign approve")
 	w.heard()
 	quick := w.gate
-	w.gate = w.newGate(&broken{Store: w.store, before: map[string]func(){"CompleteSigning": func() {
+	w.gate = w.newGate(&broken{Store: w.store, before: map[string]func(){"KeepSignatures": func() {
 		w.clock.pass(attemptLease)
 		if found, err := quick.JudgeNext(w.ctx); err != nil || !found {
 			t.Errorf("expected another process to take over, got %t, %v", found, err)

@@ -21,7 +21,9 @@ func (g *Gate) tell(ctx context.Context, rec gate.Record, before, d gate.Decisio
 	}
 	v := g.viewOf(rec, d, to, c)
 	v.Several = to == gate.StateWaiting && g.several(ctx, rec, thread)
-	return slices.Concat(g.state(rec, v, thread, c.Evidence.Changes.IsKnown()), g.leaves(ctx, v), g.resumes(v, thread, c), answers)
+	// What is signed was granted, and a grant knows every change.
+	changesRead := c.Evidence.Changes.IsKnown() || to == gate.StateSigned
+	return slices.Concat(g.state(rec, v, thread, changesRead), g.leaves(ctx, v), g.resumes(v, thread, c), answers)
 }
 
 // state shows where the request is: as a check run on GitHub, which is also what a branch
@@ -72,7 +74,7 @@ func (g *Gate) viewOf(rec gate.Record, d gate.Decision, to gate.State, c gate.Ca
 	return voice.View{
 		Request: r, State: to, Decision: d, Kind: r.Workload.Kind,
 		CompareURL: port.compareURL(r.RepositoryName, d.Since, r.Commit),
-		ReleaseURL: g.URL(r.ID), RepositoryURL: repo.URL, Server: g.Server.String(),
+		ReleaseURL: g.URL(r.ID), RepositoryURL: repo.URL, Server: g.Server.String(), Sealing: rec.Sealing,
 	}
 }
 

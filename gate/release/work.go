@@ -36,6 +36,7 @@ func (g *Gate) Work(ctx context.Context, wake func() <-chan struct{}) error {
 		})
 	}
 	workers.Go(func() error { g.couriers(ctx); return nil })
+	workers.Go(func() error { g.pronouncing(ctx); return nil })
 	return workers.Wait()
 }
 
@@ -106,6 +107,9 @@ func (g *Gate) post(ctx context.Context, p gate.Post) (string, error) {
 	defer cancel()
 	port, err := g.port(p.Repository.Forge)
 	if err != nil {
+		return "", err
+	}
+	if p, err = g.filled(ctx, p); err != nil {
 		return "", err
 	}
 	return port.Post(ctx, p)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/countersign/countersign/gate/gatetest"
 	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/release"
+	"github.com/countersign/countersign/gate/release/releasetest"
 	"github.com/countersign/countersign/gate/store"
 	"github.com/countersign/countersign/gate/store/storetest"
 	"github.com/countersign/countersign/hsm/hsmtest"
@@ -33,6 +35,7 @@ type world struct {
 	now    func() time.Time
 	forge  *forge
 	signer *hsmtest.Fake
+	proof  releasetest.Evidence
 	keys   release.Keyring
 	config store.Config
 	store  *store.Store
@@ -72,6 +75,7 @@ func newWorld(t *testing.T, settings ...setting) *world {
 			t.Error(err)
 		}
 	})
+	w.proof = releasetest.NewEvidence(t, w.store, server(), w.now)
 	w.gate = w.newGate(w.store)
 	_, err = w.gate.Adopt(w.ctx, release.Adoption{Repository: gatetest.Repository(), Baseline: gatetest.Baseline, By: "root"})
 	w.must(err)
@@ -105,10 +109,12 @@ func (w *world) prepare() {
 	w.must(os.WriteFile(w.config.Path, file, 0o600))
 }
 
+func server() *url.URL { return &url.URL{Scheme: "https", Host: "gate.example"} }
+
 // newGate is another process over the same world.
 func (w *world) newGate(s release.Store) *release.Gate {
 	return release.New(release.Config{
-		Server: &url.URL{Scheme: "https", Host: "gate.example"},
+		Server: server(), Authority: w.proof.Authority, Ledger: w.proof.Ledger,
 		Forges: map[gate.ForgeID]release.Port{gatetest.Forge: {
 			Kind: w.kind, URL: &url.URL{Scheme: "https", Host: "github.example"}, Forge: w.forge, Interpreter: w.forge, Watcher: w.forge,
 		}},
@@ -300,16 +306,33 @@ func (w *world) collected(id string) []attest.File {
 	return files
 }
 
-// leaves are the kinds on the ledger, in order, after the adoption.
+// signedOf is how many signatures a release of n subjects takes that one person approved: one
+// each, and the statements decision, approval, release and summary.
+func signedOf(n int) int { return n + 4 }
+
+// repeated is a kind n times.
+func repeated(k ledger.Kind, n int) []ledger.Kind { return slices.Repeat([]ledger.Kind{k}, n) }
+
+// leaves are the kinds on the ledger, in order, after the first adoption; without what the
+// gate issues to itself, and the certificate's entry beside each signature's own.
 func (w *world) leaves() []ledger.Kind {
 	w.Helper()
-	all, err := w.store.Leaves(w.ctx, 1, 1000)
+	all, err := w.store.Leaves(w.ctx, 0, 1000)
 	w.must(err)
 	var out []ledger.Kind
 	for _, l := range all {
-		parsed, err := ledger.Parse(l.Bytes)
+		parsed, err := ledger.ParseEntry(l.Bytes)
 		w.must(err)
-		out = append(out, parsed.Kind)
+		switch {
+		case parsed.Record != nil && parsed.Record.Certificate:
+		case parsed.Record != nil:
+			out = append(out, ledger.Signature)
+		case !slices.Contains([]ledger.Kind{ledger.EpochBegun, ledger.CertificateIssued, ledger.TrustedRoot}, parsed.Leaf.Kind):
+			out = append(out, parsed.Leaf.Kind)
+		}
+	}
+	if len(out) > 0 && out[0] == ledger.PolicyAdopted {
+		out = out[1:]
 	}
 	return out
 }

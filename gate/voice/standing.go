@@ -22,6 +22,9 @@ func Standing(v View) string {
 	case gate.StateGranted:
 		return "Every check passed. It is about to be signed."
 	case gate.StateSigning:
+		if v.Sealing {
+			return "Every check passed, and every file is signed. The signatures are handed out once their evidence is complete: proof in the ledger, timestamps, and the cosignatures that the policy asks for."
+		}
 		return "Every check passed. It is being signed now."
 	case gate.StateSigned, gate.StatePublished:
 		return "Every check passed, and every file is signed."

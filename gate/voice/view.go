@@ -21,6 +21,8 @@ type View struct {
 	// Several says that other requests are open in the same thread: commands then need
 	// the code.
 	Several bool
+	// Sealing says that the signatures are made, and wait for their evidence.
+	Sealing bool
 }
 
 // mood is what a state comes down to for people.
@@ -54,6 +56,9 @@ func (v View) headline() string {
 	case gate.StateGranted:
 		return "approved, about to be signed"
 	case gate.StateSigning:
+		if v.Sealing {
+			return "signed, evidence on its way"
+		}
 		return "approved, being signed"
 	case gate.StateSigned, gate.StatePublished:
 		return "signed"

@@ -116,6 +116,8 @@ func Scenes() map[string]voice.View {
 		c.Released = []string{strings.Repeat("3", 40)}
 	})
 	compared.CompareURL = "https://github.com/acme/app/compare/v1.3.2...v1.4.0"
+	sealing := Scene(gate.StateSigning)
+	sealing.Sealing = true
 	return map[string]voice.View{
 		"waiting-uncovered":     Scene(gate.StateWaiting, NoApproval, NoReview, Candidates),
 		"waiting-reviewed":      compared,
@@ -143,6 +145,7 @@ func Scenes() map[string]voice.View {
 		"signed-page":          Scene(gate.StateSigned, onPage, NoReview),
 		"granted":              Scene(gate.StateGranted),
 		"signing":              Scene(gate.StateSigning),
+		"sealing":              sealing,
 		"signed":               Scene(gate.StateSigned),
 		"published":            Scene(gate.StatePublished),
 		"denied":               Scene(gate.StateDenied, denied),
