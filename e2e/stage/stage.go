@@ -137,7 +137,8 @@ func (s *Stage) CreateKey(ctx context.Context) (Key, error) {
 		}
 	}
 	var k Key
-	return k, s.createKeys(ctx, &k, "--label", lineage+"-1")
+	err := s.createKeys(ctx, &k, "--label", lineage+"-1")
+	return k, err
 }
 
 func (s *Stage) createKeys(ctx context.Context, into any, args ...string) error {
