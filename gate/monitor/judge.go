@@ -31,7 +31,7 @@ func leafNotices(l ledger.Leaf) []Alert {
 	case ledger.LateSignatureDiscarded:
 		return []Alert{notice(KindLate, "signatures came too late and were thrown away", "request "+l.ID)}
 	case ledger.EpochBegun:
-		return []Alert{notice(KindEpoch, "an epoch of the ledger began", "epoch "+l.ID)}
+		return []Alert{notice(KindEpoch, "an epoch of the ledger began", "")}
 	}
 	return nil
 }
