@@ -50,7 +50,7 @@ func (p public) pgpKey() (*packet.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The body has 84 bytes: its length is one octet.
+	// The body has 82 bytes: its length is one octet.
 	read, err := packet.Read(bytes.NewReader(append([]byte{pgpNewFormat | pgpKeyTag, byte(len(body))}, body...)))
 	if err != nil {
 		return nil, fmt.Errorf("build OpenPGP key: %w", err)
@@ -72,7 +72,7 @@ func (p public) certification(user string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := binary.BigEndian.AppendUint16([]byte{pgpKeyPrefix}, uint16(len(body))) //nolint:gosec // 84 bytes
+	out := binary.BigEndian.AppendUint16([]byte{pgpKeyPrefix}, uint16(len(body))) //nolint:gosec // 82 bytes
 	out = append(out, body...)
 	out = binary.BigEndian.AppendUint32(append(out, pgpUserID), uint32(len(user))) //nolint:gosec // at most 255 bytes
 	out = append(out, user...)

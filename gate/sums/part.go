@@ -32,47 +32,49 @@ func Parts(formats []gate.Format, m gate.Manifest, key gate.KeyVersion, user str
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}
+	if err := checkFormats(formats); err != nil {
+		return nil, err
+	}
 	var out []Part
-	add := func(f gate.Format, payload []byte) error {
-		digest, err := gate.SumsDigest(f, m, payload)
-		if err != nil {
-			return err
-		}
-		out = append(out, Part{Format: f, Digest: digest, Payload: payload})
-		return nil
-	}
-	for _, f := range []gate.Format{gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP} {
-		if !slices.Contains(formats, f) {
+	for _, want := range []struct {
+		asked, made gate.Format
+		payload     func() ([]byte, error)
+	}{
+		{gate.FormatRaw, gate.FormatRaw, nothing},
+		{gate.FormatSSH, gate.FormatSSH, nothing},
+		{gate.FormatOpenPGP, gate.FormatOpenPGPKey, func() ([]byte, error) { return pub.certification(user) }},
+		{gate.FormatOpenPGP, gate.FormatOpenPGP, func() ([]byte, error) { return pub.document(at) }},
+	} {
+		if !slices.Contains(formats, want.asked) {
 			continue
 		}
-		if f != gate.FormatOpenPGP {
-			if err := add(f, nil); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		certified, err := pub.certification(user)
+		payload, err := want.payload()
 		if err != nil {
 			return nil, err
 		}
-		hashed, err := pub.document(at)
+		digest, err := gate.SumsDigest(want.made, m, payload)
 		if err != nil {
 			return nil, err
 		}
-		if err := errors.Join(add(gate.FormatOpenPGPKey, certified), add(gate.FormatOpenPGP, hashed)); err != nil {
-			return nil, err
-		}
+		out = append(out, Part{Format: want.made, Digest: digest, Payload: payload})
 	}
+	return out, nil
+}
+
+// nothing stands around SHA256SUMS.
+func nothing() ([]byte, error) { return nil, nil }
+
+func checkFormats(formats []gate.Format) error {
 	for _, f := range formats {
 		switch f {
 		case gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP, gate.FormatSigstore, gate.FormatDSSE:
 		case gate.FormatOpenPGPKey:
-			return nil, errors.New("sign SHA256SUMS: openpgp-key is no format to ask for: it comes with openpgp")
+			return errors.New("sign SHA256SUMS: openpgp-key is no format to ask for: it comes with openpgp")
 		default:
-			return nil, fmt.Errorf("sign SHA256SUMS: expected %s, %s or %s, got %q", gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP, f)
+			return fmt.Errorf("sign SHA256SUMS: expected %s, %s or %s, got %q", gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP, f)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // checkUser takes what is both an OpenPGP user id and an SSH principal.

@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha512"
 	"encoding/base64"
 	"os"
 	"os/exec"
@@ -120,13 +122,33 @@ func TestVerifySSHRefuses(t *testing.T) {
 	}
 }
 
-// RSA with SHA-1 is what old programs make of an RSA key, by the name of the key's own type.
+// RSA with SHA-1 is what old programs make of an RSA key, under the name of the key's own type.
 func TestVerifySSHRefusesSHA1(t *testing.T) {
-	key, public := keygen(t, "-t", "rsa", "-b", "3072")
-	blob := unarmor(t, signSSH(t, key, namespace, "m"))
-	old := []byte(strings.Replace(string(blob), "\x00\x00\x00\x0crsa-sha2-512", "\x00\x00\x00\x07ssh-rsa", 1))
-	if _, err := sums.VerifySSH([]byte("m"), rearmor(old), namespace, allow(t, "a "+public), at()); err == nil {
-		t.Error("expected a refusal")
+	private, err := rsa.GenerateKey(rand.Reader, 3072)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha512.Sum512([]byte("m"))
+	signed := append([]byte("SSHSIG"), ssh.Marshal(struct{ Namespace, Reserved, Hash, Digest string }{namespace, "", "sha512", string(digest[:])})...)
+	allowed := allow(t, "a "+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(by.PublicKey()))))
+	for algorithm, accepted := range map[string]bool{ssh.KeyAlgoRSA: false, ssh.KeyAlgoRSASHA256: true, ssh.KeyAlgoRSASHA512: true} {
+		sig, err := by.(ssh.AlgorithmSigner).SignWithAlgorithm(rand.Reader, signed, algorithm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blob := append([]byte("SSHSIG"), ssh.Marshal(struct {
+			Version                   uint32
+			Key                       []byte
+			Namespace, Reserved, Hash string
+			Signature                 []byte
+		}{1, by.PublicKey().Marshal(), namespace, "", "sha512", ssh.Marshal(sig)})...)
+		if _, err := sums.VerifySSH([]byte("m"), rearmor(blob), namespace, allowed, at()); (err == nil) != accepted {
+			t.Errorf("%s: expected accepted %v, got %v", algorithm, accepted, err)
+		}
 	}
 }
 

@@ -1,15 +1,18 @@
 package sums_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +23,10 @@ import (
 	"github.com/countersign/countersign/gate/sums"
 )
 
-const user = "acme-release@gate.example.org"
+const (
+	user        = "acme-release@gate.example.org"
+	fingerprint = "90579e8f57c997993eb52bfe079934b2d1a001cb"
+)
 
 // at is any time within whole seconds, as OpenPGP counts.
 func at() time.Time { return time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC) }
@@ -99,6 +105,19 @@ func folder(t *testing.T, s signer, m gate.Manifest) string {
 	return dir
 }
 
+func first(out string, _ error) string { return out }
+
+// fingerprint is the issuer's that an OpenPGP signature names: a subpacket of 22 octets, of
+// type 33, version 4.
+func (s signer) fingerprint(t *testing.T) string {
+	t.Helper()
+	_, rest, ok := bytes.Cut(s.parts(t, gatetest.Manifest(1), gate.FormatOpenPGP)[1].Payload, []byte{22, 33, 4})
+	if !ok || len(rest) < 20 {
+		t.Fatal("expected an issuer fingerprint in what is signed")
+	}
+	return hex.EncodeToString(rest[:20])
+}
+
 // Everybody's own tools accept each file over SHA256SUMS, and refuse it over another.
 func TestStockToolsVerify(t *testing.T) {
 	s := newSigner(t)
@@ -116,6 +135,10 @@ func TestStockToolsVerify(t *testing.T) {
 		}
 		if out, err := run("gpg", "--batch", "--import", "countersign.asc"); err != nil {
 			t.Fatalf("gpg --import: %v\n%s", err, out)
+		}
+		told := regexp.MustCompile("(?m)^fpr:+([0-9A-F]{40}):").FindStringSubmatch(first(run("gpg", "--batch", "--with-colons", "--list-keys")))
+		if want := s.fingerprint(t); len(told) != 2 || !strings.EqualFold(told[1], want) {
+			t.Errorf("expected gpg to tell fingerprint %s, got %q", want, told)
 		}
 		for tool, command := range map[string][]string{
 			"openssl":    {"openssl", "dgst", "-sha256", "-verify", "countersign.pem", "-signature", "SHA256SUMS.sig", "FILE"},
