@@ -263,7 +263,7 @@ func TestCertificateRefuses(t *testing.T) {
 		}
 	}
 	w.bend = func(sig []byte) []byte { return append(sig[:len(sig)-1:len(sig)-1], sig[len(sig)-1]^1) }
-	if _, err := w.start(t).Certificate(t.Context(), key, identity()); code(err) != gate.CodeSignatureBad {
+	if _, err := w.start(t).Certificate(t.Context(), key, identity()); gate.CodeOf(err) != gate.CodeSignatureBad {
 		t.Errorf("a signature that does not verify: expected %s, got %v", gate.CodeSignatureBad, err)
 	}
 	if len(w.certs) > 0 {
@@ -275,11 +275,13 @@ func writePEM(t *testing.T, certs ...*x509.Certificate) string {
 	t.Helper()
 	var b bytes.Buffer
 	for _, c := range certs {
-		if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}); err != nil {
-			t.Fatal(err)
-		}
+		b.Write(pemOf(c))
 	}
 	return write(t, b.Bytes())
+}
+
+func pemOf(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
 func write(t *testing.T, content []byte) string {

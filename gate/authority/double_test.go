@@ -206,12 +206,3 @@ func identity() gate.Identity {
 		Repository: "https://github.com/acme/app", Owner: "https://github.com/acme", RepositoryID: "1296269", OwnerID: "583231",
 	}
 }
-
-// code is the code of an error that crosses rooms; 0 for others.
-func code(err error) gate.Code {
-	var e *gate.Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return 0
-}

@@ -67,6 +67,10 @@ func checkSigner(token []byte, chain []*x509.Certificate, at time.Time) error {
 		return fmt.Errorf("read token: %w", err)
 	}
 	leaf := chain[0]
+	// The certificate was asked for: verifiers that look into the token shall find the true one.
+	if !slices.ContainsFunc(p7.Certificates, leaf.Equal) {
+		return fmt.Errorf("expected it to hold the certificate %q with serial number %s, which its chain begins with", leaf.Subject, leaf.SerialNumber)
+	}
 	p7.Certificates = []*x509.Certificate{leaf}
 	if p7.GetOnlySigner() == nil {
 		return fmt.Errorf("expected it to be signed by %q with serial number %s, which its chain begins with", leaf.Subject, leaf.SerialNumber)
