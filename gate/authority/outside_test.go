@@ -234,7 +234,7 @@ func TestOutsideStranger(t *testing.T) {
 	w := newWorld(t)
 	s, stranger := newTSA(t, w.now, usage(true)), newTSA(t, w.now, usage(true))
 	w.config.Outside = &authority.Outside{URL: stranger.URL, Chains: [][]*x509.Certificate{s.chain}}
-	if _, err := w.start(t).Timestamp(t.Context(), []byte("x")); gate.CodeOf(err) != gate.CodeTimestamp || !strings.Contains(err.Error(), "signed by") {
+	if _, err := w.start(t).Timestamp(t.Context(), []byte("x")); gate.CodeOf(err) != gate.CodeTimestamp || !strings.Contains(err.Error(), "chain begins with") {
 		t.Errorf("expected a refusal that names the certificate, got %v", err)
 	}
 	w.config.Outside.Chains = append(w.config.Outside.Chains, stranger.chain)
