@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/attest/attesttest"
 	"github.com/countersign/countersign/gate/canonical"
+	"github.com/countersign/countersign/gate/sums"
 )
 
 var artifacts = map[string]string{"app.tar.gz": "the archive", "linux/app": "the binary"}
@@ -182,21 +183,58 @@ func TestCheckNames(t *testing.T) {
 		}
 		return attest.CheckNames(m, "v1")
 	}
-	if err := check("app", "app.txt", "dist/SHA256SUMS"); err != nil {
-		t.Errorf("names apart: %v", err)
-	}
 	for _, names := range [][]string{
-		{"SHA256SUMS"},
+		{"app", "app.txt", "dist/SHA256SUMS"},
+		{"v1", "v1.txt", "v1.sbom.sigstore.json"},
+		{"v2.vsa.sigstore.json"}, // of another release
+		{"v1.approval-0.dsse.json", "v1.approval-x.dsse.json"},
+	} {
+		if err := check(names...); err != nil {
+			t.Errorf("%q: %v", names, err)
+		}
+	}
+	clashes := [][]string{
 		{"sha256sums"},
-		{"countersign.pem"},
+		{"COUNTERSIGN.PEM"},
 		{"v1.vsa.dsse.json"},
 		{"v1.vsa"},
+		{"v1.decision"},
+		{"V1.Release"},
+		{"v1.refusal.sigstore.json"},
+		{"v1.approval-1"},
+		{"v1.approval-27.cert.sigstore.json"},
+		{"countersign-verdict.pem"},
+		{"SHA256SUMS.sshsig"},
 		{"app", "app.sig"},
 		{"app", "APP.sigstore.json"},
-	} {
+		{"app", "app.cert"},
+	}
+	for _, name := range append(sums.Names(), "SHA256SUMS", "countersign.pem", "trusted_root.json") {
+		clashes = append(clashes, []string{name})
+	}
+	for _, names := range clashes {
 		err := check(names...)
 		if gate.CodeOf(err) != gate.CodeSubjects || gate.KindOf(err) != gate.Invalid {
 			t.Errorf("%v: expected %s, got %v", names, gate.CodeSubjects, err)
+		}
+	}
+}
+
+// What a release hands out is known by its name, and nothing else is.
+func TestReleaseFilesAreKnownByName(t *testing.T) {
+	r := attesttest.Sealed(t, artifacts, attesttest.Options{Formats: []gate.Format{gate.FormatOpenPGP}})
+	for _, f := range r.Files {
+		_, ofSubject := artifacts[strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(f.Name, ".sig"), ".sigstore.json"), ".cert")]
+		if attest.IsReleaseFile(f.Name) == ofSubject {
+			t.Errorf("%s: of the release: %v", f.Name, !ofSubject)
+		}
+	}
+	for _, name := range []string{
+		"", "app", "app.sigstore.json", ".vsa.sigstore.json", "../v1.vsa.sigstore.json", "a/v1.vsa.dsse.json", `a\v1.vsa.dsse.json`,
+		".hidden.vsa.dsse.json", "v1.approval-.dsse.json", "v1.approval-01.dsse.json", "v1.sbom.dsse.json", "v1.vsa.json",
+	} {
+		if attest.IsReleaseFile(name) {
+			t.Errorf("%q: expected that it is none", name)
 		}
 	}
 }

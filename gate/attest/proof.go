@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	commonpb "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	rekorpb "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
@@ -70,14 +71,15 @@ func (e evidence) trusted(t Trust) error {
 // prove joins a signature with its places in the ledger and its time-stamp.
 func (e evidence) prove(s gate.SignedIntent, key Key) (proven, error) {
 	p := proven{SignedIntent: s, key: key, timestamp: s.Timestamp, entries: map[gate.Variant]*rekorpb.TransparencyLogEntry{}}
-	if err := checkTimestamp(s.Timestamp, s.Signature.Bytes); err != nil {
+	at, err := checkTimestamp(s.Timestamp, s.Signature.Bytes)
+	if err != nil {
 		return proven{}, fmt.Errorf("signature %s: %w", s.Intent.ID, err)
 	}
 	want := map[gate.Variant]ledger.Record{
 		gate.VariantKey: {Digest: s.Intent.Digest, Signature: s.Signature.Bytes, Key: key.spki},
 	}
 	if e.certificate != nil {
-		if err := certifies(e.certificate, key); err != nil {
+		if err := certifies(e.certificate, key, at); err != nil {
 			return proven{}, fmt.Errorf("signature %s: %w", s.Intent.ID, err)
 		}
 		p.certificate = e.certificate
@@ -141,8 +143,9 @@ func (e evidence) entry(all []gate.LogEntry, variant gate.Variant, record ledger
 	}, nil
 }
 
-// certifies checks that a certificate is over the very key.
-func certifies(der []byte, key Key) error {
+// certifies checks that a certificate is over the very key, and was valid when the signature
+// was time-stamped.
+func certifies(der []byte, key Key, at time.Time) error {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return fmt.Errorf("certificate: expected DER: %w", err)
@@ -150,6 +153,10 @@ func certifies(der []byte, key Key) error {
 	public, ok := c.PublicKey.(*ecdsa.PublicKey)
 	if !ok || !public.Equal(key.public) {
 		return fmt.Errorf("certificate: it is not over key %s", key.Hint())
+	}
+	if at.Before(c.NotBefore) || at.After(c.NotAfter) {
+		return fmt.Errorf("certificate: it is valid from %s to %s, the signature's time is %s",
+			c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339), at.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/attest/attesttest"
 	"github.com/countersign/countersign/gate/ledger"
+	"github.com/countersign/countersign/gate/sums"
 )
 
 func TestFilesOfASealedRelease(t *testing.T) {
@@ -180,20 +181,21 @@ func TestFilesRefuseBrokenEvidence(t *testing.T) {
 		"a certificate of nobody listed": func(r *attest.Release) {
 			r.Seal.Certificate = certify(t, other.Gate.CA, good.Gate)
 		},
-		"no time-stamp":               func(r *attest.Release) { stamp(r, 0, nil) },
-		"another's time-stamp":        func(r *attest.Release) { stamp(r, 0, r.Signed[1].Timestamp) },
-		"a changed time-stamp":        func(r *attest.Release) { stamp(r, 0, flip(r.Signed[0].Timestamp)) },
-		"no DER as time-stamp":        func(r *attest.Release) { stamp(r, 0, []byte("now")) },
-		"a time-stamp without end":    func(r *attest.Release) { stamp(r, 0, make([]byte, attest.MaxTimestamp+1)) },
-		"two time-stamps":             func(r *attest.Release) { r.Seal.Timestamps[id(0)] = r.Signed[1].Timestamp },
-		"no time-stamp of the vsa":    func(r *attest.Release) { stamp(r, last, nil) },
-		"no decision":                 func(r *attest.Release) { r.Signed = without(r.Signed, gate.StatementDecision) },
-		"no approval":                 func(r *attest.Release) { r.Signed = without(r.Signed, "approval-1") },
-		"a decision under the vsa":    func(r *attest.Release) { r.Signed[last].Intent.Name = gate.StatementDecision },
-		"a statement of another name": func(r *attest.Release) { r.Signed[last].Intent.Name = "summary" },
-		"a refusal in a release":      func(r *attest.Release) { r.Signed[last-1].Intent.Name = attest.StatementRefusal },
-		"a file of no format":         func(r *attest.Release) { r.Sums = []attest.File{{Name: "app.exe"}} },
-		"a file over another":         func(r *attest.Release) { r.Sums = []attest.File{{Name: attest.KeyName}} },
+		"a certificate that had run out": func(r *attest.Release) { expired(t, good.Gate, r) },
+		"no time-stamp":                  func(r *attest.Release) { stamp(r, 0, nil) },
+		"another's time-stamp":           func(r *attest.Release) { stamp(r, 0, r.Signed[1].Timestamp) },
+		"a changed time-stamp":           func(r *attest.Release) { stamp(r, 0, flip(r.Signed[0].Timestamp)) },
+		"no DER as time-stamp":           func(r *attest.Release) { stamp(r, 0, []byte("now")) },
+		"a time-stamp without end":       func(r *attest.Release) { stamp(r, 0, make([]byte, attest.MaxTimestamp+1)) },
+		"two time-stamps":                func(r *attest.Release) { r.Seal.Timestamps[id(0)] = r.Signed[1].Timestamp },
+		"no time-stamp of the vsa":       func(r *attest.Release) { stamp(r, last, nil) },
+		"no decision":                    func(r *attest.Release) { r.Signed = without(r.Signed, gate.StatementDecision) },
+		"no approval":                    func(r *attest.Release) { r.Signed = without(r.Signed, "approval-1") },
+		"a decision under the vsa":       func(r *attest.Release) { r.Signed[last].Intent.Name = gate.StatementDecision },
+		"a statement of another name":    func(r *attest.Release) { r.Signed[last].Intent.Name = "summary" },
+		"a refusal in a release":         func(r *attest.Release) { r.Signed[last-1].Intent.Name = attest.StatementRefusal },
+		"a file of no format":            func(r *attest.Release) { r.Sums = []attest.File{{Name: "app.exe"}} },
+		"a file over another":            func(r *attest.Release) { r.Sums = []attest.File{{Name: attest.KeyName}} },
 	} {
 		r := clone(good.Sealed)
 		breakIt(&r)
@@ -234,15 +236,39 @@ func certify(t *testing.T, ca attesttest.Authority, g *attesttest.Gate) []byte {
 	return der
 }
 
-// The formats of SHA256SUMS are handed through, after everything else.
+// The formats of SHA256SUMS are handed through, after everything else. Their signatures are
+// in the ledger, and have no bundles.
 func TestSumsFilesAreHandedThrough(t *testing.T) {
-	r := attesttest.Sealed(t, artifacts, attesttest.Options{})
-	r.Sealed.Sums = []attest.File{{Name: "SHA256SUMS.asc", Content: []byte("signature")}}
-	files, err := attest.Files(r.Sealed)
+	r := attesttest.Sealed(t, artifacts, attesttest.Options{
+		Formats: []gate.Format{gate.FormatRaw, gate.FormatSSH, gate.FormatOpenPGP},
+	})
+	var got []string
+	for _, f := range r.Files[len(r.Files)-len(r.Sealed.Sums):] {
+		got = append(got, f.Name)
+	}
+	want := sums.Names()
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("last files (-want +got):\n%s", diff)
+	}
+	for _, name := range sums.Names() {
+		if !attest.IsReleaseFile(name) {
+			t.Errorf("%s: no room is kept for it", name)
+		}
+	}
+}
+
+// expired gives the release a certificate that ended before the signatures were made, with
+// all its entries in the log.
+func expired(t *testing.T, g *attesttest.Gate, r *attest.Release) {
+	t.Helper()
+	der, err := g.CA.Certify(g.CT, g.Release, g.Identity(), g.At.Add(-2*time.Hour), g.At.Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(r.Sealed.Sums[0], files[len(files)-1]); diff != "" {
-		t.Errorf("last file (-want +got):\n%s", diff)
+	r.Seal.Certificate = der
+	if err := g.Enter(r); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -78,12 +78,12 @@ func (sigs *signatures) checkInputs() error {
 // on.
 func statementOrder(name string) int {
 	const last = 1 << 20
-	switch {
-	case name == gate.StatementVSA:
+	switch name {
+	case gate.StatementVSA:
 		return 0
-	case name == gate.StatementDecision:
+	case gate.StatementDecision:
 		return 1
-	case name == gate.StatementRelease:
+	case gate.StatementRelease:
 		return last
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(name, gate.StatementApproval))

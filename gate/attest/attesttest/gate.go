@@ -21,6 +21,8 @@ type Options struct {
 	Ed25519 bool
 	// NoCertificates leaves out the certificate variant, as for private repositories.
 	NoCertificates bool
+	// Formats are those in which SHA256SUMS is signed too.
+	Formats []gate.Format
 }
 
 // Gate is a gate's keys and its log, in memory. They are its own: whoever holds them can

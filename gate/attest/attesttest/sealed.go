@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/gate/canonical"
 	"github.com/countersign/countersign/gate/gatetest"
 	"github.com/countersign/countersign/gate/ledger"
+	"github.com/countersign/countersign/gate/sums"
 )
 
 // SealedRelease is a release with all its evidence.
@@ -51,37 +52,51 @@ func (g *Gate) Seal(artifacts map[string]string, opts ...gatetest.Option) (Seale
 	}
 	out := SealedRelease{Release: r, Gate: g, Sealed: attest.Release{
 		Manifest: r.Manifest, Name: attest.ReleaseName(gatetest.Ref), Signed: r.Signed,
-		Seal: gate.Seal{Request: r.Decision.Request, Timestamps: map[string][]byte{}, At: g.At},
+		Seal: gate.Seal{Request: r.Decision.Request, At: g.At},
 	}}
-	if err := g.enter(&out.Sealed); err != nil {
+	if out.Sealed.Seal.Certificate, err = g.certify(); err != nil {
+		return SealedRelease{}, err
+	}
+	if err := g.Enter(&out.Sealed); err != nil {
 		return SealedRelease{}, err
 	}
 	if out.Sealed.TrustedRoot, err = attest.TrustedRoot(g.Trust); err != nil {
 		return SealedRelease{}, err
+	}
+	files, err := sums.Files(r.Manifest, out.Sealed.Signed, g.user())
+	if err != nil {
+		return SealedRelease{}, err
+	}
+	for _, f := range files {
+		out.Sealed.Sums = append(out.Sealed.Sums, attest.File(f))
 	}
 	out.Signed = out.Sealed.Signed
 	out.Files, err = attest.Files(out.Sealed)
 	return out, err
 }
 
-// enter puts every signature into the log, by key and by certificate, with a time-stamp, and
-// then proves each.
-func (g *Gate) enter(r *attest.Release) error {
-	var err error
-	if !g.NoCertificates {
-		until := g.At.AddDate(1, 0, 0)
-		if r.Seal.Certificate, err = g.CA.Certify(g.CT, g.Release, g.Identity(), g.since(), until); err != nil {
-			return err
-		}
+// certify is the certificate that the gate's releases have; nil where they have none.
+func (g *Gate) certify() ([]byte, error) {
+	if g.NoCertificates {
+		return nil, nil
 	}
+	return g.CA.Certify(g.CT, g.Release, g.Identity(), g.since(), g.At.AddDate(1, 0, 0))
+}
+
+// Enter puts every signature into the log, by key and by the seal's certificate, with a
+// time-stamp, and then proves each. What they had is left aside.
+func (g *Gate) Enter(r *attest.Release) error {
 	if _, err := g.Log.Commit(ledger.Intents, r.Seal.Request); err != nil {
 		return err
 	}
+	r.Seal.Timestamps = map[string][]byte{}
 	for i := range r.Signed {
 		if err := g.enterOne(&r.Signed[i], r.Seal.Certificate); err != nil {
 			return err
 		}
-		r.Seal.Timestamps[r.Signed[i].Intent.ID] = r.Signed[i].Timestamp
+		if r.Signed[i].Timestamp != nil {
+			r.Seal.Timestamps[r.Signed[i].Intent.ID] = r.Signed[i].Timestamp
+		}
 	}
 	return g.Prove(r)
 }
@@ -90,7 +105,8 @@ func (g *Gate) enterOne(s *gate.SignedIntent, certificate []byte) error {
 	records := map[gate.Variant]ledger.Record{
 		gate.VariantKey: {Digest: s.Intent.Digest, Signature: s.Signature.Bytes, Key: s.Intent.Key.SPKI},
 	}
-	if certificate != nil {
+	bundled := s.Intent.Kind != gate.IntentSums // SHA256SUMS's formats have no place for more
+	if certificate != nil && bundled {
 		records[gate.VariantCertificate] = ledger.Record{
 			Digest: s.Intent.Digest, Signature: s.Signature.Bytes, Key: certificate, Certificate: true,
 		}
@@ -110,6 +126,9 @@ func (g *Gate) enterOne(s *gate.SignedIntent, certificate []byte) error {
 			return err
 		}
 		s.Entries = append(s.Entries, gate.LogEntry{Variant: variant, Index: index, Body: body})
+	}
+	if !bundled {
+		return nil
 	}
 	var err error
 	s.Timestamp, err = g.TSA.Stamp(s.Signature.Bytes, g.At)
@@ -165,6 +184,16 @@ func (g *Gate) signed(artifacts map[string]string, opts ...gatetest.Option) (Rel
 		})
 		r.Statement = s.Payload // the summary comes last
 	}
+	parts, err := sums.Parts(g.Formats, m, grant.Key(), g.user(), at)
+	if err != nil {
+		return Release{}, err
+	}
+	for i, p := range parts {
+		intents = append(intents, gate.Intent{
+			ID: fmt.Sprintf("0197f3a0-0000-7000-9002-%012d", i+1), Request: r.Decision.Request, Attempt: 1,
+			Kind: gate.IntentSums, Name: string(p.Format), Digest: p.Digest, Payload: p.Payload, Key: grant.Key(),
+		})
+	}
 	for _, i := range intents {
 		s, err := g.Release.SignIntent(i)
 		if err != nil {
@@ -175,6 +204,9 @@ func (g *Gate) signed(artifacts map[string]string, opts ...gatetest.Option) (Rel
 	}
 	return r, nil
 }
+
+// user is how formats that want a person's name call the release key.
+func (g *Gate) user() string { return gatetest.Lineage + "@" + g.Log.Key.Name() }
 
 // Write puts the artifacts and all files into a folder.
 func (r SealedRelease) Write(folder string) error {
