@@ -29,6 +29,7 @@ func (r *releasing) people(d attest.DecisionPredicate, approvals map[string]atte
 		s.pass("changes", "nothing changed since the last release")
 	}
 	r.facts.Changes = len(d.Changes)
+	s.check("independent", independent(d), "somebody approved who did not ask for it")
 	r.enough(s, d)
 	s.tell("nobody had their own work released on their own word")
 	r.t.add(s.done())
@@ -102,6 +103,17 @@ func approved(c attest.Change, by gate.AccountID, d attest.DecisionPredicate, ap
 		}
 	}
 	return false
+}
+
+// independent wants at least one of the counted to be nobody who asked for the release.
+func independent(d attest.DecisionPredicate) error {
+	asked := append(slices.Clone(d.Asked.By), d.Workload.Actor)
+	for _, c := range d.Statements.Counted {
+		if !slices.ContainsFunc(asked, func(a gate.Account) bool { return a.ID == c.By.ID }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("expected an approval by somebody who did not ask for the release, got %d by those who did", len(d.Statements.Counted))
 }
 
 // enough counts approvers: different accounts, none of whom wrote every change.

@@ -135,6 +135,7 @@ func (r *releasing) approval(s *tree, payload []byte) (attest.Approval, bool) {
 		{"gate", v.Verifier.ID, p.Gate.ID},
 		{"approved manifest", v.Release.Manifest.SHA256.String(), p.Bound.Manifest.SHA256.String()},
 		{"approved commit", v.Release.Commit, p.Bound.Commit},
+		{"policy that was approved under", v.Policy.Digest.SHA256.String(), p.Bound.Policy.SHA256.String()},
 		{"approved tag object", v.Release.TagObject, p.Bound.TagObject},
 	} {
 		if err == nil {
