@@ -59,7 +59,7 @@ func TestFlippedBitsOfParts(t *testing.T) {
 	}
 	unsigned := map[string]bool{"timestamp": true} // it has parts that nobody signs
 	for name, part := range parts {
-		for i := range part {
+		for i := 0; i < len(part); i += 3 {
 			bit := byte(1) << (i * 3 % 8)
 			part[i] ^= bit
 			got := verify.Artifact(text(t, b), trust, digest, ours)

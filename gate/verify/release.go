@@ -212,40 +212,21 @@ func (r *releasing) statement(s *tree, name string) ([]byte, proof, bool) {
 func (r *releasing) forms(s *tree, base string, check func(*tree, []byte) (proof, bool)) (proof, bool) {
 	var best proof
 	found, failed := 0, false
+	// The certificate comes first: it vouches for the key of the bundle beside it.
 	for _, suffix := range []string{attest.CertBundleSuffix, attest.BundleSuffix} {
 		if !r.files.has(base + suffix) {
 			continue
 		}
-		text, err := r.files.read(base + suffix)
-		if err == nil && r.trust.Root == nil && suffix == attest.CertBundleSuffix && r.files.has(base+attest.BundleSuffix) {
+		if r.trust.Root == nil && suffix == attest.CertBundleSuffix && r.files.has(base+attest.BundleSuffix) {
 			s.skip(stepCertificate, "whom the certificate names: "+noRoot)
+			r.files.seen[base+suffix] = true
 			continue
 		}
-		sub := &tree{r: Result{Name: base + suffix}}
-		if !sub.check("file", err, "read") {
-			failed = true
-			s.add(sub.done())
-			continue
-		}
-		sub.r.Steps = nil // that it was read is nothing to tell
-		p, ok := check(sub, text)
-		if ok && r.key.Hint() != "" && p.key.Hint() != r.key.Hint() {
-			sub.fail(stepKey, "expected the key that signed the release's statement, %s, got %s", r.key.Hint(), p.key.Hint())
-			ok = false
-		}
-		if ok && best.key.Hint() != "" && p.key.Hint() != best.key.Hint() {
-			sub.fail(stepKey, "expected the key of the bundle beside it, %s, got %s", best.key.Hint(), p.key.Hint())
-			ok = false
-		}
-		if ok {
-			sub.r.Detail = p.String()
-		}
-		s.add(sub.done())
+		p, ok := r.form(s, base+suffix, best.key, check)
 		if !ok {
 			failed = true
 			continue
 		}
-		// The certificate comes first: it vouches for the key of the bundle beside it.
 		if found++; found == 1 {
 			best, r.trust.vouched = p, p.key
 		}
@@ -254,6 +235,31 @@ func (r *releasing) forms(s *tree, base string, check func(*tree, []byte) (proof
 		s.fail("bundle", "expected %s or %s, got neither", base+attest.CertBundleSuffix, base+attest.BundleSuffix)
 	}
 	return best, found > 0 && !failed
+}
+
+// form checks one bundle, which has to be by the release's key and by that of the bundle
+// beside it, where these are known.
+func (r *releasing) form(s *tree, name string, beside Key, check func(*tree, []byte) (proof, bool)) (proof, bool) {
+	sub := &tree{r: Result{Name: name}}
+	text, err := r.files.read(name)
+	if err != nil {
+		sub.fail("file", "%v", err)
+		return proof{}, s.add(sub.done())
+	}
+	p, ok := check(sub, text)
+	for _, known := range []struct {
+		what string
+		key  Key
+	}{{"that signed the release's statement", r.key}, {"of the bundle beside it", beside}} {
+		if want := known.key.Hint(); ok && want != "" && want != p.key.Hint() {
+			sub.fail(stepKey, "expected the key %s, %s, got %s", known.what, want, p.key.Hint())
+			ok = false
+		}
+	}
+	if ok {
+		sub.r.Detail = p.String()
+	}
+	return p, s.add(sub.done()) && ok
 }
 
 // chosen are the subjects to look at: all, or the named ones.
