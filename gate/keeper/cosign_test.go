@@ -113,6 +113,7 @@ func TestReplicasAndAWitness(t *testing.T) {
 		w.guard.Path += "2"
 		two := w.start()
 		defer w.work(two)()
+		time.Sleep(5 * time.Second) // it has no guard of its own yet: a witness's word makes it one
 		for range 20 {
 			w.shelf.add(3, "entry")
 			w.cover(one, w.shelf.size(), 1)
