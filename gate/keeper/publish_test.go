@@ -228,11 +228,18 @@ func TestNewRefusesNamesTwice(t *testing.T) {
 func TestReplicasSignOneTree(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t, 1)
-		guards := []keeper.File{w.guard, {Path: w.guard.Path + "2"}}
+		guards := []keeper.Guard{&memory{}, &memory{}}
 		replicas := make([]*keeper.Keeper, 2)
 		start := func(i int) {
-			w.guard = guards[i]
-			replicas[i] = w.start()
+			c := w.config()
+			c.Guard = guards[i]
+			var err error
+			if replicas[i], err = keeper.New(c); err != nil {
+				rt.Fatal(err)
+			}
+			if err := replicas[i].Start(t.Context()); err != nil {
+				rt.Fatal(err)
+			}
 		}
 		start(0)
 		start(1)

@@ -270,6 +270,19 @@ func (w *double) set(change func()) {
 	change()
 }
 
+// memory is a guard without a disk.
+type memory struct {
+	mark keeper.Mark
+	kept bool
+}
+
+func (m *memory) Read() (keeper.Mark, bool, error) { return m.mark, m.kept, nil }
+
+func (m *memory) Keep(mark keeper.Mark) error {
+	m.mark, m.kept = mark, true
+	return nil
+}
+
 // world is one server with what it needs.
 type world struct {
 	t         testing.TB
