@@ -4,23 +4,62 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"runtime"
+	"sync"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/ledger"
 )
 
+// examined is an entry with what it says by itself.
+type examined struct {
+	entry ledger.Entry
+	bad   error // it is no entry
+	// key is a record's; keyless and unsigned say why it has none, or did not sign it.
+	key               attest.Key
+	keyless, unsigned error
+}
+
+// examine reads entries and verifies signatures, which takes most of a monitor's time, on all
+// processors.
+func (m *Monitor) examine(entries [][]byte) []examined {
+	out := make([]examined, len(entries))
+	workers := min(runtime.GOMAXPROCS(0), len(entries))
+	var group sync.WaitGroup
+	for w := range workers {
+		group.Go(func() {
+			for i := w; i < len(entries); i += workers {
+				out[i] = m.examineOne(entries[i])
+			}
+		})
+	}
+	group.Wait()
+	return out
+}
+
+func (m *Monitor) examineOne(entry []byte) examined {
+	var x examined
+	if x.entry, x.bad = ledger.ParseEntry(entry); x.bad != nil || x.entry.Record == nil {
+		return x
+	}
+	r := *x.entry.Record
+	if x.key, x.keyless = m.keyOf(r); x.keyless == nil {
+		x.unsigned = x.key.Verify(r.Digest, r.Signature)
+	}
+	return x
+}
+
 // judge says what is to be told about one entry of the tree.
-func (m *Monitor) judge(ctx context.Context, place Place, t *tree, index int64, entry []byte) ([]Alert, error) {
-	e, err := ledger.ParseEntry(entry)
-	if err != nil {
-		return []Alert{alert(KindMalformed, "an entry is neither a commitment nor a signature's record", err.Error(),
+func (m *Monitor) judge(ctx context.Context, place Place, t *tree, index int64, x examined) ([]Alert, error) {
+	switch {
+	case x.bad != nil:
+		return []Alert{alert(KindMalformed, "an entry is neither a commitment nor a signature's record", x.bad.Error(),
 			"ask the operator what wrote it: this gate does not")}, nil
+	case x.entry.Record == nil:
+		return leafNotices(*x.entry.Leaf), nil
 	}
-	if e.Record == nil {
-		return leafNotices(*e.Leaf), nil
-	}
-	return m.judgeRecord(ctx, place, t, index, *e.Record)
+	return m.judgeRecord(ctx, place, t, index, x)
 }
 
 // leafNotices are what a commitment tells by its kind alone.
@@ -37,19 +76,19 @@ func leafNotices(l ledger.Leaf) []Alert {
 }
 
 // judgeRecord holds a signature against its key, the inventory, and what was approved.
-func (m *Monitor) judgeRecord(ctx context.Context, place Place, t *tree, index int64, r ledger.Record) ([]Alert, error) {
+func (m *Monitor) judgeRecord(ctx context.Context, place Place, t *tree, index int64, x examined) ([]Alert, error) {
+	r := *x.entry.Record
 	about := func(a Alert, key string) []Alert {
 		a.Digest, a.Key = &r.Digest, key
 		return []Alert{a}
 	}
-	key, err := m.keyOf(r)
-	if err != nil {
-		return about(alert(KindSignature, "a signature on record names a key that does not hold", err.Error(),
+	if x.keyless != nil {
+		return about(alert(KindSignature, "a signature on record names a key that does not hold", x.keyless.Error(),
 			"ask the operator what wrote it: a gate verifies what it records"), ""), nil
 	}
-	hint := key.Hint()
-	if err := key.Verify(r.Digest, r.Signature); err != nil {
-		return about(alert(KindSignature, "a signature on record does not verify", err.Error(),
+	hint := x.key.Hint()
+	if x.unsigned != nil {
+		return about(alert(KindSignature, "a signature on record does not verify", x.unsigned.Error(),
 			"ask the operator what wrote it: a gate verifies what it records"), hint), nil
 	}
 	purpose, known := m.purposeOf(place, hint)
@@ -60,7 +99,7 @@ func (m *Monitor) judgeRecord(ctx context.Context, place Place, t *tree, index i
 	if m.Published.has(r.Digest) {
 		return nil, nil
 	}
-	f, err := m.account(ctx, t, index, r, key, purpose)
+	f, err := m.account(ctx, t, index, r, x.key, purpose)
 	switch {
 	case err != nil:
 		return nil, err

@@ -69,8 +69,10 @@ func (m *Monitor) readTile(ctx context.Context, place Place, t *tree, read ahead
 		}
 	}
 	end := first + int64(len(entries))
-	for i := place.Next; i < end; i++ {
-		alerts, err := m.judge(ctx, place, t, i, entries[i-first])
+	from := place.Next
+	for n, x := range m.examine(entries[from-first:]) {
+		i := from + int64(n)
+		alerts, err := m.judge(ctx, place, t, i, x)
 		if err != nil {
 			return i, err
 		}
