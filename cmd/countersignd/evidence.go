@@ -34,7 +34,8 @@ func openEvidence(ctx context.Context, c config.Config, signer *signers, shelf *
 	}
 	a, err := authority.New(authority.Config{
 		Server: c.Server.URL.String(), Organization: c.Certificates.Organization, Origin: c.Ledger.Origin,
-		Keys: signer.AuthorityKeys(), Sealer: signer, Cabinet: shelf, Annals: shelf, Outside: outside, Now: time.Now,
+		Keys: signer.AuthorityKeys(), Sealer: signer, Cabinet: shelf, Annals: shelf, Outside: outside,
+		NoCertificates: c.Certificates.Off, Now: time.Now,
 	})
 	if err != nil {
 		return evidence{}, notConfigured("the gate's own keys cannot be used", err)

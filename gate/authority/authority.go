@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,13 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"crypto/x509"
-
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/ledger"
 )
 
-// Config is what an [Authority] is made of. All but Organization and Outside is needed.
+// Config is what an [Authority] is made of. All but Organization, Outside and NoCertificates
+// is needed.
 type Config struct {
 	// Server is the gate's public URL: the issuer that certificates name.
 	Server string
@@ -24,14 +24,16 @@ type Config struct {
 	Origin string
 	// Keys are the gate's own, of all purposes and versions: the highest version of a purpose
 	// signs, the others are trusted for what they signed. A timestamp key may be left out where
-	// there is an authority outside.
+	// there is an authority outside, a CT key where there are no certificates.
 	Keys    []gate.AuthorityKey
 	Sealer  Sealer
 	Cabinet Cabinet
 	Annals  Annals
 	// Outside is somebody else's time-stamping authority; nil for the gate's own.
 	Outside *Outside
-	Now     func() time.Time
+	// NoCertificates says that no release key gets a certificate.
+	NoCertificates bool
+	Now            func() time.Time
 }
 
 // Outside is a time-stamping authority that somebody else runs.
@@ -51,6 +53,7 @@ type Outside struct {
 type Authority struct {
 	server       string
 	host         string
+	certifies    bool
 	organization string
 	keys         keys
 	log          *ledger.LogKey
@@ -72,13 +75,20 @@ func New(c Config) (*Authority, error) {
 		problems = append(problems, errors.New("expected a sealer, a cabinet, annals and a clock"))
 	}
 	a := &Authority{
-		server: c.Server, host: host, organization: c.Organization,
+		server: c.Server, host: host, organization: c.Organization, certifies: !c.NoCertificates,
 		sealer: c.Sealer, cabinet: c.Cabinet, annals: c.Annals, now: c.Now, known: map[string]*x509.Certificate{},
 	}
 	if a.organization == "" {
 		a.organization = host
 	}
-	a.keys, err = sortKeys(c.Keys, c.Outside == nil)
+	var spared []gate.Purpose
+	if c.Outside != nil {
+		spared = append(spared, gate.PurposeTimestamp)
+	}
+	if c.NoCertificates {
+		spared = append(spared, gate.PurposeCT)
+	}
+	a.keys, err = sortKeys(c.Keys, spared)
 	problems = append(problems, err)
 	if key, ok := a.keys.newest(gate.PurposeLog); ok {
 		a.log, err = ledger.NewLogKey(c.Origin, key.SPKI)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -23,6 +24,9 @@ const (
 //
 // It names the repository in public: whether it may is the caller's to say.
 func (a *Authority) Certificate(ctx context.Context, key gate.KeyVersion, id gate.Identity) ([]byte, error) {
+	if !a.certifies {
+		return nil, errors.New("certify release key: this server makes no certificates")
+	}
 	san, err := checkIdentity(id)
 	if err != nil {
 		return nil, err

@@ -262,6 +262,11 @@ func TestCertificateRefuses(t *testing.T) {
 			t.Errorf("%s: expected an error with %q, got %v", name, row.want, err)
 		}
 	}
+	w.config.NoCertificates = true
+	if _, err := w.start(t).Certificate(t.Context(), key, identity()); err == nil || !strings.Contains(err.Error(), "no certificates") {
+		t.Errorf("where there are none: got %v", err)
+	}
+	w.config.NoCertificates = false
 	w.bend = func(sig []byte) []byte { return append(sig[:len(sig)-1:len(sig)-1], sig[len(sig)-1]^1) }
 	if _, err := w.start(t).Certificate(t.Context(), key, identity()); gate.CodeOf(err) != gate.CodeSignatureBad {
 		t.Errorf("a signature that does not verify: expected %s, got %v", gate.CodeSignatureBad, err)

@@ -115,6 +115,11 @@ func TestTrustedRootHasEveryEpoch(t *testing.T) {
 	if len(trust.Logs) != 2 || trust.Logs[1].Origin != "log2.gate.example.org" {
 		t.Errorf("expected a log per epoch, got %+v", trust.Logs)
 	}
+	w.drop(w.key(gate.PurposeCT))
+	w.config.NoCertificates = true
+	if trust, _ := w.trust(t); len(trust.CTLogs) != 0 || len(trust.TSAs) != 1 {
+		t.Errorf("without certificates: expected no CT key, got %+v", trust.CTLogs)
+	}
 	w.epochs = nil
 	if _, err := w.start(t).TrustedRoot(t.Context()); gate.CodeOf(err) != gate.CodeSealing || gate.KindOf(err) != gate.Unavailable {
 		t.Errorf("before the first epoch: got %v", err)
