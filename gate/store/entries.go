@@ -10,7 +10,6 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/countersign/countersign/gate"
-	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/store/internal/db"
 )
 
@@ -108,8 +107,8 @@ func isOrSigns(leaf []byte, hash gate.Digest) bool {
 	if gate.Digest(tlog.RecordHash(leaf)) == hash {
 		return true
 	}
-	e, err := ledger.ParseEntry(leaf)
-	return err == nil && e.Record != nil && e.Record.Digest == hash
+	signed := signedDigest(leaf)
+	return signed != nil && *signed == hash
 }
 
 func entriesFrom(rows []db.LedgerEntriesRow) []gate.LedgerEntry {

@@ -40,7 +40,7 @@ type member struct {
 func (s *Store) shared(ctx context.Context, f func(context.Context, *unit) error) error {
 	m := &member{ctx: ctx, f: f, called: make(chan bool, 1)}
 	if s.group.join(m) || s.group.wait(m) {
-		s.lead(m)
+		s.lead(m) //nolint:contextcheck // each unit runs under its own caller's context
 	}
 	return m.err
 }
@@ -168,8 +168,8 @@ func (s *Store) within(ctx context.Context, tx *sql.Tx, all *unit, m *member) (e
 	mine, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), groupTime)
 	defer cancel()
 	u := &unit{q: all.q, at: all.at}
-	if err = m.f(mine, u); err == nil {
-		err = u.takeTurns(mine)
+	if err = m.f(mine, u); err == nil { //nolint:contextcheck // its own caller's
+		err = u.takeTurns(mine) //nolint:contextcheck // its own caller's
 	}
 	if err == nil {
 		all.leaves, all.news = append(all.leaves, u.leaves...), all.news || u.news

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/store/internal/db"
 )
 
@@ -28,4 +30,17 @@ func insertKeys(ctx context.Context, q *db.Queries, idx int64, leaf []byte, dige
 		}
 	}
 	return nil
+}
+
+// signedDigest is what a record's signature is over; nil for a commitment.
+func signedDigest(leaf []byte) *gate.Digest {
+	// Canonical JSON sorts its members: a record begins with this one.
+	if !bytes.HasPrefix(leaf, []byte(`{"apiVersion"`)) {
+		return nil
+	}
+	r, err := ledger.ParseRecord(leaf)
+	if err != nil {
+		return nil // which is found by its own hash alone
+	}
+	return &r.Digest
 }

@@ -1,48 +1,142 @@
 package store_test
 
 import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/store"
 	"github.com/countersign/countersign/gate/store/storetest"
 )
 
-// atOnce is how many callers write at the same time.
-const atOnce = 64
-
-// BenchmarkLedgerAppend writes statements with their leaves: one caller after another, and
-// many at once, whose transactions are committed together.
-func BenchmarkLedgerAppend(b *testing.B) {
-	for _, engine := range []store.Engine{store.SQLite, store.Postgres} {
-		b.Run(string(engine)+"/alone", func(b *testing.B) {
-			s, recs := writable(b, engine)
-			n := int64(0)
-			for b.Loop() {
-				n++
-				if err := s.Hear(b.Context(), said(recs, n)); err != nil {
-					b.Fatal(err)
-				}
-			}
-			perSecond(b)
-		})
-		b.Run(string(engine)+"/together", func(b *testing.B) {
-			s, recs := writable(b, engine)
-			var n atomic.Int64
-			b.SetParallelism(atOnce / 2)
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					if err := s.Hear(b.Context(), said(recs, n.Add(1))); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-			perSecond(b)
+// BenchmarkLedger shows how what is done with a ledger grows with it: proofs and searches
+// with the logarithm of its size, appends not at all, and only looking at all of it with all
+// of it. Compare the rows of one run.
+func BenchmarkLedger(b *testing.B) {
+	for _, of := range []struct {
+		engine  store.Engine
+		entries int64
+	}{{store.SQLite, 10_000}, {store.SQLite, 100_000}, {store.SQLite, 1_000_000}, {store.Postgres, 10_000}, {store.Postgres, 100_000}} {
+		b.Run(fmt.Sprintf("%s/%d", of.engine, of.entries), func(b *testing.B) {
+			s, recs := tall(b, of.engine, of.entries)
+			b.Run("inclusion", func(b *testing.B) { benchProof(b, s, of.entries, (*ledger.Reader).Inclusion) })
+			b.Run("consistency", func(b *testing.B) { benchProof(b, s, of.entries, (*ledger.Reader).Consistency) })
+			b.Run("search", func(b *testing.B) { benchSearch(b, s, of.entries) })
+			b.Run("page", func(b *testing.B) { benchPage(b, s, of.entries) })
+			b.Run("reverify", func(b *testing.B) { benchReverify(b, s, of.entries) })
+			b.Run("append", func(b *testing.B) { benchAppend(b, s, recs) })
+			b.Run("append-together", func(b *testing.B) { benchTogether(b, s, recs) })
 		})
 	}
+}
+
+// benchProof makes proofs about random places, each with tiles read anew.
+func benchProof(b *testing.B, s *store.Store, size int64, prove func(r *ledger.Reader, size, at int64) ([]tlog.Hash, error)) {
+	hashes := 0
+	for b.Loop() {
+		proof, err := prove(s.Hashes(b.Context(), size), size, 1+rand.Int64N(size-1))
+		if err != nil {
+			b.Fatal(err)
+		}
+		hashes += len(proof)
+	}
+	b.ReportMetric(float64(hashes)/float64(b.N), "hashes/op")
+}
+
+func benchSearch(b *testing.B, s *store.Store, size int64) {
+	for b.Loop() {
+		hash := tlog.RecordHash([]byte(entryAt(rand.Int64N(size))))
+		found, err := s.FindLedger(b.Context(), gate.Digest(hash).String(), 10)
+		if err != nil || len(found) != 1 {
+			b.Fatalf("expected one entry, got %d, %v", len(found), err)
+		}
+	}
+}
+
+func benchPage(b *testing.B, s *store.Store, size int64) {
+	for b.Loop() {
+		page, err := s.LedgerEntries(b.Context(), 51+rand.Int64N(size-51), 50)
+		if err != nil || len(page) != 50 {
+			b.Fatalf("expected 50 entries, got %d, %v", len(page), err)
+		}
+	}
+}
+
+// benchReverify reads every entry from its tile, and holds the root of all against that of
+// the hash tiles.
+func benchReverify(b *testing.B, s *store.Store, size int64) {
+	for b.Loop() {
+		hashes := make([]tlog.Hash, 0, size)
+		for n := int64(0); n<<ledger.TileHeight < size; n++ {
+			width := int(min(ledger.TileWidth, size-n<<ledger.TileHeight))
+			tile, err := s.Tile(b.Context(), ledger.Tile{Level: ledger.EntriesLevel, Index: n, Width: width})
+			if err != nil {
+				b.Fatal(err)
+			}
+			entries, err := ledger.ParseEntries(tile, width)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, e := range entries {
+				hashes = append(hashes, tlog.RecordHash(e))
+			}
+		}
+		root, err := s.Hashes(b.Context(), size).Root(size)
+		if err != nil || root != rootOf(hashes) {
+			b.Fatalf("expected the root of all entries, got %s, %v", root, err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*float64(size)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// rootOf is RFC 6962, 2.1, by its definition.
+func rootOf(hashes []tlog.Hash) tlog.Hash {
+	if len(hashes) == 1 {
+		return hashes[0]
+	}
+	k := 1
+	for 2*k < len(hashes) {
+		k *= 2
+	}
+	return tlog.NodeHash(rootOf(hashes[:k]), rootOf(hashes[k:]))
+}
+
+// benchAppend writes statements with their leaves, one after another.
+func benchAppend(b *testing.B, s *store.Store, recs []gate.Record) {
+	for b.Loop() {
+		if err := s.Hear(b.Context(), statement(recs)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perSecond(b)
+}
+
+// benchTogether has 64 callers write at once: what comes meanwhile is committed together.
+func benchTogether(b *testing.B, s *store.Store, recs []gate.Record) {
+	const callers = 64
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	errs := together(callers, func(int) error {
+		for left.Add(-1) >= 0 {
+			if err := s.Hear(b.Context(), statement(recs)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, err := range errs {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	perSecond(b)
 }
 
 func perSecond(b *testing.B) {
@@ -50,16 +144,25 @@ func perSecond(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "units/s")
 }
 
-// said is one statement about one of the requests.
-func said(recs []gate.Record, n int64) gate.Heard {
-	return gate.Heard{Approvals: []gate.Approval{approval(recs[n%int64(len(recs))], n, gate.VerbStatus)}}
+// statement is one about one of the requests.
+func statement(recs []gate.Record) gate.Heard {
+	return gate.Heard{Approvals: []gate.Approval{approval(recs[rand.IntN(len(recs))], rand.Int64(), gate.VerbStatus)}}
 }
 
-// writable is a store with a hundred open requests, on a server that syncs what it commits.
-func writable(b *testing.B, engine store.Engine) (*store.Store, []gate.Record) {
+// tall is a store whose ledger has so many entries, and some open requests, on a server that
+// syncs what it commits.
+func tall(b *testing.B, engine store.Engine, entries int64) (*store.Store, []gate.Record) {
 	b.Helper()
-	s, err := store.Open(b.Context(), configOn(b, engine, durable(b, engine)))
+	c := configOn(b, engine, durable(b, engine))
+	s, err := store.Open(b.Context(), c)
 	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	fillLedger(b, c, entries)
+	if s, err = store.Open(b.Context(), c); err != nil { // completes the tree
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
@@ -69,13 +172,51 @@ func writable(b *testing.B, engine store.Engine) (*store.Store, []gate.Record) {
 	})
 	var recs []gate.Record
 	for range 100 {
-		rec, _, err := s.OpenRequest(b.Context(), opening(newID()))
+		rec, _, err := s.OpenRequest(context.WithoutCancel(b.Context()), opening(newID()))
 		if err != nil {
 			b.Fatal(err)
 		}
 		recs = append(recs, rec)
 	}
 	return s, recs
+}
+
+// entryAt is the nth leaf that fillLedger writes.
+func entryAt(n int64) string {
+	return fmt.Sprintf(`{"commitment":"%064x","id":"%d-0000-7000-8000-900000000000","kind":"decision","v":1}`, n, n)
+}
+
+func fillLedger(b *testing.B, c store.Config, entries int64) {
+	b.Helper()
+	driver, dsn, number := "pgx", c.DSN, "lpad(to_hex(i), 64, '0')"
+	if c.Engine == store.SQLite {
+		driver, dsn, number = "sqlite", rawSQLite(c), "printf('%064x', i)"
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	leaf := `'{"commitment":"' || ` + number + ` || '","id":"' || CAST(i AS TEXT) || '-0000-7000-8000-900000000000","kind":"decision","v":1}'`
+	bytes := "CAST(" + leaf + " AS BLOB)"
+	if c.Engine == store.Postgres {
+		bytes = "convert_to(" + leaf + ", 'UTF8')"
+	}
+	for _, q := range []string{
+		fmt.Sprintf(`INSERT INTO leaves (idx, kind, leaf_id, leaf, made_at)
+			WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+			SELECT i, 'decision', CAST(i AS TEXT) || '-0000-7000-8000-900000000000', %s, 1 FROM n`, entries-1, bytes),
+		fmt.Sprintf(`UPDATE ledger_head SET size = %d`, entries),
+		`ANALYZE`,
+	} {
+		if _, err := db.ExecContext(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // durable is a PostgreSQL server with fsync on; none where SQLite is asked for.

@@ -31,7 +31,8 @@ type Store struct {
 	bell           *bell
 	held           *held
 	group          group
-	stop           func() // ends the listener and waits for it
+	prepared       *prepared // the writer's queries on SQLite
+	stop           func()    // ends the listener and waits for it
 }
 
 // Open opens the database, brings its schema up to date, and fails where it was
@@ -41,7 +42,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Store{engine: c.Engine, now: c.Now, code: c.Codes, bell: newBell(), held: newHeld(), stop: func() {}}
+	s := &Store{engine: c.Engine, now: c.Now, code: c.Codes, bell: newBell(), held: newHeld(), prepared: newPrepared(), stop: func() {}}
 	if s.code == nil {
 		s.code = newCode
 	}

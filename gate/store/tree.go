@@ -149,16 +149,7 @@ func completeSome(ctx context.Context, u *unit) error {
 		return err
 	}
 	for i, leaf := range leaves {
-		e, err := ledger.ParseEntry(leaf)
-		if err != nil {
-			return internal("read leaf %d: %w", first+int64(i), err)
-		}
-		if e.Record != nil {
-			err = insertKeys(ctx, u.q, first+int64(i), leaf, &e.Record.Digest)
-		} else {
-			err = insertKeys(ctx, u.q, first+int64(i), leaf, nil)
-		}
-		if err != nil {
+		if err := insertKeys(ctx, u.q, first+int64(i), leaf, signedDigest(leaf)); err != nil {
 			return err
 		}
 	}

@@ -85,6 +85,11 @@ func (s *Store) finish(ctx context.Context, tx *sql.Tx, u *unit) error {
 func (s *Store) inTransaction(
 	ctx context.Context, p patience, fill func(context.Context, *sql.Tx, *unit) error,
 ) (err error) {
+	if s.engine == SQLite {
+		if err := s.prepared.compile(ctx, s.writer); err != nil {
+			return err
+		}
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -100,6 +105,9 @@ func (s *Store) inTransaction(
 		return err
 	}
 	u := &unit{q: s.queries(tx), at: at}
+	if s.engine == SQLite {
+		u.q = db.New(quick{tx, s.prepared})
+	}
 	if err := fill(ctx, tx, u); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ CREATE TABLE tiles (
     hashes BLOB NOT NULL CHECK (length(hashes) = 8192),
     PRIMARY KEY (level, idx)
 ) STRICT;
+CREATE INDEX tiles_root ON tiles (level, idx, root); -- many at a time, without their hashes
 
 CREATE TABLE leaf_keys (
     word INTEGER NOT NULL,
