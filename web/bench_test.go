@@ -189,16 +189,20 @@ func released(b *testing.B, shelf *store.Store) (id string) {
 	must(err)
 	rec, err = shelf.RecordDecision(ctx, gate.Judged{Record: rec, To: gate.StateGranted, Decision: gate.Decide(c, at)})
 	must(err)
-	key := gate.KeyVersion{Lineage: r.Key, Version: 1}
+	key := gate.KeyVersion{Lineage: r.Key, Version: 1, SPKI: []byte("spki")}
+	seal := gate.Seal{Request: rec.Request.ID, Checkpoint: gate.Checkpoint{Size: 1000}, Timestamps: map[string][]byte{}}
 	var intents []gate.Intent
 	var signed []gate.Signature
 	for _, s := range rec.Request.Manifest.Subjects[:2] { // the others would only fill the disk
 		i := gate.Intent{ID: newUUID(), Request: rec.Request.ID, Attempt: 1, Kind: gate.IntentSubject, Name: s.Name, Digest: s.SHA256, Key: key}
 		intents, signed = append(intents, i), append(signed, gate.Signature{Intent: i.ID, Bytes: []byte("signature"), At: now})
+		seal.Timestamps[i.ID] = []byte("stamp")
 	}
 	rec, err = shelf.BeginSigning(ctx, rec, intents, "bench", time.Minute)
 	must(err)
-	_, err = shelf.CompleteSigning(ctx, rec, signed, nil)
+	rec, err = shelf.KeepSignatures(ctx, rec, signed, nil, time.Minute)
+	must(err)
+	_, err = shelf.CompleteSealing(ctx, rec, seal, nil)
 	must(err)
 	said := gate.Approval{
 		ID: newUUID(), Request: rec.Request.ID, Verb: gate.VerbApprove, By: eve(), Page: true, Created: now, Commit: r.Commit,

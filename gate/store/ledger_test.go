@@ -122,6 +122,18 @@ func TestCheckerSeesWhatIsWrong(t *testing.T) {
 				"the ledger is dense",
 				`UPDATE ledger_head SET size = size + 1`, `UPDATE ledger_head SET size = size - 1`,
 			},
+			{
+				"waits for its seal is in the ledger",
+				`UPDATE requests SET released_at = 1`, `UPDATE requests SET released_at = 0`,
+			},
+			{
+				"was denied and has no verdict",
+				`UPDATE requests SET unsaid = 1`, `UPDATE requests SET unsaid = 0`,
+			},
+			{
+				"each of 3 leaves is found by its hash",
+				`UPDATE leaf_keys SET word = word + 1`, `UPDATE leaf_keys SET word = word - 1`,
+			},
 		} {
 			_, err := db.ExecContext(w.ctx, row.breaks)
 			w.must(err)
@@ -134,4 +146,33 @@ func TestCheckerSeesWhatIsWrong(t *testing.T) {
 		_, err := w.complete(rec, signatures(is), nil)
 		w.must(err)
 	})
+}
+
+// What the database refuses to change cannot be mended either: each row is broken in a
+// database of its own.
+func TestCheckerSeesWrongEvidence(t *testing.T) {
+	for want, breaks := range map[string]string{
+		"the hashes and the root of its leaves": `DROP TRIGGER tiles_no_update; UPDATE tiles SET root = (SELECT root FROM tiles WHERE idx = 1) WHERE idx = 0`,
+		"a checkpoint that covers entry": `INSERT INTO seals SELECT request_id, '{"request":"' || request_id || '","checkpoint":{"size":1}}', 1
+			FROM signatures GROUP BY request_id`,
+		"checkpoint of 9000 leaves":       `INSERT INTO checkpoints (origin, size, witnesses, document, kept_at) VALUES ('o', 9000, 0, '{"size":9000}', 1)`,
+		"checkpoint of 2 leaves":          `INSERT INTO checkpoints (origin, size, witnesses, document, kept_at) VALUES ('o', 2, 0, '{"size":2}', 1)`,
+		"every epoch has its leaf":        `INSERT INTO epochs (number, origin, document, begun_at) VALUES (1, 'o', '{}', 1)`,
+		"every trusted root has its leaf": `INSERT INTO trusted_roots VALUES (1, X'7B7D', 1)`,
+		"every certificate has its leaf":  `INSERT INTO certificates (name, der, not_before, not_after, kept_at) SELECT 'n', hashes, 1, 1, 1 FROM tiles`,
+		"the signature of intent":         `UPDATE signatures SET signature = X'00'`,
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, store.SQLite)
+			w.grown(2*ledger.TileWidth + 1)
+			w.kept("a", minute)
+			w.must(storetest.CheckInvariants(w.ctx, w.config, nil))
+			_, err := w.raw().ExecContext(w.ctx, breaks)
+			w.must(err)
+			if err := storetest.CheckInvariants(w.ctx, w.config, nil); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("expected that this breaks, got %v", err)
+			}
+		})
+	}
 }

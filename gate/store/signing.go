@@ -123,7 +123,7 @@ func (s *Store) OrphanSigning(ctx context.Context, rec gate.Record) (gate.Record
 }
 
 // FailSigning ends the attempt's open intents as orphaned, and the request as failed,
-// for good. It is fenced like CompleteSigning.
+// for good. It is fenced like KeepSignatures.
 func (s *Store) FailSigning(ctx context.Context, rec gate.Record, why string, posts []gate.Post) (gate.Record, error) {
 	var out gate.Record
 	id := rec.Request.ID
