@@ -114,7 +114,7 @@ func (a *app) inPolicy(stream string, by gate.CheckName, expected string) spot {
 	}
 	_, streams, err := policy.Explain(file, policy.Origin{
 		Repository: gate.RepositoryID{Forge: gate.ForgeID(gate.GitHub), ID: 1}, Commit: strings.Repeat("0", 40),
-		Path: policy.Path, DefaultBranch: "main", Kind: gate.GitHub, Keys: []string{boundKey},
+		Path: policy.Path, DefaultBranch: "main", Kind: gate.GitHub, Keys: []string{boundKey}, Witnesses: policy.MaxWitnesses,
 	})
 	if err != nil {
 		return spot{}

@@ -104,7 +104,7 @@ func readings(files []string, flags policyFlags) (string, []reading, error) {
 		where := policy.Origin{
 			Repository: gate.RepositoryID{Forge: gate.ForgeID(kind), ID: 1}, Commit: strings.Repeat("0", 40),
 			Path: path, DefaultBranch: flags.branch, Kind: kind, Keys: []string{boundKey},
-			OwnerIsUser: flags.person, Floors: floors,
+			OwnerIsUser: flags.person, Floors: floors, Witnesses: policy.MaxWitnesses,
 		}
 		p, releases, err := policy.Explain(file, where)
 		if err != nil {

@@ -67,7 +67,7 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 	}
 	d.gate = release.New(release.Config{
 		Server: c.Server.URL, Forges: forges, Store: d.shelf, Signer: signer, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown,
-		Authority: d.proof.authority, Ledger: d.proof.keeper, Certify: certify(c.Certificates),
+		Authority: d.proof.authority, Ledger: d.proof.keeper, Certify: certify(c.Certificates), Witnesses: len(c.Ledger.Witnesses),
 		Audit: c.Policies.Audit, Log: log, Now: time.Now, NewID: newID, Owner: owner(),
 	})
 	shown, err := published(signer.Keys())

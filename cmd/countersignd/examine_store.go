@@ -48,7 +48,7 @@ func (x *examiner) open(ctx context.Context) func() {
 	}
 	forges, _ := ports(x.forges)
 	x.gate = release.New(release.Config{
-		Server: x.config.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold, Cooldown: x.config.Policies.Cooldown,
+		Server: x.config.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold, Witnesses: len(x.config.Ledger.Witnesses), Cooldown: x.config.Policies.Cooldown,
 		Audit: x.config.Policies.Audit, Log: slog.New(slog.DiscardHandler), Now: x.now, NewID: newID, Owner: owner(),
 	})
 	return end

@@ -101,7 +101,7 @@ func withGate(ctx context.Context, path, repository string, do func(*release.Gat
 	}
 	defer func() { _ = shelf.Close() }() // what was written is committed
 	return do(release.New(release.Config{
-		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold, Cooldown: c.Policies.Cooldown, Audit: c.Policies.Audit,
+		Server: c.Server.URL, Forges: forges, Store: shelf, Keys: keys, Floors: hold, Witnesses: len(c.Ledger.Witnesses), Cooldown: c.Policies.Cooldown, Audit: c.Policies.Audit,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, NewID: newID, Owner: owner(),
 	}), id)
 }
@@ -185,6 +185,7 @@ func inForce(ctx context.Context, path, repository string) (policyOutput, error)
 	p, releases, err := policy.Explain(a.File, policy.Origin{
 		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: c.Forges[at].Kind,
 		DefaultBranch: a.DefaultBranch, Keys: keys.Lineages(a.Repository, a.Owner), Floors: hold(a.Owner),
+		Witnesses: len(c.Ledger.Witnesses),
 	})
 	out.Mode, out.Digest, out.Sources, out.Releases = p.Mode, p.Digest, p.Sources, releases
 	return out, err

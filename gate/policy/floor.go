@@ -108,7 +108,7 @@ func (r *reader) floor(f field) asked {
 		a.formats = r.formats(x)
 	}
 	if x, ok := sub["witnesses"]; ok {
-		a.witnesses = r.number("witnesses", x.value, 1, maxWitnesses)
+		a.witnesses = r.number("witnesses", x.value, 1, MaxWitnesses)
 	}
 	if x, ok := sub["publish"]; ok {
 		a.publish = r.publish(x, "")

@@ -106,6 +106,32 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+// What a floor asks for and the server has not is for the operator to settle.
+func TestFloorOfMissingWitnesses(t *testing.T) {
+	where := origin(gate.GitHub)
+	where.Witnesses = 2
+	where.Floors = []policy.Floor{floor(t, "server", "witnesses: 3")}
+	_, err := policy.Parse([]byte(entry("witnesses: 1")), where)
+	if gate.CodeOf(err) != gate.CodePolicyInvalid || !strings.Contains(err.Error(), "floor server asks for witnesses: 3, and the server has 2") {
+		t.Errorf("got %v", err)
+	}
+	where.Witnesses = 3
+	if p, err := policy.Parse([]byte(entry("witnesses: 1")), where); err != nil || p.Streams[0].Witnesses != 3 {
+		t.Errorf("with as many: got %v", err)
+	}
+}
+
+// Attestations are GitHub's alone: a floor for both forges asks GitLab for the rest.
+func TestFloorOfTheOtherForgesPublications(t *testing.T) {
+	p, err := held(t, "version: 1\nreleases:\n  - job: release\n", gate.GitLab, floor(t, "server", "publish: [attestations, assets]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Streams[0].Publish; len(got) != 1 || got[0] != gate.PublishAssets {
+		t.Errorf("got %v", got)
+	}
+}
+
 // The groups of file and floor, joined.
 func TestFloorApprovals(t *testing.T) {
 	for _, row := range []struct{ what, file, floor, want string }{

@@ -23,6 +23,8 @@ type Origin struct {
 	Keys []string
 	// OwnerIsUser is true where a person's account owns the repository: it has no teams.
 	OwnerIsUser bool
+	// Witnesses is how many cosign the server's ledger; MaxWitnesses where that is not known.
+	Witnesses int
 	// Floors are what the operator asks of this repository, whatever its file says.
 	Floors []Floor
 }

@@ -18,7 +18,7 @@ const commit = "3f2c1e9a3f2c1e9a3f2c1e9a3f2c1e9a3f2c1e9a"
 func origin(kind gate.ForgeKind) policy.Origin {
 	return policy.Origin{
 		Repository: gate.RepositoryID{Forge: "github", ID: 1296269}, Commit: commit, Path: policy.Path,
-		DefaultBranch: "main", Kind: kind, Keys: []string{"acme-release"},
+		DefaultBranch: "main", Kind: kind, Keys: []string{"acme-release"}, Witnesses: policy.MaxWitnesses,
 	}
 }
 

@@ -1,13 +1,15 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/countersign/countersign/gate"
 )
 
-const maxWitnesses = 16
+// MaxWitnesses is how many witnesses a policy may ask for.
+const MaxWitnesses = 16
 
 // alwaysMade are the formats that every release has. A file may name them, and cannot leave
 // them out.
@@ -28,7 +30,7 @@ func (r *reader) publishing(f map[string]field, where Origin, s *gate.Stream) {
 		s.Formats = r.formats(x)
 	}
 	if x, ok := f["witnesses"]; ok {
-		s.Witnesses = r.number("witnesses", x.value, 0, maxWitnesses)
+		s.Witnesses = r.number("witnesses", x.value, 0, MaxWitnesses)
 	}
 	if x, ok := f["publish"]; ok {
 		s.Publish = r.publish(x, where.Kind)
@@ -90,6 +92,24 @@ func (h holder) publishing() {
 	})
 	publish := add(slices.Clone(s.Publish), there...)
 	h.raise("publish", len(publish) > len(s.Publish), func() { s.Publish = publish })
+}
+
+// witnessed refuses a stream, as the file and the floors together have it, that waits for more
+// witnesses than there are: its releases would be signed and never handed out.
+func (h holder) witnessed() {
+	if h.stream.Witnesses <= h.where.Witnesses {
+		return
+	}
+	there := "none"
+	if h.where.Witnesses > 0 {
+		there = fmt.Sprint(h.where.Witnesses)
+	}
+	fix := "ask for fewer, or have the operator of the server add witnesses"
+	if len(h.by["witnesses"]) > 0 {
+		fix = "the operator of the server adds witnesses, or lowers the floor"
+	}
+	h.bad(h.at("witnesses"), fmt.Sprintf("%s asks for witnesses: %d, and the server has %s", h.others("witnesses", "the release"), h.stream.Witnesses, there),
+		span(0, h.where.Witnesses), fmt.Sprint(h.stream.Witnesses), fix)
 }
 
 // spelledFormats names all that are made.

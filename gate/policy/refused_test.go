@@ -75,6 +75,8 @@ var refusals = []struct {
 	{what: "witnesses a text", file: entry("witnesses: two")},
 	{what: "witnesses negative", file: entry("witnesses: -1")},
 	{what: "too many witnesses", file: entry("witnesses: 17")},
+	{what: "more witnesses than there are", file: entry("witnesses: 2"), with: func(o *policy.Origin) { o.Witnesses = 1 }},
+	{what: "a witness where there is none", file: entry("witnesses: 1"), with: func(o *policy.Origin) { o.Witnesses = 0 }},
 	{what: "publish unknown", file: entry("publish: [assets, npm]")},
 	{what: "publish twice", file: entry("publish: [assets, assets]")},
 	{what: "publish a group", file: entry("publish: {assets: true}")},

@@ -33,6 +33,7 @@ func (r *reader) hold(s *gate.Stream, entry ast.Node, where Origin) raised {
 		h := holder{reader: r, floor: f, where: where, stream: s, entry: entry, by: by}
 		h.tighten()
 	}
+	holder{reader: r, where: where, stream: s, entry: entry, by: by}.witnessed()
 	return by
 }
 

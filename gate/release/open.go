@@ -165,7 +165,7 @@ func (g *Gate) origin(kind gate.ForgeKind, f gate.PolicyFile) policy.Origin {
 		Repository: f.Repository.ID, Commit: f.Commit, Path: f.Path, Kind: kind,
 		DefaultBranch: f.Repository.DefaultBranch, OwnerIsUser: f.Repository.OwnerIsUser,
 		Keys:   g.Keys.Lineages(f.Repository.ID, f.Repository.Owner),
-		Floors: g.floors(f.Repository.Owner),
+		Floors: g.floors(f.Repository.Owner), Witnesses: g.Witnesses,
 	}
 }
 
@@ -195,6 +195,7 @@ func (g *Gate) adoptedOrigin(kind gate.ForgeKind, a gate.Adoption) policy.Origin
 	return policy.Origin{
 		Repository: a.Repository, Commit: a.Commit, Path: policy.Path, Kind: kind,
 		DefaultBranch: a.DefaultBranch, Keys: g.Keys.Lineages(a.Repository, a.Owner), Floors: g.floors(a.Owner),
+		Witnesses: g.Witnesses,
 	}
 }
 

@@ -58,6 +58,8 @@ type Config struct {
 	// Certify says which repositories' release keys get certificates: a certificate names its
 	// repository, and is in the public ledger.
 	Certify Certify
+	// Witnesses is how many cosign the ledger: a policy that asks for more is refused.
+	Witnesses int
 	// Floors are what the operator asks of every policy of an owner's repositories; nil for
 	// nothing.
 	Floors func(owner gate.AccountID) []policy.Floor
