@@ -14,7 +14,8 @@ import (
 // checkCollected verifies what the server sent before anything of it is written: every
 // artifact's bundle and the release's statement, under the pinned key (PEM) if there
 // is one, else under the one that came along. Without a pinned key this proves only
-// that the files fit together and to the artifacts.
+// that the files fit together and to the artifacts. Where the release is sealed its log
+// entries and time-stamps are held against the trusted root that came along, likewise.
 func checkCollected(got api.Collected, m gate.Manifest, want verify.Expect, pinned []byte) error {
 	files := map[string][]byte{}
 	for _, f := range got.Files {
@@ -31,13 +32,19 @@ func checkCollected(got api.Collected, m gate.Manifest, want verify.Expect, pinn
 	if err != nil {
 		return bad(err.Error())
 	}
+	trust := verify.Under(key)
+	if text, ok := files[attest.TrustedRootName]; ok {
+		if trust.Root, err = verify.ParseRoot(text); err != nil {
+			return bad(err.Error())
+		}
+	}
 	for _, subject := range m.Subjects {
-		if r := verify.Artifact(files[subject.Name+attest.BundleSuffix], verify.Under(key), subject.SHA256, verify.Expect{}); !r.OK() {
+		if r := verify.Artifact(files[subject.Name+attest.BundleSuffix], trust, subject.SHA256, verify.Expect{}); !r.OK() {
 			return bad(subject.Name + ": " + firstFailure(r))
 		}
 	}
 	vsa := attest.ReleaseName(want.Ref) + attest.VSASuffix
-	if r := verify.Statement(files[vsa], verify.Under(key), want); !r.OK() {
+	if r := verify.Statement(files[vsa], trust, want); !r.OK() {
 		return bad(vsa + ": " + firstFailure(r))
 	}
 	return nil

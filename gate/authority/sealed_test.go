@@ -3,11 +3,13 @@ package authority_test
 import (
 	"crypto/x509"
 	"testing"
+	"testing/fstest"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/attest/attesttest"
 	"github.com/countersign/countersign/gate/ledger"
+	"github.com/countersign/countersign/gate/verify"
 )
 
 // sealed is a whole release whose certificate, time-stamps and trusted root are this
@@ -74,5 +76,25 @@ func TestSealedRelease(t *testing.T) {
 	}
 	if err := leaf.CheckSignatureFrom(certs[0]); err != nil {
 		t.Errorf("expected the release's own trusted root to vouch for its certificate: %v", err)
+	}
+	verified(t, r)
+}
+
+// verified holds the release against the verifier that consumers run.
+func verified(t *testing.T, r attesttest.SealedRelease) {
+	t.Helper()
+	files := fstest.MapFS{}
+	for _, f := range r.Files {
+		files[f.Name] = &fstest.MapFile{Data: f.Content}
+	}
+	for name, content := range r.Artifacts {
+		files[name] = &fstest.MapFile{Data: []byte(content)}
+	}
+	root, err := verify.ParseRoot(r.File(t, "trusted_root.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := verify.Release(files, verify.Trust{Root: root}, verify.Expect{Repository: attesttest.Repository}); !got.OK() {
+		t.Errorf("expected the release to verify by certificate, got %+v", got.Result)
 	}
 }
