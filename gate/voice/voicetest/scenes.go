@@ -17,7 +17,7 @@ func Noon() time.Time { return time.Date(2026, 3, 5, 12, 0, 0, 0, time.UTC) }
 
 // Record is a scene as the store holds it.
 func Record(v voice.View) (gate.Record, error) {
-	rec := gate.Record{Request: v.Request, State: v.State, Version: 1}
+	rec := gate.Record{Request: v.Request, State: v.State, Version: 1, Sealing: v.Sealing}
 	if len(v.Decision.Checks) == 0 {
 		return rec, nil // nobody has judged it yet
 	}
