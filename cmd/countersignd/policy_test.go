@@ -148,8 +148,8 @@ func TestPolicyShowRefuses(t *testing.T) {
 		{"another repository", policy.Minimal(gate.GitHub), "github:7", 1, []string{"no policy is adopted"}},
 		{"a forge that is not configured", policy.Minimal(gate.GitHub), "gitea:7", 1, []string{"no forge of this name", "gitea"}},
 		{"a name", policy.Minimal(gate.GitHub), "acme/widget", 2, []string{"github:1296269"}},
-		{"what this version does not read", "version: 1\nreleases:\n  - workflow: release.yml\n    formats: [dsse]\n", "github:1296269", 2,
-			[]string{"adopted by      root", `field "formats" is not supported`}},
+		{"what this version does not read", "version: 1\nbreak_glass: {}\nreleases:\n  - workflow: release.yml\n", "github:1296269", 2,
+			[]string{"adopted by      root", `field "break_glass" is not supported`}},
 	} {
 		code, out, errs := run(t, "policy", "show", "--config", adopted(t, row.file), "--repository", row.repository)
 		if code != row.code {

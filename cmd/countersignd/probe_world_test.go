@@ -79,6 +79,7 @@ func newSite(t *testing.T) *site {
 	if err := json.Unmarshal([]byte(out), &key); code != 0 || err != nil {
 		t.Fatalf("keys create: exit %d, %v: %s", code, err, errs)
 	}
+	own := ownKeys(t, token)
 	for name, content := range map[string][]byte{
 		"app.pem": s.github.AppPrivateKey(), "gitlab-token": []byte(s.gitlab.BotToken()), "hook": []byte(hook), "client": []byte(s.github.ClientSecret()),
 	} {
@@ -93,12 +94,28 @@ hsm:
   - {module: %[7]s, token: %[8]s, pin_file: %[9]s}
 keys:
   - {lineage: release, version: 1, token: %[8]s, label: release-1, id: "%[10]s", spki: "%[11]s", owners: ["github:1"]}
-administrators: ["github:1"]
-`, s.dir, s.github.URL(), s.github.APIURL(), s.github.Issuer(), s.github.AppID(), s.gitlab.URL(), token.Module, token.TokenLabel, token.PINFile, key.ID, key.Fingerprint, s.github.ClientID()))
+%[13]sadministrators: ["github:1"]
+`, s.dir, s.github.URL(), s.github.APIURL(), s.github.Issuer(), s.github.AppID(), s.gitlab.URL(), token.Module, token.TokenLabel, token.PINFile, key.ID, key.Fingerprint, s.github.ClientID(), own))
 	if err := os.Mkdir(filepath.Join(s.dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// ownKeys makes the gate's own keys, and gives their entries.
+func ownKeys(t *testing.T, token hsmtest.Token) string {
+	t.Helper()
+	code, out, errs := run(t, "keys", "create", "--json", "--module", token.Module, "--token", token.TokenLabel, "--pin-file", token.PINFile, "--authority")
+	var keys []struct{ Purpose, Label, ID, Fingerprint string }
+	if err := json.Unmarshal([]byte(out), &keys); code != 0 || err != nil {
+		t.Fatalf("keys create --authority: exit %d, %v: %s", code, err, errs)
+	}
+	var entries strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&entries, "  - {purpose: %s, lineage: %s, version: 1, token: %s, label: %s, id: %q, spki: %q}\n",
+			k.Purpose, k.Purpose, token.TokenLabel, k.Label, k.ID, k.Fingerprint)
+	}
+	return entries.String()
 }
 
 func (s *site) write(name string, content []byte) string {

@@ -160,8 +160,9 @@ func TestArtifacts(t *testing.T) {
 					s.Errorf("expected orders of request %s, got one of %s", r.id, o.Intent().Request)
 				}
 			}
-			if len(got) != 2 {
-				s.Errorf("expected one signature for the subject and one for the statement, got %v", got)
+			want := "[subject widget.tgz statement decision statement approval-1 statement release statement vsa]"
+			if fmt.Sprint(got) != want {
+				s.Errorf("expected one signature for the subject and one for each statement, %s, got %v", want, got)
 			}
 		}},
 		{name: "attack 80: the key of another tenant", policy: "key: other-release", play: func(s *stage) {
