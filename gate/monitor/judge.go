@@ -15,10 +15,9 @@ import (
 // examined is an entry with what it says by itself.
 type examined struct {
 	entry ledger.Entry
-	bad   error // it is no entry
-	// key is a record's; keyless and unsigned say why it has none, or did not sign it.
-	key               attest.Key
-	keyless, unsigned error
+	key   attest.Key // a record's
+	// fault is what does not hold, whatever else is on the log.
+	fault *Alert
 }
 
 // examine reads entries and verifies signatures, which takes most of a monitor's time, on all
@@ -40,12 +39,30 @@ func (m *Monitor) examine(entries [][]byte) []examined {
 
 func (m *Monitor) examineOne(entry []byte) examined {
 	var x examined
-	if x.entry, x.bad = ledger.ParseEntry(entry); x.bad != nil || x.entry.Record == nil {
+	fail := func(a Alert) examined {
+		if r := x.entry.Record; r != nil {
+			a.Digest = &r.Digest
+		}
+		x.fault = &a
 		return x
 	}
-	r := *x.entry.Record
-	if x.key, x.keyless = m.keyOf(r); x.keyless == nil {
-		x.unsigned = x.key.Verify(r.Digest, r.Signature)
+	var err error
+	if x.entry, err = ledger.ParseEntry(entry); err != nil {
+		return fail(alert(KindMalformed, "an entry is neither a commitment nor a signature's record", err.Error(),
+			"ask the operator what wrote it: this gate does not"))
+	}
+	r := x.entry.Record
+	if r == nil {
+		return x
+	}
+	const wrote = "ask the operator what wrote it: a gate verifies what it records"
+	if x.key, err = m.keyOf(*r); err != nil {
+		return fail(alert(KindSignature, "a signature on record names a key that does not hold", err.Error(), wrote))
+	}
+	if err = x.key.Verify(r.Digest, r.Signature); err != nil {
+		a := alert(KindSignature, "a signature on record does not verify", err.Error(), wrote)
+		a.Key = x.key.Hint()
+		return fail(a)
 	}
 	return x
 }
@@ -53,13 +70,12 @@ func (m *Monitor) examineOne(entry []byte) examined {
 // judge says what is to be told about one entry of the tree.
 func (m *Monitor) judge(ctx context.Context, place Place, t *tree, index int64, x examined) ([]Alert, error) {
 	switch {
-	case x.bad != nil:
-		return []Alert{alert(KindMalformed, "an entry is neither a commitment nor a signature's record", x.bad.Error(),
-			"ask the operator what wrote it: this gate does not")}, nil
+	case x.fault != nil:
+		return []Alert{*x.fault}, nil
 	case x.entry.Record == nil:
 		return leafNotices(*x.entry.Leaf), nil
 	}
-	return m.judgeRecord(ctx, place, t, index, x)
+	return m.judgeRecord(ctx, place, t, index, *x.entry.Record, x.key)
 }
 
 // leafNotices are what a commitment tells by its kind alone.
@@ -75,31 +91,22 @@ func leafNotices(l ledger.Leaf) []Alert {
 	return nil
 }
 
-// judgeRecord holds a signature against its key, the inventory, and what was approved.
-func (m *Monitor) judgeRecord(ctx context.Context, place Place, t *tree, index int64, x examined) ([]Alert, error) {
-	r := *x.entry.Record
-	about := func(a Alert, key string) []Alert {
-		a.Digest, a.Key = &r.Digest, key
+// judgeRecord holds a signature that verifies against the inventory and what was approved.
+func (m *Monitor) judgeRecord(ctx context.Context, place Place, t *tree, index int64, r ledger.Record, key attest.Key) ([]Alert, error) {
+	hint := key.Hint()
+	about := func(a Alert) []Alert {
+		a.Digest, a.Key = &r.Digest, hint
 		return []Alert{a}
-	}
-	if x.keyless != nil {
-		return about(alert(KindSignature, "a signature on record names a key that does not hold", x.keyless.Error(),
-			"ask the operator what wrote it: a gate verifies what it records"), ""), nil
-	}
-	hint := x.key.Hint()
-	if x.unsigned != nil {
-		return about(alert(KindSignature, "a signature on record does not verify", x.unsigned.Error(),
-			"ask the operator what wrote it: a gate verifies what it records"), hint), nil
 	}
 	purpose, known := m.purposeOf(place, hint)
 	if !known {
 		return about(alert(KindKey, "a key outside of the inventory signed", "key "+hint,
-			"ask the operator whose key it is; where it is one of theirs, add it to the inventory"), hint), nil
+			"ask the operator whose key it is; where it is one of theirs, add it to the inventory")), nil
 	}
 	if m.Published.has(r.Digest) {
 		return nil, nil
 	}
-	f, err := m.account(ctx, t, index, r, x.key, purpose)
+	f, err := m.account(ctx, t, index, r, key, purpose)
 	switch {
 	case err != nil:
 		return nil, err
@@ -109,12 +116,12 @@ func (m *Monitor) judgeRecord(ctx context.Context, place Place, t *tree, index i
 		if m.AllowUnreadable {
 			a.Level = LevelNotice
 		}
-		return about(a, hint), nil
+		return about(a), nil
 	case f.why != "":
 		a := alert(KindUnmatched, "nothing that was approved accounts for a signature", f.why,
 			"find out who made it and why: stop using the key until that is known")
 		a.Request = f.request
-		return about(a, hint), nil
+		return about(a), nil
 	}
 	return nil, nil
 }
