@@ -113,10 +113,10 @@ func (a *app) look(ctx context.Context, w *watching, m *monitor.Monitor) error {
 		return broken("the ledger cannot be followed", err, "see to the file of --state; without it the whole ledger is read anew, and what it was before is forgotten")
 	}
 	if !a.flags.json && (w.once || sum.Read > 0) {
-		a.console.line("%s: %d entries, %d read, %s", plain(sum.Origin), sum.Size, sum.Read, found(sum))
+		a.console.line("%s: %d entries in all, %d read now, %s", plain(sum.Origin), sum.Size, sum.Read, found(sum))
 	}
 	if w.once && sum.Alerts > 0 {
-		f := failed(ExitFailed, fmt.Sprintf("the ledger gave %d alerts", sum.Alerts), "", "", "see what was printed")
+		f := failed(ExitFailed, "the ledger gave "+counted(sum.Alerts, "alert"), "", "", "see what was printed")
 		f.printed = true
 		return f
 	}
@@ -127,7 +127,14 @@ func found(s monitor.Summary) string {
 	if s.Alerts+s.Notices == 0 {
 		return "nothing to tell"
 	}
-	return fmt.Sprintf("%d alerts, %d notices", s.Alerts, s.Notices)
+	return counted(s.Alerts, "alert") + ", " + counted(s.Notices, "notice")
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // alerted prints one alert, and has it on the disk where standard output is a file.

@@ -147,7 +147,7 @@ func (a *annals) trusting() []string {
 
 func TestMonitor(t *testing.T) {
 	a := newAnnals(t)
-	if out, errs := a.watch(main.ExitOK, a.trusting()...); out != "" || !strings.Contains(errs, "sign.example.org: 1 entries, 1 read, nothing to tell") {
+	if out, errs := a.watch(main.ExitOK, a.trusting()...); out != "" || !strings.Contains(errs, "sign.example.org: 1 entries in all, 1 read now, nothing to tell") {
 		t.Errorf("got %q, %q", out, errs)
 	}
 	a.leaf(ledger.Orphaned)

@@ -100,7 +100,7 @@ func (m *Monitor) judgeRecord(ctx context.Context, place Place, t *tree, index i
 	}
 	purpose, known := m.purposeOf(place, hint)
 	if !known {
-		return about(alert(KindKey, "a key outside of the inventory signed", "key "+hint,
+		return about(alert(KindKey, "a key outside of the inventory signed", "",
 			"ask the operator whose key it is; where it is one of theirs, add it to the inventory")), nil
 	}
 	if m.Published.has(r.Digest) {

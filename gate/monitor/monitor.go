@@ -128,7 +128,7 @@ func (m *Monitor) pin(ctx context.Context, head ledger.Head) (map[string]gate.Pu
 	}
 	names := slices.Sorted(maps.Keys(pinned))
 	return pinned, m.report(ctx, head, notice(KindPinned,
-		fmt.Sprintf("%d keys that the server names are taken for its own from now on", len(names)), strings.Join(names, " ")))
+		"the keys that the server names now are taken for its own, and none that it names later", strings.Join(names, " ")))
 }
 
 // checkpoint reads the newest checkpoint and who signed it.
