@@ -16,12 +16,13 @@ import (
 )
 
 var collected = []string{
-	"SHA256SUMS", "app.tar.gz.sig", "app.tar.gz.sigstore.json", "app.zip.sig", "app.zip.sigstore.json",
-	"countersign.pem",
-	"v1.4.0.approval-1.dsse.json", "v1.4.0.approval-1.sigstore.json",
-	"v1.4.0.decision.dsse.json", "v1.4.0.decision.sigstore.json",
-	"v1.4.0.release.dsse.json", "v1.4.0.release.sigstore.json",
-	"v1.4.0.vsa.dsse.json", "v1.4.0.vsa.sigstore.json",
+	"SHA256SUMS", "app.tar.gz.cert.sigstore.json", "app.tar.gz.sig", "app.tar.gz.sigstore.json",
+	"app.zip.cert.sigstore.json", "app.zip.sig", "app.zip.sigstore.json",
+	"countersign.pem", "trusted_root.json",
+	"v1.4.0.approval-1.cert.sigstore.json", "v1.4.0.approval-1.dsse.json", "v1.4.0.approval-1.sigstore.json",
+	"v1.4.0.decision.cert.sigstore.json", "v1.4.0.decision.dsse.json", "v1.4.0.decision.sigstore.json",
+	"v1.4.0.release.cert.sigstore.json", "v1.4.0.release.dsse.json", "v1.4.0.release.sigstore.json",
+	"v1.4.0.vsa.cert.sigstore.json", "v1.4.0.vsa.dsse.json", "v1.4.0.vsa.sigstore.json",
 }
 
 func TestSignOnGitHub(t *testing.T) {

@@ -73,7 +73,7 @@ func TestVerify(t *testing.T) {
 func TestVerifyWithoutStatement(t *testing.T) {
 	w := signedFolder(t)
 	key := filepath.Join(w.dir, "countersign.pem")
-	for _, name := range []string{"v1.4.0.vsa.sigstore.json", "v1.4.0.vsa.dsse.json"} {
+	for _, name := range []string{"v1.4.0.vsa.sigstore.json", "v1.4.0.vsa.cert.sigstore.json", "v1.4.0.vsa.dsse.json"} {
 		if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
 			t.Fatal(err)
 		}

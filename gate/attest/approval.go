@@ -47,7 +47,7 @@ type Bound struct {
 type ChangeNote struct {
 	Called string `json:"called"` // "#412", "!412", or the commit of a direct push
 	Number int64  `json:"number,omitempty"`
-	Head   string `json:"head"`
+	Head   string `json:"head,omitempty"` // "" where the forge does not tell
 }
 
 // SourceKind is how somebody spoke.

@@ -156,7 +156,7 @@ func (w *writer) decision(approvals []Statement) (DecisionPredicate, error) {
 	return DecisionPredicate{
 		Gate: Verifier{ID: w.server}, DecidedAt: moment(d.At), Outcome: d.Outcome, Release: w.released(),
 		Repository: RepositoryNote{ID: r.Repository, Owner: r.Owner, Name: r.RepositoryName, URI: w.repository},
-		Asked:      Asked{At: moment(r.Created), By: r.Actors, Attempt: r.Attempt},
+		Asked:      Asked{At: moment(r.Created), By: listed(r.Actors), Attempt: r.Attempt},
 		Workload:   workload(r), Range: Range{Since: d.Since, Until: r.Commit},
 		Changes: changesOf(d.Coverage), Checks: checks, Statements: w.said(approvals),
 		Protection: Snapshot{Digest: DigestSet{gate.SHA256(w.snapshot)}, Snapshot: w.snapshot},
@@ -249,12 +249,12 @@ func ParseDecision(payload []byte) (Decision, error) {
 	return s, nil
 }
 
-// check wants people by number: names are recycled.
+// check wants people by number, for names are recycled, and a change that can be found.
 func (c Change) check() error {
 	numbered := func(a gate.Account) bool { return a.ID.ID > 0 && a.ID.Forge != "" }
-	if c.Head == "" || slices.ContainsFunc(c.Authors, func(a gate.Authorship) bool { return !numbered(a.Account) }) ||
+	if c.Head == "" && c.Number == 0 || slices.ContainsFunc(c.Authors, func(a gate.Authorship) bool { return !numbered(a.Account) }) ||
 		slices.ContainsFunc(c.CoveredBy, func(b gate.CoveredBy) bool { return !numbered(b.Account) }) {
-		return fmt.Errorf("read decision: change %q: expected its head, and people by number", c.Called)
+		return fmt.Errorf("read decision: change %q: expected its head or number, and people by number", c.Called)
 	}
 	return nil
 }

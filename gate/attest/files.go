@@ -85,22 +85,6 @@ func Files(r Release) ([]File, error) {
 	return out, nil
 }
 
-// Unsealed are the files of a signed release without proof of anything but its signatures:
-// no log entries, no time-stamps, no trusted root.
-func Unsealed(m gate.Manifest, name string, signed []gate.SignedIntent) ([]File, error) {
-	sigs, err := sortSigned(m, name, signed)
-	if err != nil {
-		return nil, err
-	}
-	files, err := sigs.files(name, func(s gate.SignedIntent) (proven, error) {
-		return proven{SignedIntent: s, key: sigs.key}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return append([]File{{SumsName, m.Bytes()}, {KeyName, sigs.key.PEM()}}, files...), nil
-}
-
 // files are those of subjects and statements, in the order of the manifest and of
 // [statementOrder].
 func (sigs signatures) files(name string, prove func(gate.SignedIntent) (proven, error)) ([]File, error) {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/attest/attesttest"
@@ -21,40 +19,13 @@ import (
 
 var artifacts = map[string]string{"app.tar.gz": "the archive", "linux/app": "the binary"}
 
-func TestFilesOfARelease(t *testing.T) {
-	r := attesttest.New(t, artifacts)
-	var got []string
-	for _, f := range r.Files {
-		got = append(got, f.Name)
-	}
-	want := []string{
-		"SHA256SUMS", "countersign.pem",
-		"app.tar.gz.sigstore.json", "app.tar.gz.sig",
-		"linux/app.sigstore.json", "linux/app.sig",
-		"v1.4.0.vsa.sigstore.json", "v1.4.0.vsa.dsse.json",
-		"v1.4.0.decision.sigstore.json", "v1.4.0.decision.dsse.json",
-		"v1.4.0.approval-1.sigstore.json", "v1.4.0.approval-1.dsse.json",
-		"v1.4.0.release.sigstore.json", "v1.4.0.release.dsse.json",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("names (-want +got):\n%s", diff)
-	}
-	again, err := attest.Unsealed(r.Manifest, "v1.4.0", r.Signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(r.Files, again); diff != "" {
-		t.Errorf("the same signatures gave other files:\n%s", diff)
-	}
-}
-
 // A bundle's members, spelled as the specification spells them.
 func TestBundlesAreOfVersion03(t *testing.T) {
 	r := attesttest.New(t, artifacts)
 	hint := r.Key.Public.Hint()
 	var message struct {
 		MediaType            string
-		VerificationMaterial map[string]map[string]string
+		VerificationMaterial struct{ PublicKey struct{ Hint string } }
 		MessageSignature     struct {
 			MessageDigest struct {
 				Algorithm string
@@ -68,7 +39,7 @@ func TestBundlesAreOfVersion03(t *testing.T) {
 	switch {
 	case message.MediaType != "application/vnd.dev.sigstore.bundle.v0.3+json":
 		t.Errorf("mediaType %q", message.MediaType)
-	case message.VerificationMaterial["publicKey"]["hint"] != hint:
+	case message.VerificationMaterial.PublicKey.Hint != hint:
 		t.Errorf("hint: expected %s, got %v", hint, message.VerificationMaterial)
 	case message.MessageSignature.MessageDigest.Algorithm != "SHA2_256" ||
 		!bytes.Equal(message.MessageSignature.MessageDigest.Digest, sum[:]):
@@ -109,12 +80,14 @@ func TestPAEIsDSSEs(t *testing.T) {
 }
 
 func TestFilesRefuseWhatDoesNotFitTogether(t *testing.T) {
-	r := attesttest.New(t, artifacts)
-	other := attesttest.New(t, map[string]string{"app.tar.gz": "another archive", "linux/app": "the binary"})
+	r := attesttest.Sealed(t, artifacts, attesttest.Options{})
+	other := attesttest.Sealed(t, map[string]string{"app.tar.gz": "another archive", "linux/app": "the binary"}, attesttest.Options{})
 	last := len(r.Signed) - 1
 	refuse := func(what string, signed []gate.SignedIntent) {
 		t.Helper()
-		if _, err := attest.Unsealed(r.Manifest, "v1.4.0", signed); err == nil {
+		sealed := clone(r.Sealed)
+		sealed.Signed = signed
+		if _, err := attest.Files(sealed); err == nil {
 			t.Errorf("%s: expected a refusal", what)
 		}
 	}
@@ -146,7 +119,9 @@ func TestFilesRefuseWhatDoesNotFitTogether(t *testing.T) {
 	}))
 	refuse("no key", with(0, func(s *gate.SignedIntent) { s.Intent.Key.SPKI = nil }))
 	for _, name := range []string{"", "release/1.4"} {
-		if _, err := attest.Unsealed(r.Manifest, name, r.Signed); err == nil {
+		sealed := clone(r.Sealed)
+		sealed.Name = name
+		if _, err := attest.Files(sealed); err == nil {
 			t.Errorf("release name %q: expected a refusal", name)
 		}
 	}

@@ -66,7 +66,7 @@ func parts(name, good string) map[string]string {
 			"no checks":          strings.Replace(good, `"checks":`, `"chfcks":`, 1),
 			"another snapshot":   strings.Replace(good, `"deletion":{"known":false}`, `"deletion":{"known":true}`, 1),
 			"an author by name":  strings.ReplaceAll(good, `"id":"github:101"`, `"id":"ana"`),
-			"no head":            strings.ReplaceAll(good, `"head":`, `"hfad":`),
+			"no head nor number": strings.NewReplacer(`"head":`, `"hfad":`, `"number":`, `"numbfr":`).Replace(good),
 			"unnumbered counted": strings.Replace(good, `"statement":"approval-1"`, `"statement":"approval-2"`, 1),
 			"an unknown outcome": strings.Replace(good, `"outcome":"granted"`, `"outcome":7`, 1),
 		}

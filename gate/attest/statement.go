@@ -88,7 +88,26 @@ func Statements(v Verdict) ([]Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(inputs, release, summary), nil
+	return readable(append(inputs, release, summary))
+}
+
+// readable holds statements to their own readers: what nobody could verify is not signed.
+func readable(all []Statement) ([]Statement, error) {
+	for _, s := range all {
+		var err error
+		switch {
+		case s.Name == gate.StatementVSA:
+			_, err = ParseVSA(s.Payload)
+		case s.Name == gate.StatementDecision:
+			_, err = ParseDecision(s.Payload)
+		case strings.HasPrefix(s.Name, gate.StatementApproval):
+			_, err = ParseApproval(s.Payload)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("build statement %s: what came does not read: %w", s.Name, err)
+		}
+	}
+	return all, nil
 }
 
 // Refusal is the unsigned verification summary of a decision that denied, of a store or

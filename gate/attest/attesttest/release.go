@@ -1,4 +1,4 @@
-// Package attesttest makes signed and sealed releases for tests, with keys in memory.
+// Package attesttest makes sealed releases for tests, with keys and a log in memory.
 package attesttest
 
 import (
@@ -27,8 +27,7 @@ type Release struct {
 	Files     []attest.File
 }
 
-// New releases artifacts (contents by subject name) under [gatetest.GrantedCase]. Its files
-// are without proof of anything but the signatures: see [Sealed] for the others.
+// New is [Sealed] at a gate of its own kind, for who wants no more than the release.
 func New(t testing.TB, artifacts map[string]string, opts ...gatetest.Option) Release {
 	t.Helper()
 	return NewAt(t, Server, artifacts, opts...)
@@ -37,19 +36,7 @@ func New(t testing.TB, artifacts map[string]string, opts ...gatetest.Option) Rel
 // NewAt is [New] at a gate with the given URL.
 func NewAt(t testing.TB, server string, artifacts map[string]string, opts ...gatetest.Option) Release {
 	t.Helper()
-	g, err := NewGate(Options{Server: server})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := g.signed(artifacts, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Files, err = attest.Unsealed(r.Manifest, attest.ReleaseName(gatetest.Ref), r.Signed)
-	if err != nil {
-		t.Fatalf("files: %v", err)
-	}
-	return r
+	return Sealed(t, artifacts, Options{Server: server}, opts...).Release
 }
 
 // File is the content of one file of the release.
