@@ -21,7 +21,7 @@ func Contents() []Part {
 		{Title: "Start", Pages: []string{"quickstart-github", "quickstart-gitlab"}},
 		{Title: "Releasing", Pages: []string{"approving", "policy", "action", "component", "recipes"}},
 		{Title: "Checking releases", Pages: []string{"verifying", "monitoring"}},
-		{Title: "Running the server", Pages: []string{"operating", "probe", "security"}},
+		{Title: "Running the server", Pages: []string{"operating", "ledger", "probe", "security"}},
 		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors", "predicates/decision-v1", "predicates/approval-v1"}},
 	}
 }

@@ -166,7 +166,7 @@ func described(page string) map[string][]string {
 // longest finds the command that words begin with.
 func longest(commands map[string][]string, program, words string) (name, rest string, ok bool) {
 	parts := strings.Fields(words)
-	for n := min(2, len(parts)); n > 0; n-- {
+	for n := min(3, len(parts)); n > 0; n-- {
 		name := program + " " + strings.Join(parts[:n], " ")
 		if _, known := commands[name]; known {
 			return name, " " + strings.Join(parts[n:], " "), true
