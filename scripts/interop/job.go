@@ -32,7 +32,10 @@ func jobs(f folder, all []verifier, page string) ([]job, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, in := range list {
+			for i, in := range list {
+				if i > 0 {
+					check.refuses = brief(check.refuses)
+				}
 				label := strings.TrimPrefix(in.proof, f.dir+"/")
 				if in.kind != "" {
 					label += " of " + strings.TrimPrefix(in.artifact, f.dir+"/")
@@ -42,6 +45,14 @@ func jobs(f folder, all []verifier, page string) ([]job, error) {
 		}
 	}
 	return out, nil
+}
+
+// brief leaves out what was tried on a cell's first file already.
+func brief(all []refusal) []refusal {
+	return slices.DeleteFunc(slices.Clone(all), func(r refusal) bool {
+		return r.name != changedArtifact.name && r.name != changedFiles.name &&
+			r.name != changedSignature.name && r.name != changedProof.name
+	})
 }
 
 // offers says whether the folder has what a verifier wants in a column. What no folder has

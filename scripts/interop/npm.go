@@ -1,9 +1,30 @@
 package main
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // npmVerify is @sigstore/verify, which npm verifies provenance with.
-func npmVerify() verifier {
+func npmVerify() verifier { return npm("@sigstore/verify 4.1.3", "@sigstore/verify") }
+
+// npmSigstore is the library above it, which adds where the trusted root comes from. It is
+// asked for the same, with fewer changed copies.
+func npmSigstore() verifier {
+	v := npm("sigstore 5.0.1 (npm)", "sigstore")
+	for c, check := range v.cells {
+		check.refuses = slices.DeleteFunc(check.refuses, func(r refusal) bool {
+			return !slices.Contains([]string{
+				changedArtifact.name, changedSignature.name, foreignEntry.name, changedTimestamp.name,
+				otherKey.name, otherIdentity.name, otherLog.name,
+			}, r.name)
+		})
+		v.cells[c] = check
+	}
+	return v
+}
+
+func npm(name, library string) verifier {
 	common := []refusal{
 		{noEntry, `TLOG_ERROR`},
 		{changedProof, `TLOG_INCLUSION_PROOF_ERROR`},
@@ -26,9 +47,9 @@ func npmVerify() verifier {
 		{changedArtifact, `SUBJECT_ERROR`}, {changedPayload, `TLOG_BODY_ERROR|SIGNATURE_ERROR`},
 		{changedSignature, `TIMESTAMP_ERROR|SIGNATURE_ERROR`},
 	}
-	byKey := npmRun(func(in inputs) []string { return []string{in.key, in.hint} })
-	byCert := npmRun(func(in inputs) []string { return []string{"", "", in.signer.Identity, in.signer.Issuer} })
-	return verifier{name: "@sigstore/verify 4.1.3", cells: map[column]check{
+	byKey := npmRun(library, func(in inputs) []string { return []string{in.key, in.hint} })
+	byCert := npmRun(library, func(in inputs) []string { return []string{"", "", in.signer.Identity, in.signer.Issuer} })
+	return verifier{name: name, cells: map[column]check{
 		keyBlob:  {byKey, join(keyed, blob)},
 		keyDSSE:  {byKey, join(keyed, dsse)},
 		certBlob: {byCert, join(certified, blob)},
@@ -36,9 +57,9 @@ func npmVerify() verifier {
 	}}
 }
 
-func npmRun(who func(inputs) []string) func(context.Context, toolbox, inputs) (string, error) {
+func npmRun(library string, who func(inputs) []string) func(context.Context, toolbox, inputs) (string, error) {
 	return func(ctx context.Context, t toolbox, in inputs) (string, error) {
-		args := append([]string{t.script, t.npm, in.proof, in.root, in.artifact}, who(in)...)
+		args := append([]string{t.script, library, t.npm, in.proof, in.root, in.artifact}, who(in)...)
 		return t.run(ctx, in.scratch, "", "node", args...)
 	}
 }

@@ -47,6 +47,6 @@ type refusal struct {
 
 func verifiers() []verifier {
 	return []verifier{
-		cosign(), sigstoreGo(), npmVerify(), gh(), slsaVerifier(), openSSL(), sshKeygen(), gnuPG(), manual(),
+		cosign(), sigstoreGo(), npmVerify(), npmSigstore(), gh(), slsaVerifier(), openSSL(), sshKeygen(), gnuPG(), manual(),
 	}
 }
