@@ -2,7 +2,7 @@
 # Builds or installs the verifiers that `make interop` holds bundles against, each once
 # and by version, into the user's cache: cosign, gh, slsa-verifier, sigstore-go's example,
 # npm's sigstore and @sigstore/verify. With names as arguments, those alone. Safe to run
-# again: does nothing where they are there.
+# again: does nothing where they are there. --npm-folder tells where the last ones are.
 #
 # Go checks what it builds against its checksum database, and each module pins its own
 # dependencies in its go.sum; npm checks against scripts/interop/npm/package-lock.json.
@@ -32,9 +32,9 @@ build() {
   dir=$(GOFLAGS="" go mod download -json "$3@$2" | sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p') && [ -d "$dir" ] ||
     die "$3@$2 cannot be downloaded: look at the network, GOPROXY and GOSUMDB, then run this again"
   mkdir -p "$folder"
-  (cd "$dir" && CGO_ENABLED=0 GOFLAGS=-mod=readonly nice go build -trimpath -ldflags "-s -w ${5:-}" -o "$folder/$1.part" "$4") ||
+  (cd "$dir" && CGO_ENABLED=0 GOFLAGS=-mod=readonly nice go build -trimpath -ldflags "-s -w ${5:-}" -o "$folder/$1.$$" "$4") ||
     die "$1 $2 does not build with $(go version); Go 1.26 or newer is needed"
-  mv "$folder/$1.part" "$folder/$1"
+  mv "$folder/$1.$$" "$folder/$1"
 }
 
 fetch_cosign() {
@@ -62,19 +62,29 @@ fetch_sigstore-go() {
   build sigstore-go-verification $sigstorego github.com/sigstore/sigstore-go ./examples/sigstore-go-verification
 }
 
-fetch_npm() {
-  local folder=$cache/sigstore-$npm
-  if [ -d "$folder/node_modules/@sigstore/verify" ] && cmp -s scripts/interop/npm/package-lock.json "$folder/package-lock.json"; then
-    return 0
-  fi
-  command -v npm >/dev/null || die "npm is needed to install sigstore@$npm; install Node.js 20 or newer"
-  say "installing npm's sigstore $npm (once)"
-  mkdir -p "$folder"
-  cp scripts/interop/npm/package.json scripts/interop/npm/package-lock.json "$folder/"
-  npm ci --silent --no-fund --no-audit --ignore-scripts --prefix "$folder" ||
-    die "npm cannot install what scripts/interop/npm/package-lock.json names: look at the network and npm's registry"
+# The folder is named by what is in it, and appears at once: others may be using another.
+npm_folder() {
+  printf '%s/sigstore-%s-%s\n' "$cache" "$npm" "$(sha256sum scripts/interop/npm/package-lock.json | cut -c1-12)"
 }
 
+fetch_npm() {
+  local folder part
+  folder=$(npm_folder)
+  [ ! -d "$folder" ] || return 0
+  command -v npm >/dev/null || die "npm is needed to install sigstore@$npm; install Node.js 20 or newer"
+  say "installing npm's sigstore $npm (once)"
+  mkdir -p "$cache"
+  part=$(mktemp -d "$cache/sigstore.XXXXXX")
+  cp scripts/interop/npm/package.json scripts/interop/npm/package-lock.json "$part/"
+  npm ci --silent --no-fund --no-audit --ignore-scripts --prefix "$part" ||
+    die "npm cannot install what scripts/interop/npm/package-lock.json names: look at the network and npm's registry"
+  mv -T "$part" "$folder" 2>/dev/null || rm -rf "$part"
+}
+
+if [ "${1:-}" = --npm-folder ]; then
+  npm_folder
+  exit
+fi
 [ $# -gt 0 ] || set -- cosign gh slsa-verifier sigstore-go npm
 for name in "$@"; do
   declare -F "fetch_$name" >/dev/null || die "expected cosign, gh, slsa-verifier, sigstore-go or npm, got $name"

@@ -122,7 +122,9 @@ func setUp(ctx context.Context, o stage.Options) (*stage.Stage, []*stage.Team, e
 	if err != nil {
 		return nil, nil, err
 	}
-	teams := []*stage.Team{stage.Gather(s.GitHub), stage.Gather(s.GitLab)}
+	// Every format, so that whoever tries the demo can check what it leaves with any tool.
+	const formats = "formats: [raw, ssh, openpgp]"
+	teams := []*stage.Team{stage.Gather(s.GitHub, formats), stage.Gather(s.GitLab, formats)}
 	err = func() error {
 		key, err := s.CreateKey(ctx)
 		if err != nil {

@@ -32,15 +32,20 @@ func Roles() map[string]forgetest.Role {
 	}
 }
 
-// Gather makes acme/widget with its people, policy, workflow and protection.
-func Gather(w forgetest.World) *Team {
+// Gather makes acme/widget with its people, policy, workflow and protection. More are
+// further lines of the policy's one stream.
+func Gather(w forgetest.World, more ...string) *Team {
 	t := &Team{World: w, Repo: w.AddRepository("acme/widget"), People: map[string]forgetest.Person{}}
 	for name, role := range Roles() {
 		t.People[name] = w.AddPerson(name)
 		w.SetRole(t.Repo, t.People[name], role)
 	}
+	policy := Policy(w.Name())
+	for _, line := range more {
+		policy += "    " + line + "\n"
+	}
 	files := map[string][]byte{
-		".countersign.yaml": []byte(Policy(w.Name())),
+		".countersign.yaml": []byte(policy),
 		"README.md":         []byte("# widget\n"),
 	}
 	if w.Name() == "gitlab" {

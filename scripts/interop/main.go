@@ -26,6 +26,7 @@ func main() {
 func run(ctx context.Context, args []string, path string, now func() time.Time, stdout io.Writer) error {
 	flags := flag.NewFlagSet("interop", flag.ContinueOnError)
 	tools := flags.String("tools", "", "the `folder` that scripts/fetch-verifiers.sh filled")
+	npm := flags.String("npm", "", "the `folder` that holds npm's node_modules")
 	script := flags.String("script", "", "the `file` verify.mjs")
 	page := flags.String("manual", "", "the `page` of the manual whose commands are run")
 	client := flags.String("client", "", "the `file` countersign")
@@ -36,7 +37,7 @@ func run(ctx context.Context, args []string, path string, now func() time.Time, 
 	if flags.NArg() == 0 {
 		return errors.New("expected folders that countersign collect wrote to, got none")
 	}
-	t := newToolbox(*tools, path)
+	t := newToolbox(*tools, *npm, path)
 	t.script, t.page, t.countersign = *script, *page, *client
 	if err := sayNetwork(stdout); err != nil {
 		return err
@@ -60,13 +61,13 @@ func sayNetwork(stdout io.Writer) error {
 
 // newToolbox finds the verifiers where scripts/fetch-verifiers.sh puts them. The manual's
 // commands find them by name.
-func newToolbox(dir, path string) toolbox {
+func newToolbox(dir, npm, path string) toolbox {
 	folder := func(name string) string { return filepath.Join(dir, name) }
 	t := toolbox{
 		cosign: filepath.Join(folder("cosign-v3.1.3"), "cosign"),
 		gh:     filepath.Join(folder("gh-v2.95.0"), "gh"),
 		slsa:   filepath.Join(folder("slsa-verifier-v2.7.1"), "slsa-verifier"),
-		npm:    folder("sigstore-5.0.1"),
+		npm:    npm,
 	}
 	all := []string{
 		filepath.Dir(t.cosign), filepath.Dir(t.gh), filepath.Dir(t.slsa), folder("sigstore-go-verification-v1.3.0"), path,
