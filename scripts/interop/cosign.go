@@ -47,7 +47,7 @@ func sigstoreLog() []refusal {
 		{foreignEntry, unlogged},
 		{changedProof, unlogged},
 		{changedCheckpoint, `checkpoint|note`},
-		{otherLog, `checkpoint|note|log key`},
+		{otherLog, `not enough verified log entries`},
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/json"
@@ -105,6 +106,10 @@ func (f *folder) findStatements() error {
 			f.release = release
 		}
 	}
+	// The VSA first, which all the others hang on.
+	slices.SortStableFunc(f.statements, func(a, b string) int {
+		return cmp.Compare(strings.Count(b, vsaSuffix), strings.Count(a, vsaSuffix))
+	})
 	if f.release == "" {
 		return fmt.Errorf("%s: expected a bundle <release>%s%s, got none", f.dir, vsaSuffix, bundleSuffix)
 	}

@@ -24,25 +24,36 @@ func jobs(f folder, all []verifier, page string) ([]job, error) {
 	var out []job
 	for _, v := range all {
 		for _, c := range columns() {
-			check, ok := v.cells[c]
-			if !ok || !f.offers(v, c) {
-				continue
-			}
-			list, err := f.inputs(v, c, page)
+			list, err := f.cell(v, c, page)
 			if err != nil {
 				return nil, err
 			}
-			for i, in := range list {
-				if i > 0 {
-					check.refuses = brief(check.refuses)
-				}
-				label := strings.TrimPrefix(in.proof, f.dir+"/")
-				if in.kind != "" {
-					label += " of " + strings.TrimPrefix(in.artifact, f.dir+"/")
-				}
-				out = append(out, job{v.name, c, check, label, in})
-			}
+			out = append(out, list...)
 		}
+	}
+	return out, nil
+}
+
+// cell are the checks of one cell of the matrix.
+func (f *folder) cell(v verifier, c column, page string) ([]job, error) {
+	check, ok := v.cells[c]
+	if !ok || !f.offers(v, c) {
+		return nil, nil
+	}
+	list, err := f.inputs(v, c, page)
+	if err != nil {
+		return nil, err
+	}
+	var out []job
+	for i, in := range list {
+		if i > 0 {
+			check.refuses = brief(check.refuses)
+		}
+		label := strings.TrimPrefix(in.proof, f.dir+"/")
+		if in.kind != "" {
+			label += " of " + strings.TrimPrefix(in.artifact, f.dir+"/")
+		}
+		out = append(out, job{v.name, c, check, label, in})
 	}
 	return out, nil
 }
@@ -66,7 +77,7 @@ func (f *folder) offers(v verifier, c column) bool {
 	case keyDSSE:
 		return !v.bare || f.has(f.statement(vsaSuffix)+dsseSuffix)
 	case whole:
-		return f.certified && strings.HasPrefix(f.signer.Repository, github) &&
+		return !v.manual || f.certified && strings.HasPrefix(f.signer.Repository, github) &&
 			f.has("SHA256SUMS.sig") && f.has("SHA256SUMS.sshsig") && f.has("SHA256SUMS.asc")
 	case keyBlob, stamps:
 	}
@@ -92,7 +103,12 @@ func (f *folder) inputs(v verifier, c column, page string) ([]inputs, error) {
 		in.artifact, in.proof, in.key = f.path("SHA256SUMS"), f.path(v.sums.signature), f.path(v.sums.key)
 		return []inputs{in}, nil
 	case whole:
-		return f.manualInputs(page)
+		if v.manual {
+			return f.manualInputs(page)
+		}
+		in := f.common()
+		in.artifact, in.proof = f.path(f.subjects[0]), f.dir
+		return []inputs{in}, nil
 	}
 	return nil, fmt.Errorf("expected a column of the matrix, got %q", c)
 }

@@ -13,7 +13,7 @@ import (
 // manual are the commands that the manual names, taken from the page as they are. They are
 // written for one release; the folder's names take the place of that one's.
 func manual() verifier {
-	return verifier{name: "as in the manual", github: true, cells: map[column]check{
+	return verifier{name: "as in the manual", manual: true, cells: map[column]check{
 		whole: {runScript, []refusal{{changedFiles, `.`}}},
 	}}
 }
@@ -101,22 +101,20 @@ func runScript(ctx context.Context, t toolbox, in inputs) (string, error) {
 
 // changedFiles is a folder whose first file was changed, and SHA256SUMS with it.
 var changedFiles = twin{"file", func(in inputs) (inputs, error) {
-	dir := filepath.Join(in.scratch, "changed")
-	if err := copyFiles(in.folder, dir); err != nil {
-		return in, err
-	}
 	name, err := filepath.Rel(in.folder, in.artifact)
 	if err != nil {
 		return in, err
 	}
-	in.folder = dir
+	if in, err = copied(in); err != nil {
+		return in, err
+	}
 	for _, name := range []string{name, "SHA256SUMS"} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+		b, err := os.ReadFile(filepath.Join(in.folder, name))
 		if err != nil {
 			return in, err
 		}
 		b[0] ^= 1
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(in.folder, name), b, 0o600); err != nil {
 			return in, err
 		}
 	}

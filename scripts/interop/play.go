@@ -53,11 +53,11 @@ func (j job) play(ctx context.Context, t toolbox) (result, error) {
 		said, err := j.once(ctx, t, j.inputs, &refusal.twin)
 		switch {
 		case err == nil:
-			complain("accepted another %s", refusal.name)
+			complain("accepted a changed copy (%s)", refusal.name)
 		case !errors.Is(err, errRefused):
-			return r, fmt.Errorf("%s, %s, with another %s: %w", j.verifier, j.label, refusal.name, err)
+			return r, fmt.Errorf("%s, %s, changed copy (%s): %w", j.verifier, j.label, refusal.name, err)
 		case !regexp.MustCompile("(?i)" + refusal.because).MatchString(said):
-			complain("refused another %s, and said, where %q was expected:\n%s", refusal.name, refusal.because, indent(said))
+			complain("refused a changed copy (%s), but said, where %q was expected:\n%s", refusal.name, refusal.because, indent(said))
 		default:
 			r.refused++
 		}

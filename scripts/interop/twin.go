@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
@@ -93,6 +94,10 @@ var (
 			return err
 		}
 		if err := d.set("PKIX_ECDSA_P256_SHA_256", "tlogs", 0, "publicKey", "keyDetails"); err != nil {
+			return err
+		}
+		id := sha256.Sum256(spki) // what Sigstore calls a log by
+		if err := d.setBytes(id[:], "tlogs", 0, "logId", "keyId"); err != nil {
 			return err
 		}
 		return d.setBytes(spki, logKeyAt...)

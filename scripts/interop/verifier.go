@@ -26,6 +26,7 @@ type verifier struct {
 
 	github bool // whether it knows certificates of repositories on github.com alone
 	bare   bool // whether it takes the VSA's envelope with no bundle around it
+	manual bool // whether it is the manual's commands, which want a release with everything
 	sums   pair // what it checks SHA256SUMS with
 }
 
@@ -47,6 +48,6 @@ type refusal struct {
 
 func verifiers() []verifier {
 	return []verifier{
-		cosign(), sigstoreGo(), npmVerify(), npmSigstore(), gh(), slsaVerifier(), openSSL(), sshKeygen(), gnuPG(), manual(),
+		cosign(), sigstoreGo(), npmVerify(), npmSigstore(), gh(), slsaVerifier(), openSSL(), sshKeygen(), gnuPG(), own(), manual(),
 	}
 }
