@@ -113,7 +113,7 @@ func (a *app) look(ctx context.Context, w *watching, m *monitor.Monitor) error {
 		return broken("the ledger cannot be followed", err, "see to the file of --state; without it the whole ledger is read anew, and what it was before is forgotten")
 	}
 	if !a.flags.json && (w.once || sum.Read > 0) {
-		a.console.line("%s: %d entries in all, %d read now, %s", plain(sum.Origin), sum.Size, sum.Read, found(sum))
+		a.console.line("%s: %s in all, %d read now, %s", plain(sum.Origin), entriesIn(sum.Size), sum.Read, found(sum))
 	}
 	if w.once && sum.Alerts > 0 {
 		f := failed(ExitFailed, "the ledger gave "+counted(sum.Alerts, "alert"), "", "", "see what was printed")
@@ -128,6 +128,13 @@ func found(s monitor.Summary) string {
 		return "nothing to tell"
 	}
 	return counted(s.Alerts, "alert") + ", " + counted(s.Notices, "notice")
+}
+
+func entriesIn(size int64) string {
+	if size == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", size)
 }
 
 func counted(n int, what string) string {

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/base64"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +37,9 @@ type annals struct {
 	note    []byte
 	server  *httptest.Server
 	dir     string
+
+	mu   sync.Mutex
+	down bool
 }
 
 func newAnnals(t *testing.T) *annals {
@@ -108,6 +113,12 @@ func (a *annals) publish(entry []byte) {
 }
 
 func (a *annals) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.down {
+		http.Error(w, "down", http.StatusServiceUnavailable)
+		return
+	}
 	path := strings.TrimPrefix(r.URL.Path, "/log/")
 	if path == "checkpoint" {
 		_, _ = w.Write(a.note)
@@ -147,7 +158,7 @@ func (a *annals) trusting() []string {
 
 func TestMonitor(t *testing.T) {
 	a := newAnnals(t)
-	if out, errs := a.watch(main.ExitOK, a.trusting()...); out != "" || !strings.Contains(errs, "sign.example.org: 1 entries in all, 1 read now, nothing to tell") {
+	if out, errs := a.watch(main.ExitOK, a.trusting()...); out != "" || !strings.Contains(errs, "sign.example.org: 1 entry in all, 1 read now, nothing to tell") {
 		t.Errorf("got %q, %q", out, errs)
 	}
 	a.leaf(ledger.Orphaned)
@@ -213,6 +224,56 @@ func TestMonitorUnreachable(t *testing.T) {
 	a.server.Close()
 	if _, errs := a.watch(main.ExitRetry, a.trusting()...); !strings.Contains(errs, "the ledger cannot be read") {
 		t.Errorf("got %s", errs)
+	}
+}
+
+// Without --once it goes on until it is stopped, whatever happens on the way.
+func TestMonitorGoesOn(t *testing.T) {
+	a := newAnnals(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	heard := &listener{heard: make(chan string, 64)}
+	ended := make(chan int, 1)
+	go func() {
+		args := append(a.trusting(), "--log", a.server.URL+"/log", "--state", filepath.Join(a.dir, "place.json"), "--every", "1s")
+		ended <- main.Run(ctx, append([]string{"monitor"}, args...), nil, heard, heard)
+	}()
+	heard.wait(t, "1 entry in all")
+	a.mu.Lock()
+	a.down = true
+	a.mu.Unlock()
+	heard.wait(t, "the ledger cannot be read now, trying again in 1s")
+	a.mu.Lock()
+	a.down = false
+	a.leaf(ledger.Orphaned)
+	a.mu.Unlock()
+	heard.wait(t, "NOTICE orphaned")
+	heard.wait(t, "2 entries in all, 1 read now, 0 alerts, 1 notice")
+	stop()
+	if code := <-ended; code != int(main.ExitOK) {
+		t.Errorf("stopped, it ended with %d", code)
+	}
+}
+
+// listener is an output that is listened to.
+type listener struct{ heard chan string }
+
+func (l *listener) Write(b []byte) (int, error) {
+	l.heard <- string(b)
+	return len(b), nil
+}
+
+func (l *listener) wait(t *testing.T, text string) {
+	t.Helper()
+	for {
+		select {
+		case got := <-l.heard:
+			if strings.Contains(got, text) {
+				return
+			}
+		case <-t.Context().Done():
+			t.Fatalf("never heard %q", text)
+		}
 	}
 }
 

@@ -49,6 +49,8 @@ const (
 	KindPinned Kind = "pinned"
 	// KindEpoch says that the log goes on under another origin or key.
 	KindEpoch Kind = "epoch"
+	// KindTrust says that verifiers are told to trust something else from then on.
+	KindTrust Kind = "trust"
 	// KindOrphaned says that the HSM may have signed something that nobody has.
 	KindOrphaned Kind = "orphaned"
 	// KindLate says that signatures came too late and were thrown away.

@@ -116,12 +116,24 @@ func about(m gate.Manifest, i gate.Intent) error {
 		return aboutStatement(m, i)
 	case gate.IntentSums:
 		want, err := gate.SumsDigest(gate.Format(i.Name), m, i.Payload)
-		if err == nil && want != i.Digest {
-			err = fmt.Errorf("its digest is not that of SHA256SUMS as %s", i.Name)
+		switch {
+		case err != nil:
+			return err
+		case want != i.Digest:
+			return fmt.Errorf("its digest is not that of SHA256SUMS as %s", i.Name)
+		case gate.Format(i.Name) == gate.FormatOpenPGPKey && !certifies(i):
+			return errors.New("it certifies another key than its own")
 		}
-		return err
+		return nil
 	}
 	return fmt.Errorf("unknown kind %q", i.Kind)
+}
+
+// certifies reports whether an OpenPGP certification is over the key that makes it.
+func certifies(i gate.Intent) bool {
+	const point = 65 // an uncompressed P-256 point ends the key's SPKI
+	spki := i.Key.SPKI
+	return len(spki) > point && bytes.Contains(i.Payload, spki[len(spki)-point:])
 }
 
 func aboutStatement(m gate.Manifest, i gate.Intent) error {

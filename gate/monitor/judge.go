@@ -85,6 +85,8 @@ func leafNotices(l ledger.Leaf) []Alert {
 		return []Alert{notice(KindOrphaned, "the HSM may have signed something that nobody has", "intent "+l.ID)}
 	case ledger.LateSignatureDiscarded:
 		return []Alert{notice(KindLate, "signatures came too late and were thrown away", "request "+l.ID)}
+	case ledger.TrustedRoot:
+		return []Alert{notice(KindTrust, "the gate names a new trusted root", "")}
 	case ledger.EpochBegun:
 		return []Alert{notice(KindEpoch, "an epoch of the ledger began", "")}
 	}

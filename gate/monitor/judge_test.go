@@ -131,7 +131,12 @@ func TestContradictoryRecords(t *testing.T) {
 			r.intents[2].Payload = []byte("{}")
 			r.intents[2].Digest = gate.StatementDigest(r.intents[2].Payload)
 		}},
-		"other SHA256SUMS":  {"not that of SHA256SUMS", func(r *released) { r.intents[3].Digest[0] ^= 1 }},
+		"other SHA256SUMS": {"not that of SHA256SUMS", func(r *released) { r.intents[3].Digest[0] ^= 1 }},
+		"another key's certification": {"certifies another key", func(r *released) {
+			i := &r.intents[3]
+			i.Name, i.Payload = string(gate.FormatOpenPGPKey), append([]byte{0x99}, other.version.SPKI...)
+			i.Digest = gate.SHA256(i.Payload)
+		}},
 		"an unknown format": {"expected raw, ssh or openpgp", func(r *released) { r.intents[3].Name = "minisign" }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,6 +196,19 @@ func TestPinnedKeys(t *testing.T) {
 			t.Errorf("%v: got %v", keys, err)
 		}
 	}
+}
+
+// The certification that gives gpg a release key is accounted for like the rest.
+func TestOwnCertification(t *testing.T) {
+	l, key := newLog(t), newSigner(t)
+	r := plan(t, key, 1, request)
+	payload := append([]byte{0x99}, key.version.SPKI...)
+	r.intents = append(r.intents, gate.Intent{
+		ID: "certification", Request: request, Kind: gate.IntentSums, Name: string(gate.FormatOpenPGPKey), Digest: gate.SHA256(payload), Payload: payload, Key: key.version,
+	})
+	l.write(key, r)
+	l.publish()
+	newWatch(t, l, trusting(key)).round()
 }
 
 // What the server does not show cannot be told from what nobody approved.
@@ -301,12 +319,12 @@ func TestMalformedEntries(t *testing.T) {
 // Some entries are worth a word and no alarm.
 func TestNotices(t *testing.T) {
 	l := newLog(t)
-	for _, kind := range []ledger.Kind{ledger.Orphaned, ledger.LateSignatureDiscarded, "epoch", "something-new"} {
+	for _, kind := range []ledger.Kind{ledger.Orphaned, ledger.LateSignatureDiscarded, ledger.EpochBegun, ledger.TrustedRoot, "something-new"} {
 		l.commit(kind, "x", struct{}{})
 	}
 	l.publish()
 	w := newWatch(t, l)
-	if sum := w.round(monitor.KindOrphaned, monitor.KindLate, monitor.KindEpoch); sum.Alerts != 0 || sum.Notices != 3 {
+	if sum := w.round(monitor.KindOrphaned, monitor.KindLate, monitor.KindEpoch, monitor.KindTrust); sum.Alerts != 0 || sum.Notices != 4 {
 		t.Errorf("got %+v", sum)
 	}
 }
