@@ -84,6 +84,22 @@ func (a *archive) others() []pageRead {
 			all, err := a.s.History(b.Context(), storetest.CopyID(archived/2+1))
 			return len(all), err
 		}},
+		{"ledger", 50, func(b *testing.B) (int, error) {
+			all, err := a.s.LedgerEntries(b.Context(), archived*50, 50)
+			return len(all), err
+		}},
+		{"ledger of a request", 6, func(b *testing.B) (int, error) {
+			all, err := a.s.FindLedger(b.Context(), storetest.CopyID(archived/2+1), 50)
+			return len(all), err
+		}},
+		{"ledger of nothing", 0, func(b *testing.B) (int, error) {
+			all, err := a.s.FindLedger(b.Context(), "nothing", 50)
+			return len(all), err
+		}},
+		{"unsaid", 0, func(b *testing.B) (int, error) {
+			all, err := a.s.Unsaid(b.Context(), 10)
+			return len(all), err
+		}},
 		{"enrolled", 100, func(b *testing.B) (int, error) {
 			all, err := a.s.Enrolled(b.Context(), 100)
 			return len(all), err
