@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,10 +65,25 @@ func (a *app) verify(paths []string) error {
 		return usage("the folder cannot be opened", "a folder with the release's files", err.Error(), "check its path")
 	}
 	defer func() { _ = folder.Close() }() // only read
-	if len(at.names) > 0 && !verify.HasStatement(folder.FS()) {
-		return a.showVerified(verify.Artifacts(folder.FS(), trust, want, at.names...))
+	files := overlay{folder.FS(), at.outside}
+	if len(at.names) > 0 && !verify.HasStatement(files) {
+		return a.showVerified(verify.Artifacts(files, trust, want, at.names...))
 	}
-	return a.showVerified(verify.Release(folder.FS(), trust, want, at.names...))
+	return a.showVerified(verify.Release(files, trust, want, at.names...))
+}
+
+// overlay is a folder with files from outside it.
+type overlay struct {
+	fs.FS
+
+	files map[string]string // paths, by name in the folder
+}
+
+func (o overlay) Open(name string) (fs.File, error) {
+	if p, ok := o.files[name]; ok {
+		return os.Open(p) // the user names it
+	}
+	return o.FS.Open(name)
 }
 
 // verifyBundle checks one bundle, wherever it lies.
@@ -97,6 +113,8 @@ func (a *app) verifyBundle(paths []string, trust verify.Trust, want verify.Expec
 type located struct {
 	folder string
 	names  []string // from the folder, with forward slashes
+	// outside are those that lie elsewhere, by the names that they go by in the folder.
+	outside map[string]string
 }
 
 // locate finds the folder of a release's files: the one that is named, or that of the
@@ -113,7 +131,7 @@ func locate(paths []string, evidence string) (located, error) {
 	if folder == "" {
 		folder = beside(common(paths))
 	}
-	out := located{folder: folder}
+	out := located{folder: folder, outside: map[string]string{}}
 	for _, p := range paths {
 		if info, err := os.Stat(p); err != nil || info.IsDir() {
 			got := "a folder"
@@ -124,8 +142,11 @@ func locate(paths []string, evidence string) (located, error) {
 		}
 		name, err := filepath.Rel(folder, p)
 		if err != nil || !filepath.IsLocal(name) {
-			return located{}, usage("an artifact lies outside the folder of the release's files", "files within "+folder, p,
-				"put them together, or verify it with --bundle")
+			name = filepath.Base(p)
+			if other, taken := out.outside[name]; taken {
+				return located{}, usage("two artifacts have one name", "each name once", other+" and "+p, "verify them one after the other")
+			}
+			out.outside[name] = p
 		}
 		out.names = append(out.names, filepath.ToSlash(name))
 	}

@@ -39,7 +39,7 @@ func (v *verifyFlags) bind(f *pflag.FlagSet) {
 	f.IntVar(&v.minimum, "require-witnesses", 0, "how many of the witnesses must have cosigned the log (default: all that are given)")
 	f.BoolVar(&v.logged, "require-log", true, "refuse bundles without log entry or timestamp; without --trusted-root neither is checked")
 	f.StringVar(&v.bundle, "bundle", "", "bundle of the one artifact, where it is not beside it")
-	f.StringVar(&v.evidence, "evidence", "", "folder of the release's files (default: that of the artifacts)")
+	f.StringVar(&v.evidence, "evidence", "", "folder of the release's files, where it is not that of the artifacts")
 	f.BoolVarP(&v.verbose, "verbose", "v", false, "show every step, also below what verified")
 	f.StringVar(&v.server, "server", "", "URL of the gate that must have judged")
 	f.StringVar(&v.repository, "repository", "", "repository that it must come from: URL, or number (forge:number), which outlives names")

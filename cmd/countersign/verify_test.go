@@ -59,7 +59,16 @@ func TestVerify(t *testing.T) {
 	row(main.ExitUsage, "nothing to verify", "--key", key)
 	row(main.ExitUsage, "an artifact cannot be opened", "--key", key, path("none"))
 	row(main.ExitUsage, "a folder is verified by itself", "--key", key, w.dir, path("app.zip"))
-	row(main.ExitUsage, "outside the folder", "--key", key, "--evidence", t.TempDir(), path("app.zip"))
+	outside := filepath.Join(t.TempDir(), "app.zip")
+	if err := os.WriteFile(outside, []byte(built["app.zip"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	row(main.ExitOK, "✓ artifact app.zip", "--key", key, "--evidence", w.dir, outside)
+	if err := os.WriteFile(outside, []byte("evil"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	row(main.ExitFailed, "artifact app.zip, file: SHA-256", "--key", key, "--evidence", w.dir, outside) // though w.dir has a good one
+	row(main.ExitUsage, "two artifacts have one name", "--key", key, "--evidence", t.TempDir(), path("app.zip"), outside)
 	row(main.ExitUsage, "says nothing of that", "--key", key, "--bundle", path("app.zip.sigstore.json"), "--tag", "v1", path("app.zip"))
 	row(main.ExitOK, "✓ signature", "--key", key, "--bundle", path("app.zip.sigstore.json"), path("app.zip"))
 	row(main.ExitFailed, "✗ digest", "--key", key, "--bundle", path("app.zip.sigstore.json"), path("app.tar.gz"))

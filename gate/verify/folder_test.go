@@ -167,6 +167,10 @@ func TestReleaseWithOneOfItsArtifacts(t *testing.T) {
 	row(true, "linux/app")
 	row(true, "linux/app", "darwin/app")
 	row(true, "tool")
+	files["elsewhere/tool"] = &fstest.MapFile{Data: []byte("evil")}
+	row(false, "elsewhere/tool") // the named file is looked at, not the one in its place
+	files["elsewhere/tool"] = files["tool"]
+	row(true, "elsewhere/tool")
 	row(false, "app")
 	row(false, "windows/app")
 	row(false, "../linux/app")

@@ -89,7 +89,7 @@ func Artifacts(files fs.FS, trust Trust, want Expect, names ...string) Report {
 	}
 	for _, name := range names {
 		got, err := r.files.digest(name)
-		r.artifact(gate.Subject{Name: name, SHA256: got}, err)
+		r.artifact(located{gate.Subject{Name: name, SHA256: got}, name}, err)
 	}
 	return Report{Result: r.t.done()}
 }
@@ -134,19 +134,20 @@ func (r *releasing) run(names []string) {
 	}
 	r.rests()
 	r.sums()
-	subjects, err := r.chosen(names)
+	found, err := r.chosen(names)
 	if err != nil {
 		r.t.fail("artifacts", "%v", err)
 		return
 	}
-	for _, s := range subjects {
-		got, err := r.files.digest(r.files.find(s.Name))
+	for _, s := range found {
+		got, err := r.files.digest(s.at)
 		if err == nil {
 			err = same("SHA-256", s.SHA256.String(), got.String())
 		}
 		r.artifact(s, err)
+		r.facts.Artifacts = append(r.facts.Artifacts, s.Subject)
 	}
-	r.facts.Artifacts, r.facts.NotLookedAt = subjects, len(r.vsa.Subject)-len(subjects)
+	r.facts.NotLookedAt = len(r.vsa.Subject) - len(found)
 	if len(names) == 0 {
 		r.others()
 	}
@@ -262,34 +263,41 @@ func (r *releasing) form(s *tree, name string, beside Key, check func(*tree, []b
 	return p, s.add(sub.done()) && ok
 }
 
-// chosen are the subjects to look at: all, or the named ones.
-func (r *releasing) chosen(names []string) ([]gate.Subject, error) {
-	var all []gate.Subject
+// located is a subject and the file that is to be it.
+type located struct {
+	gate.Subject
+
+	at string
+}
+
+// chosen are the subjects to look at: all of them where they ought to lie, or those that the
+// named files are to be. A file that is named is the one that is looked at, whatever lies
+// where its subject would.
+func (r *releasing) chosen(names []string) ([]located, error) {
+	var all []located
 	for _, s := range r.vsa.Subject {
-		all = append(all, gate.Subject{Name: s.Name, SHA256: s.Digest.SHA256})
+		all = append(all, located{gate.Subject{Name: s.Name, SHA256: s.Digest.SHA256}, r.files.find(s.Name)})
 	}
 	if len(names) == 0 {
 		return all, nil
 	}
-	var out []gate.Subject
+	var out []located
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(s gate.Subject) bool { return s.Name == name })
-		if i < 0 {
-			same := slices.DeleteFunc(slices.Clone(all), func(s gate.Subject) bool { return path.Base(s.Name) != path.Base(name) })
-			if len(same) != 1 {
-				return nil, fmt.Errorf("%q is none of the release's %d artifacts", name, len(all))
-			}
-			out = append(out, same[0])
-			continue
+		fits := slices.DeleteFunc(slices.Clone(all), func(s located) bool { return s.Name != name })
+		if len(fits) == 0 {
+			fits = slices.DeleteFunc(slices.Clone(all), func(s located) bool { return path.Base(s.Name) != path.Base(name) })
 		}
-		out = append(out, all[i])
+		if len(fits) != 1 {
+			return nil, fmt.Errorf("%q is none of the release's %d artifacts", name, len(all))
+		}
+		out = append(out, located{fits[0].Subject, name})
 	}
 	return out, nil
 }
 
 // artifact checks one file: that it is what it has to be, which the caller found, and the
 // signatures over it.
-func (r *releasing) artifact(subject gate.Subject, err error) {
+func (r *releasing) artifact(subject located, err error) {
 	s := &tree{r: Result{Name: "artifact " + subject.Name}}
 	if errors.Is(err, fs.ErrNotExist) {
 		s.lacks("file", "a folder is checked as a whole release: name the files that you have instead", "it is not there")
@@ -300,7 +308,10 @@ func (r *releasing) artifact(subject gate.Subject, err error) {
 		r.t.add(s.done())
 		return
 	}
-	at := r.files.find(subject.Name)
+	at := subject.at
+	if !r.signed(at) && r.signed(subject.Name) {
+		at = subject.Name // what signs it lies where the release has it
+	}
 	p, ok := r.forms(s, at, func(sub *tree, text []byte) (proof, bool) { return r.trust.artifact(sub, text, subject.SHA256) })
 	if ok && r.vsa.Subject == nil {
 		r.want.source(s, r.trust, p)
@@ -317,6 +328,11 @@ func (r *releasing) artifact(subject gate.Subject, err error) {
 	}
 	s.tell("SHA-256 %s, %s", subject.SHA256, p)
 	r.t.add(s.done())
+}
+
+// signed reports whether there is a bundle of a base name.
+func (r *releasing) signed(base string) bool {
+	return r.files.has(base+attest.BundleSuffix) || r.files.has(base+attest.CertBundleSuffix)
 }
 
 // sums checks SHA256SUMS, where it is there, and what signs it.
@@ -359,7 +375,7 @@ func (r *releasing) others() {
 	}
 	unread, err := r.files.unread()
 	if err != nil {
-		r.t.fail("other files", "%v", err)
+		r.t.skip("other files", err.Error()) // nothing of the release hangs on them
 		return
 	}
 	if n := len(unread); n > 0 {
