@@ -109,7 +109,7 @@ func judgingShapes() []shape {
 func signingShapes() []shape {
 	return []shape{
 		list("formats", "Forms in which the release's SHA256SUMS is signed too: openpgp for gpg, ssh for ssh-keygen, raw for openssl. Sigstore bundles and DSSE envelopes are always made, whether they are named or not.", "sigstore and dsse", "formats: [sigstore, dsse, openpgp, ssh, raw]", shape{kind: aText, words: append(alwaysMade(), overSums()...)}),
-		shape{name: "witnesses", kind: aNumber, high: MaxWitnesses, doc: "How many witnesses have to have cosigned the ledger before signatures are handed out. A file that asks for more than the server has is refused.", def: "0"},
+		{name: "witnesses", kind: aNumber, high: MaxWitnesses, doc: "How many witnesses have to have cosigned the ledger before signatures are handed out. A file that asks for more than the server has is refused.", def: "0"},
 		list("publish", "Where the gate itself puts the evidence, beside handing it to the job. assets: files of the forge's release, on GitHub while that is a draft. attestations: GitHub's attestations, which gh verifies.", "none", "publish: [assets, attestations]", shape{kind: aText, words: publications()}),
 		matching("^[a-z0-9-]{1,63}$", text("key", "The key lineage that signs, never a version of it.", "the one bound to the repository", "key: acme-release")),
 		text("expires", "How long a request stays open, in hours, minutes and seconds, at most 2160h.", "168h", "expires: 24h"),
