@@ -56,6 +56,9 @@ func openEvidence(ctx context.Context, c config.Config, signer *signers, shelf *
 	}
 	if err := k.Fit(ctx); err != nil {
 		log.ErrorContext(ctx, "nothing will be signed", "error", err)
+	} else if _, err := a.TrustedRoot(ctx); err != nil {
+		// It is served from the first minute on, and lacks what left the configuration.
+		log.ErrorContext(ctx, "no new trusted root yet", "error", err)
 	}
 	return evidence{authority: a, keeper: k}, nil
 }
