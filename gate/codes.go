@@ -74,6 +74,7 @@ func Codes() []CodeInfo {
 		{CodeForgeUnavailable, "The forge did not answer, or answered in part.", "Nothing: it is asked again."},
 		{CodeForgeRefused, "The forge refuses the server's credential.", "Compare the app's or bot's permissions and installation."},
 		{CodeForgeUnexpected, "The forge answered what its description does not say.", "Report it with the log's line."},
+		{CodeEvidencePlace, "The forge has no place for a release's evidence: no release of the tag, an immutable one, another file of that name, or a permission that is missing. The signatures are good all the same.", "Mend what the message names, then have it told again from the server's pages; or add the collected files yourself."},
 		{CodeCommentUnreadable, "A comment could not be read again.", "Nothing: it is tried again."},
 		{CodeConfig, "The server's configuration does not hold.", "Mend what the message names; all problems are named at once."},
 		{CodeInternal, "Something went wrong in the server.", "Try again; the operator finds it in the log."},

@@ -79,6 +79,7 @@ const (
 	CodeForgeUnavailable  Code = 1601 // the forge did not answer, or answered in part
 	CodeForgeRefused      Code = 1602 // the forge refuses our credential
 	CodeForgeUnexpected   Code = 1603 // the forge answered what its description does not say
+	CodeEvidencePlace     Code = 1604 // the forge has no place for a release's evidence, or none that it may be put in
 	CodeCommentUnreadable Code = 1701
 	CodeConfig            Code = 1801
 	CodeInternal          Code = 1901

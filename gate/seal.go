@@ -89,9 +89,3 @@ type SignedVerdict struct {
 	Timestamp []byte    `json:"timestamp"`
 	At        time.Time `json:"at"`
 }
-
-// Asset is one file of a release as the forge serves it.
-type Asset struct {
-	Name   string
-	SHA256 Digest
-}

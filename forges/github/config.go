@@ -46,6 +46,7 @@ type Forge struct {
 	cfg     Config
 	api     *url.URL // with a trailing slash
 	graphQL *url.URL
+	uploads *url.URL // with a trailing slash
 	client  *http.Client
 
 	memory *memory
@@ -63,7 +64,7 @@ func New(cfg Config) (*Forge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure GitHub forge %q: API URL: %w", cfg.Forge, err)
 	}
-	f := &Forge{cfg: cfg, api: api, graphQL: graphQLOf(api), client: cfg.Client, known: map[int64]reached{}, memory: newMemory()}
+	f := &Forge{cfg: cfg, api: api, graphQL: graphQLOf(api), uploads: uploadsOf(api), client: cfg.Client, known: map[int64]reached{}, memory: newMemory()}
 	if f.client == nil {
 		f.client, err = forges.NewClient(forges.Options{Bases: Bases(cfg), Now: cfg.Now})
 		if err != nil {
@@ -77,12 +78,12 @@ func New(cfg Config) (*Forge, error) {
 	return f, nil
 }
 
-// Bases are the URLs below which the adapter calls: the API, GraphQL, and where people
-// sign in their tokens.
+// Bases are the URLs below which the adapter calls: the API, GraphQL, where releases take
+// files, and where people sign in their tokens.
 func Bases(cfg Config) []string {
 	bases := []string{cfg.APIURL}
 	if api, err := url.Parse(strings.TrimRight(cfg.APIURL, "/") + "/"); err == nil {
-		bases = append(bases, graphQLOf(api).String())
+		bases = append(bases, graphQLOf(api).String(), uploadsOf(api).String())
 	}
 	if cfg.ClientID != "" {
 		bases = append(bases, tokenURL(cfg.URL))
@@ -116,6 +117,18 @@ func graphQLOf(api *url.URL) *url.URL {
 		u.Path = base + "/api/graphql"
 	} else {
 		u.Path = api.Path + "graphql"
+	}
+	return &u
+}
+
+// uploadsOf is where releases take files: HOST/api/uploads on GitHub Enterprise Server, the
+// host uploads. in place of api. elsewhere. An answer's upload_url is never called (attack 64).
+func uploadsOf(api *url.URL) *url.URL {
+	u := *api
+	if base, is := strings.CutSuffix(api.Path, "/api/v3/"); is {
+		u.Path = base + "/api/uploads/"
+	} else if rest, is := strings.CutPrefix(api.Host, "api."); is {
+		u.Host = "uploads." + rest
 	}
 	return &u
 }

@@ -88,8 +88,8 @@ func (in installation) narrowed() (*github.InstallationPermissions, error) {
 
 func (f *Forge) newClient(rt http.RoundTripper) *github.Client {
 	c := github.NewClient(&http.Client{Transport: rt, Timeout: f.client.Timeout, CheckRedirect: forges.NoRedirect})
-	base := *f.api
-	c.BaseURL = &base
+	base, uploads := *f.api, *f.uploads
+	c.BaseURL, c.UploadURL = &base, &uploads
 	return c
 }
 

@@ -63,7 +63,7 @@ type manifestJSON struct {
 func Events() []string {
 	return []string{
 		"branch_protection_rule", "check_run", "create", "delete", "deployment_protection_rule", "issue_comment", "member",
-		"membership", "pull_request", "pull_request_review", "push", "repository", "repository_ruleset", "team", "team_add",
+		"membership", "pull_request", "pull_request_review", "push", "release", "repository", "repository_ruleset", "team", "team_add",
 		"workflow_run",
 	}
 }

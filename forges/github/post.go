@@ -49,6 +49,10 @@ func (r *repository) post(ctx context.Context, p gate.Post) (string, error) {
 		return r.postThread(ctx, p)
 	case gate.PostDeployment:
 		return r.postDeployment(ctx, p)
+	case gate.PostAssets:
+		return r.postAssets(ctx, p)
+	case gate.PostAttestations:
+		return r.postAttestations(ctx, p)
 	}
 	return "", &gate.Error{Kind: gate.Invalid, Code: gate.CodeInternal, Text: fmt.Sprintf("post to %q: no such target", p.Target)}
 }

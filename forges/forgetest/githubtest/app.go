@@ -29,7 +29,7 @@ func newApp(o Options, owner *account) app {
 func DefaultEvents() []string {
 	return []string{
 		"branch_protection_rule", "check_run", "create", "delete", "deployment_protection_rule", "issue_comment", "issues", "member",
-		"membership", "pull_request", "pull_request_review", "push", "repository", "repository_ruleset", "team", "team_add",
+		"membership", "pull_request", "pull_request_review", "push", "release", "repository", "repository_ruleset", "team", "team_add",
 		"workflow_job", "workflow_run",
 	}
 }

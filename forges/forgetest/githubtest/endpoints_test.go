@@ -25,6 +25,7 @@ func TestEveryEndpointAnswersAsDescribed(t *testing.T) {
 	})
 	x := everything(w)
 	x.ask(x.rows())
+	x.ask(x.releaseRows())
 	x.ask(x.siteRows()) // they register the App anew
 	doc, err := githubschema.Load()
 	if err != nil {
@@ -51,7 +52,7 @@ func (x *scenario) ask(rows []endpointRow) {
 		case row.as != "":
 			credential = row.as
 		}
-		res, body := x.raw(method, path, row.body, "Authorization", credential)
+		res, body := x.raw(method, path, row.body, "Authorization", credential, "Content-Type", cmp.Or(row.kind, "application/json"))
 		if want := cmp.Or(row.want, http.StatusOK); res.StatusCode != want {
 			x.t.Errorf("%s: got %d %s, want %d", row.request, res.StatusCode, body, want)
 		}
@@ -109,6 +110,7 @@ type endpointRow struct {
 	want          int
 	app           bool
 	as            string // another credential
+	kind          string // of the body, where it is not JSON
 }
 
 func (x *scenario) rows() []endpointRow {

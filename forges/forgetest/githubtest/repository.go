@@ -38,7 +38,9 @@ type repository struct {
 	runNumber    int64
 	environments []*environment
 	// immutable is whether published releases stay as they are.
-	immutable bool
+	immutable    bool
+	releases     []*releasePage
+	attestations []*attestation
 }
 
 // AddRepository makes a private repository with one root commit on main, and

@@ -15,6 +15,8 @@ type route struct {
 	// permissions any one of which is enough, as "issues:read|pull_requests:read".
 	needs  string
 	handle func(*call) reply
+	// uploads marks an endpoint that is below the address for uploads, not the API's.
+	uploads bool
 
 	match *regexp.Regexp
 	names []string

@@ -4,7 +4,7 @@ package githubtest
 // GitHub's page "Permissions required for GitHub Apps".
 func routes() []route {
 	var all []route
-	for _, part := range [][]route{appRoutes(), codeRoutes(), ruleRoutes(), threadRoutes(), reportRoutes(), peopleRoutes(), deployRoutes()} {
+	for _, part := range [][]route{appRoutes(), codeRoutes(), ruleRoutes(), threadRoutes(), reportRoutes(), peopleRoutes(), deployRoutes(), releaseRoutes()} {
 		all = append(all, part...)
 	}
 	return all

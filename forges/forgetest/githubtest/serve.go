@@ -22,7 +22,7 @@ const (
 )
 
 func isAPI(path string) bool {
-	return strings.HasPrefix(path, apiPrefix+"/") || path == graphQLPath
+	return strings.HasPrefix(path, apiPrefix+"/") || strings.HasPrefix(path, uploadPrefix+"/") || path == graphQLPath
 }
 
 // Exchange is one API request with its answer, for checkers.
@@ -65,7 +65,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == graphQLPath:
 		rep = c.answerGraphQL()
-	case strings.HasPrefix(r.URL.Path, apiPrefix+"/"):
+	case strings.HasPrefix(r.URL.Path, apiPrefix+"/"), strings.HasPrefix(r.URL.Path, uploadPrefix+"/"):
 		rep = c.answerREST()
 	case strings.HasPrefix(r.URL.Path, issuerPath):
 		rep = c.answerIssuer()
@@ -104,6 +104,9 @@ func (c *call) answerREST() reply {
 		return rep
 	}
 	c.route, c.params = c.router.find(c.r.Method, escaped)
+	if c.route != nil && c.route.uploads != strings.HasPrefix(c.r.URL.Path, uploadPrefix+"/") {
+		c.route = nil
+	}
 	if c.route != nil && c.route.needs == "nothing" {
 		return c.route.handle(c)
 	}
@@ -136,7 +139,7 @@ func (c *call) refuseClient() (reply, bool) {
 // present name, and redirects a former name (docs, "Best practices": 301 to the
 // repository's numeric URL).
 func (c *call) resolvePath() (escaped string, rep reply, moved bool) {
-	escaped = strings.TrimPrefix(c.r.URL.EscapedPath(), apiPrefix)
+	escaped = strings.TrimPrefix(strings.TrimPrefix(c.r.URL.EscapedPath(), apiPrefix), uploadPrefix)
 	parts := strings.SplitN(escaped, "/", 5)
 	if len(parts) >= 3 && parts[1] == "repositories" {
 		return c.resolveNumber(parts, escaped)

@@ -132,7 +132,7 @@ func firstNumber(kind string) int64 {
 		"issue": 2_400_000_000, "pull": 2_500_000_000, "comment": 2_600_000_000, "review": 2_700_000_000,
 		"check": 8_000_000_000, "status": 90_000_000, "run": 11_000_000_000, "job": 12_000_000_000,
 		"activity": 13_000_000, "ruleset": 140_000, "delivery": 150_000_000, "reaction": 160_000,
-		"suite": 17_000_000, "team": 210_000, "event": 220_000, "protection": 180_000, "workflow": 190_000, "environment": 200_000, "deployment": 21_000_000,
+		"suite": 17_000_000, "team": 210_000, "event": 220_000, "protection": 180_000, "workflow": 190_000, "environment": 200_000, "deployment": 21_000_000, "release": 230_000_000, "asset": 240_000_000, "attestation": 250_000_000,
 	}[kind]
 }
 
