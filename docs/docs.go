@@ -22,6 +22,6 @@ func Contents() []Part {
 		{Title: "Releasing", Pages: []string{"approving", "policy", "action", "component", "recipes"}},
 		{Title: "Checking releases", Pages: []string{"verifying", "monitoring"}},
 		{Title: "Running the server", Pages: []string{"operating", "ledger", "probe", "security"}},
-		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors", "predicates/decision-v1", "predicates/approval-v1"}},
+		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors", "predicates/summary", "predicates/decision-v1", "predicates/approval-v1"}},
 	}
 }

@@ -202,6 +202,34 @@ func TestPredicatePages(t *testing.T) {
 	}
 }
 
+// The summary's members are told of on its page, those of a refusal too.
+func TestSummaryPage(t *testing.T) {
+	page, err := os.ReadFile(predicates + "summary.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusal, err := attest.Refusal(denied(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, payload := range [][]byte{statements(t, verdict(t))[gate.StatementVSA], statements(t, verdict(t))[gate.StatementRelease], refusal} {
+		var s struct{ Predicate map[string]json.RawMessage }
+		if err := json.Unmarshal(payload, &s); err != nil {
+			t.Fatal(err)
+		}
+		for member := range s.Predicate {
+			if !bytes.Contains(page, []byte("`"+member+"`")) {
+				t.Errorf("the page does not tell of %s", member)
+			}
+		}
+	}
+	for _, word := range []string{attest.PredicateType, attest.ReleaseType, attest.Level, attest.Failed, attest.RefusalKeyName} {
+		if !bytes.Contains(page, []byte("`"+word+"`")) {
+			t.Errorf("the page does not name %s", word)
+		}
+	}
+}
+
 // A schema that takes anything would hold nothing.
 func TestSchemasRefuse(t *testing.T) {
 	all := statements(t, verdict(t))
