@@ -57,12 +57,15 @@ func (s *seat) set(change func()) {
 	change()
 }
 
+// look is how often what other replicas published is looked for.
+const look = 5 * time.Second
+
 // attend has one witness cosign each newest checkpoint, until ctx ends.
 func (k *Keeper) attend(ctx context.Context, s *seat) error {
 	var wait time.Duration
 	for {
 		ahead := k.newsAhead()
-		next := poll * 4
+		next := look
 		if err := k.ask(ctx, s); err != nil && ctx.Err() == nil {
 			wait = min(max(2*wait, retryFirst), retryMost)
 			next, ahead = wait, nil // more news do not make it answer
@@ -79,18 +82,23 @@ func (k *Keeper) attend(ctx context.Context, s *seat) error {
 	}
 }
 
-// ask submits the newest published checkpoint to a witness, where it has not cosigned it or
-// was not asked since the start.
+// refresh is the least time after which a ledger at rest is cosigned again: a cosignature
+// says when it was made, so the newest one tells that nothing newer was withheld.
+const refresh = 10 * time.Minute
+
+// ask submits the newest published checkpoint to a witness, where it has not cosigned it, not
+// since the start, or not for as long as a checkpoint may stay the newest.
 func (k *Keeper) ask(ctx context.Context, s *seat) error {
 	c, ok, err := k.latest(ctx)
 	if err != nil || !ok {
 		return err
 	}
 	s.mu.Lock()
-	asked, old := s.asked, s.size
+	asked, old, at := s.asked, s.size, s.at
 	s.mu.Unlock()
+	due := !asked || k.Now().Sub(at) >= max(k.Every, refresh)
 	has := slices.Contains(c.Witnesses, s.name)
-	if asked && (has || old > c.Size) {
+	if !due && has || asked && old > c.Size {
 		return nil
 	}
 	if has {

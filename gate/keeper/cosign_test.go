@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/ledger"
 )
 
 func TestCosigned(t *testing.T) {
@@ -75,6 +76,33 @@ func TestWitnessThatComesBack(t *testing.T) {
 		})
 		time.Sleep(2 * time.Minute)
 		w.cover(k, 6, 1)
+	})
+}
+
+// A ledger at rest is cosigned again: who looks at it sees that nothing newer is withheld.
+func TestLedgerAtRest(t *testing.T) {
+	story(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		k := w.start()
+		stop := w.work(k)
+		defer stop()
+		w.shelf.add(5, "entry")
+		w.cover(k, 6, 2)
+		before := w.notary.count()
+		time.Sleep(12 * time.Hour)
+		c, _, _ := w.shelf.LatestCheckpoint(t.Context(), origin)
+		_, by, err := ledger.Open(c.Note, w.notary.key, w.witnesses[0].key, w.witnesses[1].key)
+		if err != nil || len(by) != 2 {
+			t.Fatalf("got %v, %v", by, err)
+		}
+		for _, x := range by {
+			if age := time.Since(x.At); age > 2*time.Hour {
+				t.Errorf("%s cosigned %v ago", x.Witness, age)
+			}
+		}
+		if n := len(w.shelf.checkpoints); n > 30 || w.notary.count() != before {
+			t.Errorf("%d checkpoints on record, %d signed", n, w.notary.count()-before)
+		}
 	})
 }
 

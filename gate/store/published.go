@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -18,8 +19,8 @@ import (
 // the first wrote.
 
 // KeepCheckpoint remembers a published checkpoint. One of the same origin and size with
-// cosignatures of further witnesses comes beside the first, and counts; without, it is left
-// aside. Errors: CodeLedgerBehind where the ledger has fewer leaves, or others;
+// cosignatures of further witnesses, or later ones of the same, comes beside the first, and
+// counts; any other is left aside. Errors: CodeLedgerBehind where the ledger has fewer leaves, or others;
 // CodeTransition where a larger one of its origin is kept.
 func (s *Store) KeepCheckpoint(ctx context.Context, c gate.Checkpoint) error {
 	doc, err := json.Marshal(c)
@@ -40,7 +41,7 @@ func (s *Store) KeepCheckpoint(ctx context.Context, c gate.Checkpoint) error {
 			return err
 		case ok && last.Size > c.Size:
 			return transition("the published ledger", fmt.Sprintf("a checkpoint of at least %d leaves", last.Size), fmt.Sprint(c.Size))
-		case ok && last.Size == c.Size && adds(last.Witnesses, c.Witnesses) == 0:
+		case ok && last.Size == c.Size && adds(last.Witnesses, c.Witnesses) == 0 && !anew(last, c):
 			return nil
 		}
 		if err := u.q.InsertCheckpoint(ctx, db.InsertCheckpointParams{
@@ -51,6 +52,15 @@ func (s *Store) KeepCheckpoint(ctx context.Context, c gate.Checkpoint) error {
 		u.news = true
 		return nil
 	})
+}
+
+// cosignedAfter is how much later cosignatures have to be to come beside those of before.
+const cosignedAfter = 10 * time.Minute
+
+// anew reports whether the same witnesses, or more, cosigned a checkpoint again some time
+// later: that the ledger is at rest shows from it.
+func anew(last, c gate.Checkpoint) bool {
+	return len(c.Witnesses) > 0 && adds(c.Witnesses, last.Witnesses) == 0 && c.At.Sub(last.At) >= cosignedAfter
 }
 
 // adds is how many names of more are new.

@@ -56,6 +56,19 @@ func TestCheckpointsOnlyGrow(t *testing.T) {
 		if diff := cmp.Diff(cosigned, got); !ok || diff != "" {
 			w.Errorf("expected the cosigned one, got %t, %s", ok, diff)
 		}
+		soon, later := cosigned, cosigned
+		soon.At, later.At = cosigned.At.Add(time.Minute), cosigned.At.Add(time.Hour)
+		fewer := w.checkpointAt(9, "w1")
+		fewer.At = later.At
+		w.must(w.s.KeepCheckpoint(w.ctx, soon))
+		w.must(w.s.KeepCheckpoint(w.ctx, fewer))
+		if got, _, err := w.s.LatestCheckpoint(w.ctx, origin); err != nil || !got.At.Equal(cosigned.At) {
+			w.Errorf("what says nothing new is left aside: got %v, %v", got, err)
+		}
+		w.must(w.s.KeepCheckpoint(w.ctx, later))
+		if got, _, err := w.s.LatestCheckpoint(w.ctx, origin); err != nil || !got.At.Equal(later.At) || len(got.Witnesses) != 2 {
+			w.Errorf("cosigned anew: got %v, %v", got, err)
+		}
 		w.must(w.s.KeepCheckpoint(w.ctx, w.checkpointAt(12)))
 		for _, row := range []struct{ atLeast, size int64 }{{0, 0}, {1, 5}, {5, 5}, {6, 9}, {10, 12}} {
 			if got, ok, err := w.s.CheckpointOf(w.ctx, origin, row.atLeast); err != nil || !ok || got.Size != row.size {
