@@ -42,8 +42,8 @@ type signer struct {
 //
 //	principal [namespaces="a,b"] [valid-after="20060102Z"] [valid-before="20060102150405Z"] key
 //
-// The keys are Ed25519, ECDSA on P-256 or P-384, or RSA of at least 3,072 bits. Certificate
-// authorities are refused. Errors name the line.
+// The keys are Ed25519, ECDSA on P-256 or P-384, either of them on a security key, or RSA of at
+// least 3,072 bits. Certificate authorities are refused. Errors name the line.
 func ParseAllowedSigners(file []byte) (AllowedSigners, error) {
 	if len(file) > MaxAllowedSigners {
 		return AllowedSigners{}, fmt.Errorf("read allowed signers: expected at most %d bytes, got %d", MaxAllowedSigners, len(file))
@@ -196,11 +196,11 @@ func checkKey(key ssh.PublicKey) error {
 	}
 	switch public := held.CryptoPublicKey().(type) {
 	case ed25519.PublicKey:
-		if key.Type() == ssh.KeyAlgoED25519 {
+		if key.Type() == ssh.KeyAlgoED25519 || key.Type() == ssh.KeyAlgoSKED25519 {
 			return nil
 		}
 	case *ecdsa.PublicKey:
-		if key.Type() == ssh.KeyAlgoECDSA256 || key.Type() == ssh.KeyAlgoECDSA384 {
+		if key.Type() == ssh.KeyAlgoECDSA256 || key.Type() == ssh.KeyAlgoECDSA384 || key.Type() == ssh.KeyAlgoSKECDSA256 {
 			return nil
 		}
 	case *rsa.PublicKey:

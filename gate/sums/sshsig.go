@@ -73,8 +73,11 @@ func VerifySSH(message, sig []byte, namespace string, allowed AllowedSigners, at
 		return "", err
 	}
 	var s ssh.Signature
-	if err := ssh.Unmarshal(e.Signature, &s); err != nil || len(s.Rest) > 0 {
+	if err := ssh.Unmarshal(e.Signature, &s); err != nil {
 		return "", errors.New("verify SSH signature: expected an algorithm and a signature in it, got something else")
+	}
+	if err := checkRest(by.key, s.Rest); err != nil {
+		return "", err
 	}
 	if !slices.Contains(algorithms(by.key), s.Format) {
 		return "", fmt.Errorf("verify SSH signature: expected one by %s, got %q", strings.Join(algorithms(by.key), " or "), clip(s.Format))
@@ -84,6 +87,23 @@ func VerifySSH(message, sig []byte, namespace string, allowed AllowedSigners, at
 		return "", fmt.Errorf("verify SSH signature: it is not by the key %s of %s over this message", ssh.FingerprintSHA256(by.key), by.principal)
 	}
 	return by.principal, nil
+}
+
+// checkRest looks at what stands behind a signature: nothing, but for security keys, whose
+// flags and counter (OpenSSH PROTOCOL.u2f) have to say that somebody touched the key.
+func checkRest(key ssh.PublicKey, rest []byte) error {
+	const flagsAndCounter, touched = 1 + 4, 1
+	switch {
+	case !securityKey(key) && len(rest) > 0, securityKey(key) && len(rest) != flagsAndCounter:
+		return errors.New("verify SSH signature: expected an algorithm and a signature in it, got more or less")
+	case securityKey(key) && rest[0]&touched == 0:
+		return errors.New("verify SSH signature: expected that somebody touched the security key, and nobody did")
+	}
+	return nil
+}
+
+func securityKey(key ssh.PublicKey) bool {
+	return key.Type() == ssh.KeyAlgoSKED25519 || key.Type() == ssh.KeyAlgoSKECDSA256
 }
 
 // algorithms are those by which a key may have signed.

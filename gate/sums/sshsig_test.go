@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"os"
@@ -148,6 +149,70 @@ func TestVerifySSHRefusesSHA1(t *testing.T) {
 		}{1, by.PublicKey().Marshal(), namespace, "", "sha512", ssh.Marshal(sig)})...)
 		if _, err := sums.VerifySSH([]byte("m"), rearmor(blob), namespace, allowed, at()); (err == nil) != accepted {
 			t.Errorf("%s: expected accepted %v, got %v", algorithm, accepted, err)
+		}
+	}
+}
+
+// securityKey is a FIDO key in software: it signs what a key in somebody's hand would (OpenSSH
+// PROTOCOL.u2f), with any flags.
+type securityKey struct {
+	private ed25519.PrivateKey
+	public  ssh.PublicKey
+}
+
+func newSecurityKey(t *testing.T) securityKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := ssh.Marshal(struct{ Type, Key, Application string }{ssh.KeyAlgoSKED25519, string(public), "ssh:"})
+	key, err := ssh.ParsePublicKey(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return securityKey{private, key}
+}
+
+func (k securityKey) line() string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.public)))
+}
+
+func (k securityKey) sign(message string, flags byte, rest ...byte) []byte {
+	digest := sha512.Sum512([]byte(message))
+	signed := append([]byte("SSHSIG"), ssh.Marshal(struct{ Namespace, Reserved, Hash, Digest string }{namespace, "", "sha512", string(digest[:])})...)
+	application, inner := sha256.Sum256([]byte("ssh:")), sha256.Sum256(signed)
+	counted := append(append(append(application[:], flags), 0, 0, 0, 7), inner[:]...)
+	sig := ssh.Marshal(struct{ Format, Blob string }{ssh.KeyAlgoSKED25519, string(ed25519.Sign(k.private, counted))})
+	sig = append(append(sig, flags, 0, 0, 0, 7), rest...)
+	return rearmor(append([]byte("SSHSIG"), ssh.Marshal(struct {
+		Version                   uint32
+		Key                       []byte
+		Namespace, Reserved, Hash string
+		Signature                 []byte
+	}{1, k.public.Marshal(), namespace, "", "sha512", sig})...))
+}
+
+func TestVerifySSHOnSecurityKeys(t *testing.T) {
+	k := newSecurityKey(t)
+	allowed := allow(t, "github:7 "+k.line())
+	good := k.sign("m", 1)
+	if who, err := sums.VerifySSH([]byte("m"), good, namespace, allowed, at()); err != nil || who != "github:7" {
+		t.Errorf("touched: got %q, %v", who, err)
+	}
+	// The signature is one to OpenSSH too.
+	file, sig := filepath.Join(t.TempDir(), "allowed"), filepath.Join(t.TempDir(), "sig")
+	for path, content := range map[string][]byte{file: []byte("github:7 " + k.line() + "\n"), sig: good} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, "m", "ssh-keygen", "-Y", "verify", "-f", file, "-I", "github:7", "-n", namespace, "-s", sig)
+	for name, bad := range map[string][]byte{
+		"untouched": k.sign("m", 0), "verified and untouched": k.sign("m", 4), "another message": k.sign("n", 1), "more behind it": k.sign("m", 1, 0),
+	} {
+		if _, err := sums.VerifySSH([]byte("m"), bad, namespace, allowed, at()); err == nil {
+			t.Errorf("%s: expected a refusal", name)
 		}
 	}
 }
