@@ -22,7 +22,7 @@ type finding struct {
 // looked for.
 func (m *Monitor) account(ctx context.Context, t *tree, index int64, r ledger.Record, key attest.Key, purpose gate.Purpose) (finding, error) {
 	spki := key.SPKI()
-	if purpose != gate.PurposeVerdict && m.recent.has(index, r.Digest, spki) {
+	if purpose != gate.PurposeVerdict && m.recent.has(r.Digest, spki) {
 		return finding{}, nil
 	}
 	e, err := m.shown(ctx, index)

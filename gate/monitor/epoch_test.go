@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/monitor"
 )
@@ -86,6 +87,41 @@ func TestLostEntries(t *testing.T) {
 			w.round()
 		})
 	}
+}
+
+// What was accounted for in a tree that is no more accounts for nothing in the next one.
+func TestLostIntents(t *testing.T) {
+	l, key := newLog(t), newSigner(t)
+	r := l.write(key, plan(t, key, 1, request))
+	l.publish()
+	w := newWatch(t, l, trusting(key))
+	w.round()
+	next := l.begun(t, 1)
+	next.told = map[int64]api.LedgerEntry{}
+	next.record(key, r.intents[0].Digest, api.LedgerEntry{Request: request, Evidence: &api.Evidence{Decision: 0, Intents: 1}})
+	next.publish()
+	w.m.Logs = append(w.m.Logs, next.logKey())
+	w.m.Source = newWatch(t, next).config.Source
+	w.round(monitor.KindLost, monitor.KindEpoch, monitor.KindUnreadable)
+}
+
+// What was not read before a new epoch began is read in it.
+func TestUnreadBeforeTheEpoch(t *testing.T) {
+	l, key := newLog(t), newSigner(t)
+	l.fill(10)
+	l.write(newSigner(t), plan(t, key, 1, request))
+	l.fill(500)
+	l.publish()
+	w := newWatch(t, l, trusting(key))
+	l.down = func(path string) bool { return strings.HasPrefix(path, "/log/tile/entries/") }
+	if _, err := w.m.Round(t.Context()); !monitor.Unreachable(err) {
+		t.Fatal(err)
+	}
+	next := l.begun(t, 513)
+	next.publish()
+	w.m.Logs = append(w.m.Logs, next.logKey())
+	w.m.Source = newWatch(t, next).config.Source
+	w.round(monitor.KindLost, monitor.KindKey, monitor.KindKey, monitor.KindKey, monitor.KindEpoch)
 }
 
 // witness is one of C2SP tlog-cosignature.

@@ -48,6 +48,20 @@ func TestUnmatchedSignatures(t *testing.T) {
 		"the decision as intents": {"expected one of kind intents", nil, func(l *gatelog, r released) {
 			l.record(key, foreign, api.LedgerEntry{Request: request, Evidence: &api.Evidence{Decision: r.decidedAt, Intents: r.decidedAt}})
 		}},
+		"a decision after its intents": {"is entry 7, which came after it", nil, func(l *gatelog, r released) {
+			late := l.commit(ledger.Decision, request, map[string]any{"v": 1, "request": request, "decision": r.decision})
+			r.intents[0].Digest = foreign
+			l.record(key, foreign, api.LedgerEntry{Request: request, Evidence: &api.Evidence{Decision: late, Intents: r.intendsAt}})
+		}},
+		"intents on record for another request": {"expected intents of request another", nil, func(l *gatelog, r released) {
+			at := l.commit(ledger.Intents, "another", map[string]any{"v": 1, "request": request, "intents": r.intents})
+			l.record(key, foreign, api.LedgerEntry{Request: request, Evidence: &api.Evidence{Decision: r.decidedAt, Intents: at}})
+		}},
+		"a decision on record for another request": {"expected a decision on request", nil, func(l *gatelog, r released) {
+			said := l.commit(ledger.Decision, "another", map[string]any{"v": 1, "request": request, "decision": r.decision})
+			at := l.commit(ledger.Intents, request, map[string]any{"v": 1, "request": request, "intents": r.intents})
+			l.record(key, foreign, api.LedgerEntry{Request: request, Evidence: &api.Evidence{Decision: said, Intents: at}})
+		}},
 		"intents made up by the server": {"not the entry in the tree", nil, func(l *gatelog, r released) {
 			made := l.fork(len(l.entries))
 			r.intents[0].Digest = foreign

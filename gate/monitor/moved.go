@@ -62,7 +62,7 @@ func (m *Monitor) grown(ctx context.Context, old Place, t *tree, note []byte) (P
 	}
 	next.Next = min(old.Next, common)
 	m.recent = recent{} // they are of a tree that is no more
-	a := alert(KindLost, "the log goes on in a new epoch without entries that were published", fmt.Sprintf("%s; it is read again from entry %d", why, common),
+	a := alert(KindLost, "the log goes on in a new epoch without entries that were published", fmt.Sprintf("%s; it is read on from entry %d", why, next.Next),
 		"compare with the epoch's document, which names what was lost and who signed for it")
 	a.Notes = []string{string(old.Note), string(note)}
 	return next, m.report(ctx, t.head, a)

@@ -12,9 +12,10 @@ const recentKept = 16
 // recent are the attempts that were opened last.
 type recent struct{ kept []attempt }
 
-// has reports whether one of them intended the signature of an entry, and came before it.
-func (r *recent) has(index int64, digest gate.Digest, spki []byte) bool {
-	return slices.ContainsFunc(r.kept, func(a attempt) bool { return a.index < index && a.has(digest, spki) })
+// has reports whether one of them intended a signature. All of them came before what is read:
+// the log is read in order.
+func (r *recent) has(digest gate.Digest, spki []byte) bool {
+	return slices.ContainsFunc(r.kept, func(a attempt) bool { return a.has(digest, spki) })
 }
 
 func (r *recent) add(a attempt) {
