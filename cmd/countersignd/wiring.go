@@ -56,7 +56,7 @@ func openStore(ctx context.Context, c config.Config) (*store.Store, error) {
 // unopened tells the operator which database it is.
 func unopened(d config.Database, err error) error {
 	var e *gate.Error
-	if !errors.As(err, &e) || e.Err == nil {
+	if !errors.As(err, &e) || e.Err == nil || e.Code == gate.CodeLedgerBehind {
 		return err // it says all there is
 	}
 	which, expected := "database.path "+d.Path, "a SQLite file in a folder that the server may write, or none there yet"

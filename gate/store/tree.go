@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/store/internal/db"
 )
@@ -125,12 +126,24 @@ func tileRoot(hashes []byte) tlog.Hash {
 func (s *Store) completeOlder(ctx context.Context) error {
 	for {
 		done, err := s.treeComplete(ctx)
+		if err == nil && !done {
+			err = s.alone(ctx, "complete the ledger's tree", completeSome)
+		}
 		if err != nil || done {
-			return err
+			return holed(err)
 		}
-		if err := s.alone(ctx, "complete the ledger's tree", completeSome); err != nil {
-			return err
-		}
+	}
+}
+
+// holed says what it means that the ledger's own head names leaves which are not there: the
+// database was written into by somebody else.
+func holed(err error) error {
+	if gate.CodeOf(err) != gate.CodeLogRange {
+		return err
+	}
+	return &gate.Error{
+		Kind: gate.Internal, Code: gate.CodeLedgerBehind, Text: "the ledger does not hold: leaves are missing that its head counts",
+		Fix: "stop the server, keep the database as it is, and find out who wrote into it", Err: err,
 	}
 }
 
