@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -94,6 +95,10 @@ func (v *verified) facts(f verify.Facts) {
 
 func approver(a gate.Account) string { return fmt.Sprintf("@%s (%s)", a.Login, a.ID) }
 
+// long are digests and fingerprints. Where they hold, their beginnings are enough to tell one
+// from the other.
+var long = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b|(SHA256:[0-9A-Za-z+/]{8})[0-9A-Za-z+/]{35}`) //nolint:gochecknoglobals // immutable
+
 // step writes a step and what it is made of. Unless everything was asked for, what passed is
 // told in one line; who stands for the release, and what did not pass, whole.
 func (v *verified) step(r verify.Result, depth int) {
@@ -110,7 +115,11 @@ func (v *verified) step(r verify.Result, depth int) {
 		text += " (not checked)"
 	}
 	if r.Detail != "" {
-		text += ": " + plain(r.Detail)
+		detail := plain(r.Detail)
+		if r.Outcome == verify.Passed && !v.verbose {
+			detail = long.ReplaceAllString(detail, "$1$2…")
+		}
+		text += ": " + detail
 	}
 	v.line(outcome, "%s%s %s", strings.Repeat("  ", depth), sign, text)
 	if depth > 0 && r.Outcome == verify.Passed && r.Detail != "" && r.Name != verify.People && !v.verbose {
