@@ -17,18 +17,9 @@ import (
 // BundleType is the media type of Sigstore bundles v0.3.
 const BundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
-// MessageBundle is the Sigstore bundle of one signed artifact, by key and without proof of
-// anything but the signature, with a final line feed.
-func MessageBundle(s gate.SignedIntent) ([]byte, error) {
-	key, err := signedBy(s, gate.IntentSubject)
-	if err != nil {
-		return nil, err
-	}
-	return proven{SignedIntent: s, key: key}.bundle(gate.VariantKey)
-}
-
 // StatementBundle is the Sigstore bundle of a signed statement, by key and without proof of
-// anything but the signature, with a final line feed.
+// anything but the signature, with a final line feed. What is handed out of a release has
+// more in it: see [Files].
 func StatementBundle(s gate.SignedIntent) ([]byte, error) {
 	key, err := signedBy(s, gate.IntentStatement)
 	if err != nil {
