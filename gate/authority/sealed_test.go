@@ -1,7 +1,7 @@
 package authority_test
 
 import (
-	"crypto/x509"
+	"encoding/json"
 	"testing"
 	"testing/fstest"
 
@@ -57,44 +57,37 @@ func sealed(t *testing.T, w *world) attesttest.SealedRelease {
 	return r
 }
 
-// What this authority makes passes, as a whole, for what a release hands out: attest verifies
-// every signature, time-stamp, entry and proof on the way.
+// What this authority makes passes, as a whole, for a release: with nothing but the trusted
+// root and the repository's name to go by, as certificates allow.
 func TestSealedRelease(t *testing.T) {
-	w := newWorld(t)
+	w, stranger := newWorld(t), newWorld(t)
 	r := sealed(t, w)
-	trust, err := attest.ParseTrustedRoot(r.File(t, "trusted_root.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	certs, err := trust.CAs[0].Certificates()
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(r.Sealed.Seal.Certificate)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := leaf.CheckSignatureFrom(certs[0]); err != nil {
-		t.Errorf("expected the release's own trusted root to vouch for its certificate: %v", err)
-	}
-	verified(t, r)
-}
-
-// verified holds the release against the verifier that consumers run.
-func verified(t *testing.T, r attesttest.SealedRelease) {
-	t.Helper()
 	files := fstest.MapFS{}
-	for _, f := range r.Files {
-		files[f.Name] = &fstest.MapFile{Data: f.Content}
-	}
 	for name, content := range r.Artifacts {
 		files[name] = &fstest.MapFile{Data: []byte(content)}
 	}
-	root, err := verify.ParseRoot(r.File(t, "trusted_root.json"))
-	if err != nil {
-		t.Fatal(err)
+	for _, f := range r.Files {
+		files[f.Name] = &fstest.MapFile{Data: f.Content}
 	}
-	if got := verify.Release(files, verify.Trust{Root: root}, verify.Expect{Repository: attesttest.Repository}); !got.OK() {
-		t.Errorf("expected the release to verify by certificate, got %+v", got.Result)
+	_, other := stranger.trust(t)
+	for name, row := range map[string]struct {
+		root []byte
+		want verify.Expect
+		ok   bool
+	}{
+		"as it was released": {r.File(t, "trusted_root.json"), verify.Expect{Repository: attesttest.Repository, Server: server}, true},
+		"another repository": {r.File(t, "trusted_root.json"), verify.Expect{Repository: "https://github.example/acme/other"}, false},
+		"another gate":       {other, verify.Expect{Repository: attesttest.Repository}, false},
+		"another server":     {r.File(t, "trusted_root.json"), verify.Expect{Repository: attesttest.Repository, Server: "https://other.example.org"}, false},
+	} {
+		root, err := verify.ParseRoot(row.root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := verify.Release(files, verify.Trust{Root: root}, row.want)
+		if report.OK() != row.ok {
+			out, _ := json.MarshalIndent(report.Result, "", " ")
+			t.Errorf("%s: expected %v, got %s", name, row.ok, out)
+		}
 	}
 }
