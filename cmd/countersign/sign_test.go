@@ -170,7 +170,7 @@ func TestJobSummary(t *testing.T) {
 	text := string(b)
 	for _, want := range []string{
 		"before\n### Release v1\\.4\\.0: signed", "- [x] **Asked by the right workflow**", w.release.Manifest.Subjects[0].SHA256.String(),
-		"countersign verify --key countersign.pem app.tar.gz", "cosign verify-blob --key",
+		"countersign verify --trusted-root trusted_root.json --key countersign.pem app.tar.gz", "cosign verify-blob --key",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("summary: expected %q in\n%s", want, text)

@@ -146,7 +146,7 @@ func verifying(r api.Release) string {
 		return ""
 	}
 	how := voice.VerifyWith(attest.KeyName, r.Subjects[0].Name)
-	return fmt.Sprintf("\nVerify, with the public key that you trust:\n\n```sh\n%s\n%s\n```\n", how.Countersign, how.Cosign)
+	return fmt.Sprintf("\nVerify, with the public key and the trusted root that you trust:\n\n```sh\n%s\n%s\n```\n", how.Countersign, how.Cosign)
 }
 
 // webLink is a URL that cannot end the link it stands in; "" where it is none.

@@ -70,9 +70,11 @@ func TestContainerRecipe(t *testing.T) {
 		}
 	}
 	key := filepath.Join(tree, "release.pem")
-	a.must(os.WriteFile(key, a.publicKey(), 0o600))
+	a.must(os.WriteFile(key, a.served("/v1/keys/acme-release.pem"), 0o600))
+	root := filepath.Join(tree, "trusted_root.json")
+	a.must(os.WriteFile(root, a.served("/v1/trusted_root.json"), 0o600))
 	verify := func(image string) ([]byte, error) {
-		cmd := exec.CommandContext(t.Context(), "sh", "verify.sh", image, key)
+		cmd := exec.CommandContext(t.Context(), "sh", "verify.sh", image, key, root)
 		cmd.Dir = tree
 		cmd.Env = append(os.Environ(), "PATH="+tools(t, "cosign-v3.1.3")+":"+os.Getenv("PATH"))
 		return cmd.CombinedOutput()
@@ -94,15 +96,18 @@ func (a *actions) stand(action, metadata string) {
 	a.flags = append(a.flags, "--local-repository", action+"="+dir)
 }
 
-// publicKey is the release key as the gate publishes it.
-func (w *world) publicKey() []byte {
+// served is what the gate publishes at a path.
+func (w *world) served(path string) []byte {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.URL+"/v1/keys/acme-release.pem", nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.URL+path, nil)
 	w.must(err)
 	resp, err := http.DefaultClient.Do(req)
 	w.must(err)
 	defer func() { _ = resp.Body.Close() }() // read to its end
-	pem, err := io.ReadAll(resp.Body)
+	body, err := io.ReadAll(resp.Body)
 	w.must(err)
-	return pem
+	if resp.StatusCode != http.StatusOK {
+		w.t.Fatalf("GET %s: %s", path, resp.Status)
+	}
+	return body
 }

@@ -8,7 +8,7 @@ import (
 // Verifying is how somebody verifies one file with stock tools: command lines for a POSIX
 // shell, in which every name is quoted where it has to be.
 type Verifying struct {
-	Fetch       string // gets the public key; "" where there is no address to get it from
+	Fetch       string // gets the public key and the trusted root; "" where there is no address to get them from
 	Cosign      string // with FILE.sigstore.json beside the file
 	OpenSSL     string // with FILE.sig beside the file
 	Countersign string // with this product's own client
@@ -21,21 +21,24 @@ func Verify(server, lineage, file string) Verifying {
 		pem = "KEY.pem"
 	}
 	v := VerifyWith(pem, file)
-	v.Fetch = "curl -fsSO " + strings.TrimSuffix(server, "/") + "/v1/keys/" + pem
+	gate := strings.TrimSuffix(server, "/")
+	v.Fetch = "curl -fsSO " + gate + "/v1/keys/" + pem + " -O " + gate + "/v1/" + trustedRoot
 	return v
 }
 
-// VerifyWith says how to verify a file under a public key that is there already.
+// VerifyWith says how to verify a file under a public key and a trusted root that are there
+// already.
 func VerifyWith(key, file string) Verifying {
 	k, f := shellWord(key), shellWord(file)
 	return Verifying{
-		Cosign:      "cosign verify-blob --key " + k + " --bundle " + shellWord(file+".sigstore.json") + " --private-infrastructure " + f,
+		Cosign:      "cosign verify-blob --key " + k + " --trusted-root " + trustedRoot + " --bundle " + shellWord(file+".sigstore.json") + " " + f,
 		OpenSSL:     "openssl dgst -sha256 -verify " + k + " -signature " + shellWord(file+".sig") + " " + f,
-		Countersign: "countersign verify --key " + k + " " + f,
+		Countersign: "countersign verify --trusted-root " + trustedRoot + " --key " + k + " " + f,
 	}
 }
 
 const (
+	trustedRoot       = "trusted_root.json"
 	lineageCharacters = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 	shellCharacters   = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+-"
 )
