@@ -167,12 +167,12 @@ func (s *Store) within(ctx context.Context, tx *sql.Tx, all *unit, m *member) (e
 	}
 	mine, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), groupTime)
 	defer cancel()
-	u := &unit{q: all.q, at: all.at}
+	u := &unit{q: all.q, at: all.at, served: all.served}
 	if err = m.f(mine, u); err == nil { //nolint:contextcheck // its own caller's
-		err = u.takeTurns(mine) //nolint:contextcheck // its own caller's
+		err = u.haveRoom(mine, all) //nolint:contextcheck // its own caller's
 	}
 	if err == nil {
-		all.leaves, all.news = append(all.leaves, u.leaves...), all.news || u.news
+		all.take(u)
 		if _, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT member"); err != nil {
 			return nil, fmt.Errorf("release a savepoint: %w", err)
 		}
@@ -184,6 +184,24 @@ func (s *Store) within(ctx context.Context, tx *sql.Tx, all *unit, m *member) (e
 		}
 	}
 	return err, nil
+}
+
+// take adds what a member's unit leaves for the end of the transaction.
+func (u *unit) take(m *unit) {
+	u.leaves, u.news = append(u.leaves, m.leaves...), u.news || m.news
+	for t, x := range m.turns {
+		mine := u.turn(t)
+		mine.opened, mine.due, mine.served = mine.opened+x.opened, min(mine.due, x.due), mine.served || x.served
+		if x.off != nil {
+			mine.off = x.off
+		}
+		if x.served {
+			if u.served == nil {
+				u.served = map[tenant]bool{}
+			}
+			u.served[t] = true
+		}
+	}
 }
 
 // undo rolls one unit back. After one that waited for a row in vain, the others wait no more.

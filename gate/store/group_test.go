@@ -119,3 +119,30 @@ func TestGroupWithoutADatabase(t *testing.T) {
 		}
 	})
 }
+
+// A flood that comes at once is refused as one that comes by and by is, and takes nobody
+// with it.
+func TestGroupRefusesWhatIsTooMuch(t *testing.T) {
+	onBoth(t, func(w *world) {
+		const most, more, others = 200, 25, 25
+		refused := 0
+		for i, err := range together(most+more+others, func(i int) error {
+			o := opening(fmt.Sprint("a", i))
+			if i%10 == 9 { // 25 of them
+				o.Request.Repository.ID++
+			}
+			_, _, err := w.s.OpenRequest(w.ctx, o)
+			return err
+		}) {
+			switch {
+			case gate.CodeOf(err) == gate.CodeRequestsFull && i%10 != 9:
+				refused++
+			case err != nil:
+				w.Errorf("request %d: %v", i, err)
+			}
+		}
+		if refused != more {
+			w.Errorf("expected %d of %d refused, got %d", more, most+more, refused)
+		}
+	})
+}

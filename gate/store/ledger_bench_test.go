@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
@@ -32,8 +31,21 @@ func BenchmarkLedger(b *testing.B) {
 			b.Run("page", func(b *testing.B) { benchPage(b, s, of.entries) })
 			b.Run("reverify", func(b *testing.B) { benchReverify(b, s, of.entries) })
 			b.Run("append", func(b *testing.B) { benchAppend(b, s, recs) })
-			b.Run("append-together", func(b *testing.B) { benchTogether(b, s, recs) })
+			b.Run("append-together", func(b *testing.B) { benchTogether(b, recs, s) })
 		})
+	}
+}
+
+// BenchmarkLedgerReplicas has the callers of three replicas write into one database.
+func BenchmarkLedgerReplicas(b *testing.B) {
+	c := configOn(b, store.Postgres, durable(b, store.Postgres))
+	var replicas []*store.Store
+	for range 3 {
+		replicas = append(replicas, opened(b, c))
+	}
+	recs := askedFor(b, replicas[0], 150)
+	for n := 1; n <= len(replicas); n++ {
+		b.Run(fmt.Sprint(n), func(b *testing.B) { benchTogether(b, recs, replicas[:n]...) })
 	}
 }
 
@@ -119,13 +131,16 @@ func benchAppend(b *testing.B, s *store.Store, recs []gate.Record) {
 }
 
 // benchTogether has 64 callers write at once: what comes meanwhile is committed together.
-func benchTogether(b *testing.B, s *store.Store, recs []gate.Record) {
+func benchTogether(b *testing.B, recs []gate.Record, replicas ...*store.Store) {
 	const callers = 64
 	var left atomic.Int64
 	left.Store(int64(b.N))
-	errs := together(callers, func(int) error {
+	errs := together(callers, func(i int) error {
 		for left.Add(-1) >= 0 {
-			if err := s.Hear(b.Context(), statement(recs)); err != nil {
+			// Each replica has requests of its own: whoever leased one works on it.
+			n := len(recs) / len(replicas)
+			mine := i % len(replicas)
+			if err := replicas[mine].Hear(b.Context(), statement(recs[mine*n:(mine+1)*n])); err != nil {
 				return err
 			}
 		}
@@ -162,7 +177,14 @@ func tall(b *testing.B, engine store.Engine, entries int64) (*store.Store, []gat
 		b.Fatal(err)
 	}
 	fillLedger(b, c, entries)
-	if s, err = store.Open(b.Context(), c); err != nil { // completes the tree
+	s = opened(b, c) // which completes the tree
+	return s, askedFor(b, s, 100)
+}
+
+func opened(b *testing.B, c store.Config) *store.Store {
+	b.Helper()
+	s, err := store.Open(b.Context(), c)
+	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
@@ -170,15 +192,20 @@ func tall(b *testing.B, engine store.Engine, entries int64) (*store.Store, []gat
 			b.Error(err)
 		}
 	})
-	var recs []gate.Record
-	for range 100 {
-		rec, _, err := s.OpenRequest(context.WithoutCancel(b.Context()), opening(newID()))
+	return s
+}
+
+// askedFor are so many open requests.
+func askedFor(b *testing.B, s *store.Store, n int) (recs []gate.Record) {
+	b.Helper()
+	for range n {
+		rec, _, err := s.OpenRequest(b.Context(), opening(newID()))
 		if err != nil {
 			b.Fatal(err)
 		}
 		recs = append(recs, rec)
 	}
-	return s, recs
+	return recs
 }
 
 // entryAt is the nth leaf that fillLedger writes.

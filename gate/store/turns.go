@@ -159,6 +159,27 @@ func (u *unit) changeTurn(ctx context.Context, t tenant, x turn) error {
 	return nil
 }
 
+// haveRoom refuses a unit of a shared transaction that would open too much, with what the
+// others open. Another replica may open more in this very moment: what counts is changeTurn.
+func (u *unit) haveRoom(ctx context.Context, all *unit) error {
+	for t, x := range u.turns {
+		if x.opened <= 0 || t.queue != queueRequest && t.queue != queueDelivery {
+			continue
+		}
+		open, err := u.q.OpenInTurn(ctx, db.OpenInTurnParams{Queue: t.queue, Forge: t.forge, Tenant: t.name})
+		if _, err := found(err); err != nil {
+			return fmt.Errorf("count what %s %s has in queue %s: %w", t.forge, t.name, t.queue, err)
+		}
+		if other := all.turns[t]; other != nil {
+			open += other.opened
+		}
+		if err := full(t, open+x.opened); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // full refuses what a tenant may not have open at a time.
 func full(t tenant, open int64) error {
 	switch {
@@ -211,6 +232,8 @@ func (s *Store) claimInTurn(ctx context.Context, doing, queue string, c claimer)
 }
 
 func (u *unit) claimFrom(ctx context.Context, turns []db.Turn, c claimer) (bool, error) {
+	// Whose turn it was a moment ago in the same transaction comes last.
+	slices.SortStableFunc(turns, func(a, b db.Turn) int { return cmp.Compare(u.waited(a), u.waited(b)) })
 	for _, t := range turns {
 		mine := u.turn(tenant{queue: t.Queue, forge: t.Forge, name: t.Tenant})
 		ok, err := c.claim(ctx, u, t)
@@ -234,6 +257,14 @@ func (u *unit) claimFrom(ctx context.Context, turns []db.Turn, c claimer) (bool,
 		}
 	}
 	return false, nil
+}
+
+// waited is 1 for a tenant that was served in the same transaction.
+func (u *unit) waited(t db.Turn) int {
+	if u.served[tenant{queue: t.Queue, forge: t.Forge, name: t.Tenant}] {
+		return 1
+	}
+	return 0
 }
 
 // blocked is when to look again at rows that are due and wait for other rows.

@@ -22,6 +22,8 @@ type unit struct {
 	leaves []pending
 	// turns are what it does to the tenants' places in the queues.
 	turns map[tenant]*turn
+	// served are the tenants whose turn it was in the same transaction already.
+	served map[tenant]bool
 	// news is set where other workers may have something to do afterwards.
 	news bool
 }
@@ -54,21 +56,21 @@ func (s *Store) once(ctx context.Context, f func(context.Context, *unit) error, 
 		if err := f(ctx, u); err != nil {
 			return err
 		}
-		if err := u.takeTurns(ctx); err != nil {
-			return err
-		}
 		return s.finish(ctx, tx, u)
 	})
 }
 
-// finish adds the leaves, with the head as the last row to be locked, and tells the other
-// replicas.
+// finish takes the turns and adds the leaves, with the head as the last row to be locked, and
+// tells the other replicas.
 func (s *Store) finish(ctx context.Context, tx *sql.Tx, u *unit) error {
-	if len(u.leaves) > 0 && s.engine == Postgres {
-		// Whoever has the head only has inserts left to do: it is worth the wait.
+	if s.engine == Postgres && len(u.turns)+len(u.leaves) > 0 {
+		// Whoever has these rows has nothing else to wait for: they are worth the wait.
 		if _, err := tx.ExecContext(ctx, "SET LOCAL lock_timeout = 0"); err != nil {
-			return fmt.Errorf("wait for the ledger's head: %w", err)
+			return fmt.Errorf("wait for turns and the ledger's head: %w", err)
 		}
+	}
+	if err := u.takeTurns(ctx); err != nil {
+		return err
 	}
 	if err := u.flush(ctx); err != nil {
 		return err
@@ -125,9 +127,9 @@ func (s *Store) inTransaction(
 type patience string
 
 const (
-	patient  patience = "0"     // until it has them, or a deadlock is found
-	busy     patience = "100ms" // others wait for this transaction
-	overtime patience = "1ms"   // and have waited once already
+	patient  patience = "0"    // until it has them, or a deadlock is found
+	busy     patience = "20ms" // others wait for this transaction
+	overtime patience = "1ms"  // and have waited once already
 )
 
 // clock is the time by which leases are counted: the database's, so that replicas

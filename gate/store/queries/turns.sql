@@ -32,3 +32,6 @@ SELECT EXISTS (SELECT 1 FROM turns WHERE queue = @queue AND open > 0 AND due_at 
 -- name: NextTurns :many
 SELECT * FROM turns WHERE queue = @queue AND open > 0 AND +due_at <= @now
 ORDER BY turn, forge, tenant LIMIT @most;
+
+-- name: OpenInTurn :one
+SELECT open FROM turns WHERE queue = @queue AND forge = @forge AND tenant = @tenant;

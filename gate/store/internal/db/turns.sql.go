@@ -128,6 +128,23 @@ func (q *Queries) NextTurns(ctx context.Context, arg NextTurnsParams) ([]Turn, e
 	return items, nil
 }
 
+const openInTurn = `-- name: OpenInTurn :one
+SELECT open FROM turns WHERE queue = $1 AND forge = $2 AND tenant = $3
+`
+
+type OpenInTurnParams struct {
+	Queue  string
+	Forge  string
+	Tenant string
+}
+
+func (q *Queries) OpenInTurn(ctx context.Context, arg OpenInTurnParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, openInTurn, arg.Queue, arg.Forge, arg.Tenant)
+	var open int64
+	err := row.Scan(&open)
+	return open, err
+}
+
 const putTurnOff = `-- name: PutTurnOff :exec
 UPDATE turns SET due_at = $1
 WHERE queue = $2 AND forge = $3 AND tenant = $4 AND changes = $5
