@@ -115,7 +115,19 @@ func (k *Keeper) ask(ctx context.Context, s *seat) error {
 	if err := k.confirmed(ctx, c); err != nil {
 		return err
 	}
+	if has && k.Now().Sub(k.cosignedAt(c, s)) < refresh {
+		return nil // it was asked for its word, and the record has a cosignature as good
+	}
 	return k.cosign(ctx, c, line)
+}
+
+// cosignedAt is when a witness cosigned a verified checkpoint.
+func (k *Keeper) cosignedAt(c gate.Checkpoint, s *seat) time.Time {
+	_, by, err := ledger.Open(c.Note, k.Key, s.witness.Key())
+	if err != nil || len(by) == 0 {
+		return time.Time{}
+	}
+	return by[0].At
 }
 
 // bare is a checkpoint with the log's signature alone.
@@ -183,15 +195,22 @@ func (k *Keeper) confirmed(ctx context.Context, c gate.Checkpoint) error {
 // cosign keeps a checkpoint with one more cosignature. Others may add theirs at the same
 // time: what is on record is read again, and joined.
 func (k *Keeper) cosign(ctx context.Context, c gate.Checkpoint, line []byte) error {
+	k.joining.Lock()
+	defer k.joining.Unlock()
 	latest, ok, err := k.latest(ctx)
 	if err != nil {
 		return err
 	}
+	// What this process joined is at hand, and is newer than the record where both say as much.
 	if known, has := k.remembered(c.Size, 0); has && headOf(known) == headOf(c) {
 		c = known
 	}
-	if ok && headOf(latest) == headOf(c) && len(latest.Witnesses) >= len(c.Witnesses) {
+	if ok && headOf(latest) == headOf(c) && len(latest.Witnesses) > len(c.Witnesses) {
 		c = latest
+	}
+	at := k.Now().UTC()
+	if !at.After(c.At) {
+		at = c.At.Add(time.Microsecond)
 	}
 	if c.Note, err = ledger.WithCosignatures(c.Note, line); err != nil {
 		return err
@@ -199,7 +218,7 @@ func (k *Keeper) cosign(ctx context.Context, c gate.Checkpoint, line []byte) err
 	if c, err = k.verified(c); err != nil {
 		return err
 	}
-	c.At = k.Now().UTC()
+	c.At = at
 	k.remember(c)
 	defer k.tell()
 	if err := k.Shelf.KeepCheckpoint(ctx, c); err != nil && !isTransition(err) {

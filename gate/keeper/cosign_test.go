@@ -89,7 +89,7 @@ func TestLedgerAtRest(t *testing.T) {
 		w.shelf.add(5, "entry")
 		w.cover(k, 6, 2)
 		before := w.notary.count()
-		time.Sleep(12 * time.Hour)
+		time.Sleep(5 * time.Hour)
 		c, _, _ := w.shelf.LatestCheckpoint(t.Context(), origin)
 		_, by, err := ledger.Open(c.Note, w.notary.key, w.witnesses[0].key, w.witnesses[1].key)
 		if err != nil || len(by) != 2 {
@@ -100,7 +100,7 @@ func TestLedgerAtRest(t *testing.T) {
 				t.Errorf("%s cosigned %v ago", x.Witness, age)
 			}
 		}
-		if n := len(w.shelf.checkpoints); n > 30 || w.notary.count() != before {
+		if n := len(w.shelf.checkpoints); n > 20 || w.notary.count() != before {
 			t.Errorf("%d checkpoints on record, %d signed", n, w.notary.count()-before)
 		}
 	})

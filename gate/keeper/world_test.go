@@ -140,7 +140,7 @@ func (s *shelf) KeepCheckpoint(ctx context.Context, c gate.Checkpoint) error {
 	case ok && last.Size > c.Size:
 		return &gate.Error{Kind: gate.Conflict, Code: gate.CodeTransition, Text: "a larger one is kept"}
 	case ok && last.Size == c.Size && !slices.ContainsFunc(c.Witnesses, func(w string) bool { return !slices.Contains(last.Witnesses, w) }) &&
-		(len(c.Witnesses) < len(last.Witnesses) || c.At.Sub(last.At) < 10*time.Minute):
+		(len(c.Witnesses) < len(last.Witnesses) || !c.At.After(last.At)):
 		return nil
 	}
 	s.checkpoints = append(s.checkpoints, c)
