@@ -101,4 +101,6 @@ type Ring struct {
 	Change int64
 	// Deployment is set where a job asks the gate's leave to use an environment.
 	Deployment *Deployment
+	// Released is set where the release page of a tag changed: its full ref.
+	Released string
 }

@@ -51,7 +51,9 @@ type Heard struct {
 	Deployments []Deployment
 	// Changes are PRs/MRs whose effect on the policy is to be looked at.
 	Changes []ChangeRef
-	Posts   []Post
+	// Releases are release pages that changed.
+	Releases []ReleasePage
+	Posts    []Post
 }
 
 // ChangeRef names a PR/MR.

@@ -154,6 +154,14 @@ func (l *liveForge) Redeliver(ctx context.Context, since time.Time) (int, error)
 	return 0, errCannot
 }
 
+// Assets is the adapter's, where it has one.
+func (l *liveForge) Assets(ctx context.Context, r gate.RepositoryID, ref string) gate.Fact[[]gate.Asset] {
+	if a, ok := l.now().forge.(release.AssetReader); ok {
+		return a.Assets(ctx, r, ref)
+	}
+	return gate.Unknown[[]gate.Asset](errCannot.Error())
+}
+
 // port joins what the adapter can do: some forges keep no list of their deliveries.
 func (l *liveForge) port() release.Port {
 	o := l.now()
@@ -166,6 +174,9 @@ func (l *liveForge) port() release.Port {
 	}
 	if _, ok := o.forge.(release.Glancer); ok {
 		p.Glancer = l
+	}
+	if _, ok := o.forge.(release.AssetReader); ok {
+		p.Assets = l
 	}
 	return p
 }

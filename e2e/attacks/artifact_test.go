@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/forges/forgetest"
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/release"
@@ -52,6 +54,16 @@ func (s *stage) key(name string) verify.Key {
 	return k
 }
 
+// shown reports whether the latest status or check of the tag's commit is one of the states.
+func (s *stage) shown(states ...string) bool {
+	for _, x := range s.Statuses(s.repo, s.Head(s.repo, "refs/tags/v1.0.0")) {
+		if strings.HasPrefix(x.Context, "countersign/") && slices.Contains(states, x.State) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestArtifacts(t *testing.T) {
 	play(t, []row{
 		{name: "attack 65: a file swapped after signing", play: func(s *stage) {
@@ -92,6 +104,36 @@ func TestArtifacts(t *testing.T) {
 					`","subjects":` + subjects + `}`
 				s.Log(what)
 				s.send(http.MethodPost, "/v1/releases", s.tokenFor(j, asking{ask: s.askOf(j)}), []byte(body)).refused(gate.CodeSubjects)
+			}
+		}},
+		{name: "attack 67: a release's file replaced at the forge", on: "github", play: func(s *stage) {
+			s.widget()
+			r := s.asked()
+			r.approve("bo")
+			r.signed()
+			page := s.World.(forgetest.ReleaseWorld)
+			page.MakeRelease(s.repo, s.people["ana"], "v1.0.0", false)
+			page.PutAsset(s.repo, s.people["ana"], "v1.0.0", "widget.tgz", []byte("what was built"))
+			s.settle()
+			if !s.shown("success") {
+				s.Errorf("expected the file that was signed to change nothing, got %+v", s.Statuses(s.repo, s.commitOf(r.job)))
+			}
+			page.PutAsset(s.repo, s.people["mal"], "v1.0.0", "widget.tgz", []byte("a trojan"))
+			s.settle()
+			page.PutAsset(s.repo, s.people["mal"], "v1.0.0", "widget.tgz", []byte("a trojan"))
+			s.settle()
+			if !s.shown("failure", "failed") {
+				s.Errorf("expected the check to fail, got %+v", s.Statuses(s.repo, s.commitOf(r.job)))
+			}
+			rec, _ := r.now()
+			warned := 0
+			for _, c := range s.Comments(forgetest.Change{Repository: s.repo, Number: rec.Thread.Number, Issue: rec.Thread.Issue}) {
+				if strings.Contains(c.Body, gate.SHA256([]byte("a trojan")).String()) {
+					warned++
+				}
+			}
+			if warned != 1 {
+				s.Errorf("expected one comment with the file's digest, got %d", warned)
 			}
 		}},
 		{name: "attack 68: a subject added after the approval", policy: two, play: func(s *stage) {

@@ -49,9 +49,9 @@ func Catalogue(manual []byte) (map[int]Status, error) {
 	return out, errors.Join(errs...)
 }
 
-// waits: what defeats these belongs to parts that are not there yet, evidence and keys.
+// waits: what defeats these belongs to parts that are not there yet: keys.
 // No other attack may be left open.
-func waits(n int) bool { return n == 67 || n == 81 || n == 87 }
+func waits(n int) bool { return n == 81 || n == 87 }
 
 // Named are the numbers that a test's name holds, each once. Spaces may be the
 // underscores that go test makes of them.

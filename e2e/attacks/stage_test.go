@@ -152,6 +152,7 @@ func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {
 func portOf(kind gate.ForgeKind, at *url.URL, adapter forge) release.Port {
 	p := release.Port{Kind: kind, URL: at, Forge: adapter, Interpreter: adapter, Watcher: adapter}
 	p.Glancer, _ = adapter.(release.Glancer)
+	p.Assets, _ = adapter.(release.AssetReader)
 	return p
 }
 
@@ -257,7 +258,7 @@ func (s *stage) settle() {
 	for range 200 {
 		s.Settle()
 		found := false
-		for _, next := range []func(context.Context) (bool, error){s.gate.HearNext, s.gate.JudgeNext, s.gate.PostNext, s.gate.WatchNext, s.gate.CheckNext} {
+		for _, next := range []func(context.Context) (bool, error){s.gate.HearNext, s.gate.JudgeNext, s.gate.PostNext, s.gate.WatchNext, s.gate.CheckNext, s.gate.AssetsNext} {
 			did, err := next(s.Context())
 			if err != nil { // as the workers do: it is on record, and tried again when its lease ends
 				fmt.Fprintln(s.log, "work failed:", err)

@@ -32,6 +32,8 @@ func (f *Forge) Interpret(d gate.Delivery) ([]gate.Ring, error) {
 		return f.rings("", p.Repository), nil
 	case "pull_request":
 		return f.pullRings(p), nil
+	case "release":
+		return f.releaseRings(p), nil
 	case "deployment_protection_rule":
 		return f.deployRings(d, p)
 	case "installation", "installation_repositories":
@@ -91,5 +93,15 @@ func (f *Forge) commentRings(p payload) []gate.Ring {
 			Thread: gate.Thread{Number: p.Issue.Number, Issue: len(p.Issue.Pull) == 0 || string(p.Issue.Pull) == "null"},
 		}
 	}
+	return rings
+}
+
+// releaseRings names the release page that changed. Editing it rings nothing else.
+func (f *Forge) releaseRings(p payload) []gate.Ring {
+	rings := f.rings("", p.Repository)
+	if len(rings) == 0 || p.Release == nil || p.Release.Tag == "" {
+		return nil
+	}
+	rings[0].Released = "refs/tags/" + p.Release.Tag
 	return rings
 }

@@ -132,6 +132,9 @@ type payload struct {
 	WorkflowRun *struct {
 		HeadSHA string `json:"head_sha"`
 	} `json:"workflow_run"`
+	Release *struct {
+		Tag string `json:"tag_name"`
+	} `json:"release"`
 	Repositories        []numbered `json:"repositories"`
 	RepositoriesAdded   []numbered `json:"repositories_added"`
 	RepositoriesRemoved []numbered `json:"repositories_removed"`

@@ -51,7 +51,8 @@ const (
 	ServerMode             Kind = "server-mode"    // whether it signs, or only audits
 	EpochBegun             Kind = "epoch"          // from then on this origin and log key speak for the ledger
 	CertificateIssued      Kind = "certificate"
-	TrustedRoot            Kind = "trusted-root" // what verifiers are told to trust from then on
+	TrustedRoot            Kind = "trusted-root"   // what verifiers are told to trust from then on
+	AssetMismatch          Kind = "asset-mismatch" // a file at the forge is not the one of that name that was signed
 )
 
 // Leaf is one entry, in the order of its canonical members.

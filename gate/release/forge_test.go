@@ -50,6 +50,7 @@ type forge struct {
 	read     int                  // how often evidence was read
 	needs    gate.Needs           // of the last reading
 	change   gate.PolicyChange    // what every PR makes of the policy
+	assets   gate.Fact[[]gate.Asset]
 }
 
 func newForge(now func() time.Time) *forge {

@@ -52,6 +52,8 @@ func (g *Gate) hear(ctx context.Context, d gate.Delivery) (gate.Heard, error) {
 			err = g.hearComment(ctx, port, *r.Comment, &heard)
 		case r.Deployment != nil:
 			err = g.hearDeployment(ctx, *r.Deployment, &heard)
+		case r.Released != "":
+			heard.Releases = append(heard.Releases, gate.ReleasePage{Repository: r.Repository, Ref: r.Released})
 		case r.Change != 0:
 			heard.Changes = append(heard.Changes, gate.ChangeRef{Repository: r.Repository, Number: r.Change})
 			heard.DueRepositories = append(heard.DueRepositories, r.Repository)

@@ -115,6 +115,8 @@ type Outbox interface {
 	// RefusePost is DeferPost for a post that the forge refused; after many refusals the
 	// post is given up and counts as told.
 	RefusePost(ctx context.Context, p gate.Post, after time.Time, why string) error
+	// GiveUpPost gives a post up at once, and stores posts that say so.
+	GiveUpPost(ctx context.Context, p gate.Post, why string, posts []gate.Post) error
 }
 
 // Watcher is what a forge tells about policies that are not in force yet.

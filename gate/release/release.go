@@ -20,6 +20,7 @@ type Store interface {
 	Sealing
 	Verdicts
 	Outbox
+	AssetBook
 }
 
 // Policies is the book, and what an administrator writes into it.
@@ -43,6 +44,8 @@ type Port struct {
 	Glancer Glancer
 	// Courier has lost deliveries sent again; nil where the forge keeps none.
 	Courier Courier
+	// Assets lists the files of the forge's releases; nil where the forge cannot.
+	Assets AssetReader
 }
 
 // Config is what a [Gate] works with.

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -29,6 +28,7 @@ func (g *Gate) Work(ctx context.Context, wake func() <-chan struct{}) error {
 	var workers errgroup.Group
 	for name, next := range map[string]func(context.Context) (bool, error){
 		"hear": g.HearNext, "judge": g.JudgeNext, "post": g.PostNext, "watch": g.WatchNext, "check": g.CheckNext,
+		"assets": g.AssetsNext,
 	} {
 		workers.Go(func() error {
 			g.loop(ctx, name, func() (bool, error) { return contained(doing, next) }, wake)
@@ -89,13 +89,8 @@ func (g *Gate) PostNext(ctx context.Context) (bool, error) {
 	}
 	known, err := g.post(ctx, p)
 	if err != nil {
-		why := fmt.Sprint(gate.CodeOf(err))
 		g.Log.WarnContext(ctx, "post not made", "post", p.ID, "target", string(p.Target), "request", p.Request, "error", err)
-		broken := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-		if broken || gate.KindOf(err) == gate.Unavailable {
-			return true, g.Store.DeferPost(ctx, p, g.Now().Add(postRetry), why)
-		}
-		return true, g.Store.RefusePost(ctx, p, g.Now().Add(postRefused), why)
+		return true, g.unposted(ctx, p, err)
 	}
 	return true, g.Store.Posted(ctx, p, known)
 }

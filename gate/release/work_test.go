@@ -259,3 +259,7 @@ func TestForgeNoLongerConfigured(t *testing.T) {
 	w.later(rec.Request.Expires.Sub(w.now()))
 	w.in(rec.Request.ID, gate.StateExpired)
 }
+
+func (*idle) ClaimAssets(context.Context, time.Duration) (gate.AssetWatch, bool, error) {
+	return gate.AssetWatch{}, false, nil
+}

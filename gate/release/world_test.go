@@ -116,7 +116,7 @@ func (w *world) newGate(s release.Store) *release.Gate {
 	return release.New(release.Config{
 		Server: server(), Authority: w.proof.Authority, Ledger: w.proof.Ledger,
 		Forges: map[gate.ForgeID]release.Port{gatetest.Forge: {
-			Kind: w.kind, URL: &url.URL{Scheme: "https", Host: "github.example"}, Forge: w.forge, Interpreter: w.forge, Watcher: w.forge,
+			Kind: w.kind, URL: &url.URL{Scheme: "https", Host: "github.example"}, Forge: w.forge, Interpreter: w.forge, Watcher: w.forge, Assets: w.forge,
 		}},
 		Store: s, Signer: w.signer, Keys: w.keys, Now: w.now, NewID: newID, Owner: newID(),
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
@@ -179,7 +179,7 @@ func (w *world) settle() {
 	w.Helper()
 	for range 100 {
 		found := false
-		for _, next := range []func(context.Context) (bool, error){w.gate.HearNext, w.gate.JudgeNext, w.gate.PostNext} {
+		for _, next := range []func(context.Context) (bool, error){w.gate.HearNext, w.gate.JudgeNext, w.gate.PostNext, w.gate.AssetsNext} {
 			did, err := next(w.ctx)
 			w.must(err)
 			found = found || did

@@ -42,6 +42,33 @@ func (s *Store) RefusePost(ctx context.Context, p gate.Post, after time.Time, wh
 	})
 }
 
+// GiveUpPost gives a post up at once, which no further try would make: what its place at the
+// forge lacks, somebody has to change. It is listed by GivenUp and counts as told; posts say
+// so. CodeTransition where the post has ended.
+func (s *Store) GiveUpPost(ctx context.Context, p gate.Post, why string, posts []gate.Post) error {
+	return s.transact(ctx, "give up post "+p.ID, func(ctx context.Context, u *unit) error {
+		row, hasRequest, err := u.requestOf(ctx, p)
+		if err != nil {
+			return err
+		}
+		_, err = u.q.RefusePost(ctx, db.RefusePostParams{DueAt: u.at, Why: plain(why), ID: p.ID})
+		ok, err := found(err)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return transition("post "+p.ID, "an open post", "one that has ended")
+		}
+		if err := u.enqueue(ctx, posts); err != nil {
+			return err
+		}
+		if err := u.giveUp(ctx, p, row); err != nil || !hasRequest {
+			return err
+		}
+		return u.publishIfTold(ctx, &row)
+	})
+}
+
 // giveUp ends a post, and with an issue that cannot be opened what was to be said in it.
 func (u *unit) giveUp(ctx context.Context, p gate.Post, row db.Request) error {
 	u.news = true // the next of its key may go

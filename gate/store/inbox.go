@@ -127,6 +127,9 @@ func (u *unit) hear(ctx context.Context, heard gate.Heard) error {
 	if err := u.ringChanges(ctx, heard.Changes); err != nil {
 		return err
 	}
+	if err := u.ringAssets(ctx, heard.Releases); err != nil {
+		return err
+	}
 	return u.enqueue(ctx, heard.Posts)
 }
 

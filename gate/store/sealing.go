@@ -156,6 +156,9 @@ func (u *unit) seal(ctx context.Context, row *db.Request, doc []byte, posts []ga
 	if err := u.countDecided(ctx, *row, 1); err != nil {
 		return err
 	}
+	if err := u.watchAssets(ctx, *row); err != nil {
+		return err
+	}
 	if err := u.enqueue(ctx, posts); err != nil {
 		return err
 	}

@@ -33,6 +33,24 @@ type Approval struct {
 	Comment   string
 }
 
+type AssetMismatch struct {
+	RequestID string
+	Name      string
+	Digest    string
+	FoundAt   int64
+}
+
+type AssetWatch struct {
+	RequestID    string
+	Forge        string
+	RepositoryID int64
+	Ref          string
+	DueAt        int64
+	LeaseUntil   int64
+	EndsAt       int64
+	Said         string
+}
+
 type Certificate struct {
 	Seq       int64
 	Name      string
