@@ -16,6 +16,7 @@ func Models() map[string]any {
 		"problem": &problemBody{}, "code": &gate.CodeInfo{},
 		"docs": &[]manualPart{}, "doc": &manual.Page{},
 		"repositories": &repositoriesBody{}, "repository": &repositoryBody{}, "adoption": &adoptionBody{}, "candidates": &candidatesBody{},
+		"ledger": &ledgerBody{}, "entry": &entryBody{},
 		"keys": &keysBody{}, "key": &keyBody{}, "operations": &operationsBody{}, "doctor": &doctorBody{},
 	}
 }

@@ -33,6 +33,10 @@ func (s *server) logRoutes(r chi.Router) {
 		r.Get("/log/tile/*", s.api(s.logTile))
 		r.Get("/v1/log/entries/{index}", s.logEntry())
 	}
+	if s.Ledger != nil && s.Book != nil {
+		r.Get("/ledger", s.page(s.ledgerPage))
+		r.Get("/ledger/{index}", s.page(s.entryPage))
+	}
 	if s.Roots != nil {
 		r.Get("/v1/trusted_root.json", s.api(s.trustedRoot))
 		r.Get("/v1/trusted_root/{file}", s.api(s.trustedRootVersion))

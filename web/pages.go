@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"embed"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -67,6 +68,8 @@ func (s *server) helpers() template.FuncMap {
 		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
 		"toneOfLevel": toneOfLevel, "spent": spent, "repo": repositoryPath, "count64": func(n int64, one string) string { return frame.Count(int(n), one) }, "second": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05 UTC") }, "signedFiles": signedFiles,
 		"uncovered": uncovered, "covered": covered,
+		"base64": base64.StdEncoding.EncodeToString, "pretty": prettyJSON,
+		"before": func(n int64) int64 { return n - 1 }, "after": func(n int64) int64 { return n + 1 },
 	}
 }
 

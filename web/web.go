@@ -92,6 +92,8 @@ type Config struct {
 	// Ledger and Roots are what is published of the evidence; nil serves none of it.
 	Ledger Ledger
 	Roots  Roots
+	// Book looks through the ledger; nil where there is no page of it.
+	Book LedgerBook
 	// Bindings say who may use which key.
 	Bindings release.Keyring
 	// Wake returns a channel that closes when something was stored.

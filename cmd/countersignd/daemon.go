@@ -79,7 +79,7 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 		return nil, err
 	}
 	surface := web.Config{
-		Server: c.Server.URL, Releases: d.gate, Refusals: d.gate, Ledger: d.shelf, Roots: d.shelf, Shelf: d.shelf, Verifier: verifier(c), Hooks: hooks,
+		Server: c.Server.URL, Releases: d.gate, Refusals: d.gate, Ledger: d.shelf, Roots: d.shelf, Book: d.shelf, Shelf: d.shelf, Verifier: verifier(c), Hooks: hooks,
 		Forges: listed(c), Keys: shown, Clients: offered, Wake: d.shelf.Wake, Log: log, Now: time.Now,
 	}
 	surface = rooms(people(surface, c, all, d.shelf), d.gate, keys, d.shelf)

@@ -139,7 +139,7 @@ func (s *stage) open(origin *url.URL, kind gate.ForgeKind) {
 		keys = append(keys, api.Key{Lineage: v.Lineage, Version: v.Version, PEM: string(key.PEM()), Hint: key.Hint(), Software: true})
 	}
 	handler := web.Handler(web.Config{
-		Server: origin, Releases: s.gate, Refusals: s.gate, Ledger: s.store, Roots: s.store, Shelf: s.store, Verifier: verifier,
+		Server: origin, Releases: s.gate, Refusals: s.gate, Ledger: s.store, Roots: s.store, Book: s.store, Shelf: s.store, Verifier: verifier,
 		Hooks:  map[gate.ForgeID]web.Hook{id: {Kind: kind, Prover: adapter}},
 		Forges: []api.Forge{{Name: s.Name(), Kind: kind, URL: s.URL()}},
 		Keys:   keys, Wake: s.store.Wake, Log: log, Now: s.clock.now,

@@ -25,6 +25,7 @@ const (
 	Inbox        Area = "inbox"
 	Repositories Area = "repositories"
 	Keys         Area = "keys"
+	Ledger       Area = "ledger"
 	Operations   Area = "operations"
 	Manual       Area = "manual"
 )
