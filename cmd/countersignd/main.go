@@ -58,7 +58,7 @@ and, once it is set up,
   countersignd serve`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), probeCommand(), doctorCommand(), hooksCommand(), setupCommand(stdin), workerCommand(stdin))
+	root.AddCommand(serveCommand(), configCommand(), keysCommand(), policyCommand(), ledgerCommand(), probeCommand(), doctorCommand(), hooksCommand(), setupCommand(stdin), workerCommand(stdin))
 	return root
 }
 
