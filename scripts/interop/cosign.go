@@ -3,7 +3,7 @@ package main
 import "context"
 
 func cosign() verifier {
-	return verifier{name: "cosign v3.1.3", cells: map[column]check{
+	return verifier{name: "cosign v3.1.3", log: true, cells: map[column]check{
 		keyBlob: {cosignRun("verify-blob", withKey), append(sigstoreKey(),
 			refusal{changedArtifact, `verify signature|digest`},
 			refusal{changedBlobSignature, unlogged})},

@@ -11,7 +11,7 @@ const github = "https://github.com/"
 // that does not verify it says no more than whose it is.
 func gh() verifier {
 	const unverified = `verifying with issuer`
-	return verifier{name: "gh 2.95.0", github: true, cells: map[column]check{
+	return verifier{name: "gh 2.95.0", log: true, github: true, cells: map[column]check{
 		certDSSE: {ghRun, []refusal{
 			{changedArtifact, unverified}, {changedSignature, unverified}, {changedPayload, unverified},
 			{noEntry, unverified}, {changedProof, unverified}, {changedCheckpoint, unverified},

@@ -49,7 +49,7 @@ func npm(name, library string) verifier {
 	}
 	byKey := npmRun(library, func(in inputs) []string { return []string{in.key, in.hint} })
 	byCert := npmRun(library, func(in inputs) []string { return []string{"", "", in.signer.Identity, in.signer.Issuer} })
-	return verifier{name: name, cells: map[column]check{
+	return verifier{name: name, log: true, cells: map[column]check{
 		keyBlob:  {byKey, join(keyed, blob)},
 		keyDSSE:  {byKey, join(keyed, dsse)},
 		certBlob: {byCert, join(certified, blob)},

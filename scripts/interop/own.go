@@ -17,7 +17,7 @@ func own() verifier {
 		{noTimestamp, `✗ (bundle|timestamp)`}, {changedTimestamp, `✗ timestamp`}, {foreignTimestamp, `✗ timestamp`},
 		{noTSA, `✗ timestamp`},
 	}
-	return verifier{name: "countersign verify", cells: map[column]check{
+	return verifier{name: "countersign verify", log: true, cells: map[column]check{
 		keyBlob:  {ownRun(withKey), join(blob, []refusal{{otherKey, `✗ key`}})},
 		certBlob: {ownRun(withRepository), join(blob, []refusal{{otherCA, `✗ certificate`}, {noCT, `✗ certificate`}, {otherRepository, `✗ .*repository`}})},
 		whole: {ownFolder, []refusal{

@@ -49,6 +49,16 @@ func (j job) play(ctx context.Context, t toolbox) (result, error) {
 	default:
 		return r, fmt.Errorf("%s, %s: %w", j.verifier, j.label, err)
 	}
+	for _, fine := range j.accepts {
+		said, err := j.once(ctx, t, j.inputs, &fine)
+		switch {
+		case errors.Is(err, errRefused):
+			r.accepted = false
+			complain("refused a copy in which nothing is wrong (%s), and said:\n%s", fine.name, indent(said))
+		case err != nil:
+			return r, fmt.Errorf("%s, %s, %s: %w", j.verifier, j.label, fine.name, err)
+		}
+	}
 	for _, refusal := range j.check.refuses {
 		said, err := j.once(ctx, t, j.inputs, &refusal.twin)
 		switch {

@@ -26,7 +26,7 @@ func sigstoreGo() verifier {
 		{changedArtifact, `subject|digest`}, {changedSignature, unlogged},
 		{changedPayload, unlogged},
 	}
-	return verifier{name: "sigstore-go v1.3.0", cells: map[column]check{
+	return verifier{name: "sigstore-go v1.3.0", log: true, cells: map[column]check{
 		keyBlob:  {byKey, join(keyed, blob)},
 		keyDSSE:  {byKey, join(keyed, dsse)},
 		certBlob: {byCertificate, join(certified, blob)},

@@ -63,6 +63,18 @@ var (
 	changedTimestamp  = inBundle("timestamp", func(d document) error { return d.flip(timestampAt...) })
 	noTimestamp       = inBundle("no timestamp", func(d document) error { return d.set([]any{}, timestampsAt...) })
 
+	// cosigned has a witness's line under its checkpoint that the verifier does not know: no
+	// reason to refuse it, since everybody may have a checkpoint cosigned.
+	cosigned = inBundle("cosigned", func(d document) error {
+		note, err := d.text(checkpointAt...)
+		if err != nil {
+			return err
+		}
+		// C2SP tlog-cosignature: key ID, time, Ed25519 signature.
+		line := base64.StdEncoding.EncodeToString(make([]byte, 4+8+64))
+		return d.set(note+"— witness.example "+line+"\n", checkpointAt...)
+	})
+
 	// foreignEntry is in the log, with a proof that holds, but speaks of something else.
 	foreignEntry = twin{"another's log entry", func(in inputs) (inputs, error) {
 		other, err := readDocument(in.other)

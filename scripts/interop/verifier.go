@@ -24,6 +24,7 @@ type verifier struct {
 	name  string
 	cells map[column]check
 
+	log    bool // whether it looks at log entries
 	github bool // whether it knows certificates of repositories on github.com alone
 	bare   bool // whether it takes the VSA's envelope with no bundle around it
 	manual bool // whether it is the manual's commands, which want a release with everything
