@@ -54,9 +54,10 @@ func openEvidence(ctx context.Context, c config.Config, signer *signers, shelf *
 	if err := k.Start(ctx); err != nil {
 		return evidence{}, fmt.Errorf("look at the ledger: %w", err)
 	}
-	if err := k.Fit(ctx); err != nil {
-		log.ErrorContext(ctx, "nothing will be signed", "error", err)
-	} else if _, err := a.TrustedRoot(ctx); err != nil {
+	if k.Fit(ctx) != nil {
+		return evidence{authority: a, keeper: k}, nil // which the keeper has said
+	}
+	if _, err := a.TrustedRoot(ctx); err != nil {
 		// It is served from the first minute on, and lacks what left the configuration.
 		log.ErrorContext(ctx, "no new trusted root yet", "error", err)
 	}

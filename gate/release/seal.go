@@ -29,7 +29,7 @@ func (g *Gate) seal(ctx context.Context, rec gate.Record) error {
 	if err != nil {
 		age := g.Now().Sub(signed[0].Signature.At)
 		wait := min(max(sealRetry, age/4), sealRetryMost)
-		g.Log.WarnContext(ctx, "release signed, its evidence waits", "request", rec.Request.ID, "again in", wait, "error", err)
+		g.Log.WarnContext(ctx, "release signed, its evidence waits", "request", rec.Request.ID, "retry_in", wait, "error", err)
 		return errors.Join(g.tellSealing(kept, rec, age), g.Store.DeferSealing(kept, rec, g.Now().Add(wait), fmt.Sprint(gate.CodeOf(err))))
 	}
 	d := earlier(rec)

@@ -29,9 +29,10 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 	d := w.delivered("1", minute)
 	finished := make(chan error)
 	go func() { finished <- w.s.FinishDelivery(w.ctx, d, gate.Heard{DueRequests: []string{first, second}}) }()
-	for blocked := 0; blocked == 0; {
+	for blocked := 0; blocked == 0; { // for longer than a shared transaction waits
 		w.must(db.QueryRowContext(w.ctx, `SELECT COUNT(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&blocked))
+			WHERE datname = current_database() AND wait_event_type = 'Lock'
+				AND query_start < clock_timestamp() - interval '300 ms'`).Scan(&blocked))
 	}
 	lock(`SELECT 1 FROM requests WHERE id = $1 FOR UPDATE`, first)
 	w.must(tx.Commit())
@@ -64,6 +65,46 @@ func TestBrokenConnections(t *testing.T) {
 			woken = true
 		case <-time.After(50 * time.Millisecond): // ask again: the listener may not be back yet
 		}
+	}
+	w.must(storetest.CheckInvariants(w.ctx, w.config, nil))
+}
+
+// Connections that break under many callers at once: each learns that its unit is stored, or
+// that it may not be.
+func TestBrokenConnectionsOfAGroup(t *testing.T) {
+	w := newWorld(t, store.Postgres)
+	rec := w.opened("a")
+	breaking, ended := make(chan struct{}), make(chan struct{})
+	db := w.raw()
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-breaking:
+				return
+			case <-time.After(60 * time.Millisecond):
+				_, _ = db.ExecContext(w.ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+					WHERE datname = current_database() AND pid <> pg_backend_pid() AND query NOT LIKE 'LISTEN%'`)
+			}
+		}
+	}()
+	const n = 300
+	stored := int64(0)
+	for i, err := range together(n, func(i int) error {
+		return w.s.Hear(w.ctx, gate.Heard{Approvals: []gate.Approval{approval(rec, int64(100+i), gate.VerbStatus)}})
+	}) {
+		if err == nil {
+			stored++
+		} else if gate.CodeOf(err) != gate.CodeStoreUnavailable {
+			w.Errorf("unit %d: expected %s, got %v", i, gate.CodeStoreUnavailable, err)
+		}
+	}
+	close(breaking)
+	<-ended
+	got := w.count("SELECT COUNT(*) FROM approvals")
+	t.Logf("%d of %d stored, %d callers know it", got, n, stored)
+	if got < stored {
+		w.Errorf("expected at least the %d statements that were said to be stored, got %d", stored, got)
 	}
 	w.must(storetest.CheckInvariants(w.ctx, w.config, nil))
 }

@@ -14,4 +14,6 @@ var (
 	_ release.Outbox   = (*store.Store)(nil)
 	_ release.Watching = (*store.Store)(nil)
 	_ release.Hearing  = (*store.Store)(nil)
+	_ release.Sealing  = (*store.Store)(nil)
+	_ release.Verdicts = (*store.Store)(nil)
 )
