@@ -111,7 +111,9 @@ func (s *story) operate(ts *testscript.TestScript, args ...string) (code int, st
 			ts.Fatalf("countersignd %v shows its inside (%q):\n%s", args, trace, all)
 		}
 	}
-	if name, told := s.tells(all); told {
+	name, err := s.tells(all)
+	ts.Check(err)
+	if name != "" {
 		ts.Fatalf("countersignd %v tells the secret of %s", args, name)
 	}
 	s.until(ts, "the last worker's end", func() (bool, string) {

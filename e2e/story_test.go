@@ -90,7 +90,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	redeliver N                 the forge sends its newest N deliveries again
 //	show-address WHO            the person's e-mail address becomes public at the forge
 //	role WHO ROLE, unprotect, protect, forge down|up, daemon start|stop|kill
-//	hsm hang|heal               calls of C_Sign hang, or work again
+//	hsm hang|heal               signatures with the release key hang, or work again
 //	manual NAME, played NAME    on GitLab, a manual job of the pipeline; until the gate plays it
 //	closed-tags                 on GitLab, nobody but eve may create v*
 //	logged REGEXP               until the daemon's log says so
@@ -429,7 +429,7 @@ func cmdHSM(ts *testscript.TestScript, neg bool, args []string) {
 	s := told(ts)
 	switch args[0] {
 	case "hang":
-		s.fault.Set(s.tb, "C_Sign 1 1000 hang 0")
+		s.fault.Set(s.tb, "C_Sign:"+stage.ReleaseKey+" 1 1000 hang 0")
 	case "heal":
 		s.fault.Set(s.tb)
 	default:

@@ -137,7 +137,7 @@ func (s *Stage) CreateKey(ctx context.Context) (Key, error) {
 		}
 	}
 	var k Key
-	err := s.createKeys(ctx, &k, "--label", lineage+"-1")
+	err := s.createKeys(ctx, &k, "--label", ReleaseKey)
 	return k, err
 }
 
@@ -239,11 +239,9 @@ func (s *Stage) Configure(key Key, owners ...string) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{
-		"countersign.yaml": b.Bytes(), "webhook-secret": []byte(secret), "dsn": []byte(s.Postgres),
-		"gitlab-token": []byte(s.GitLab.BotToken()), "github-client-secret": []byte(s.GitHub.ClientSecret()), "gitlab-client-secret": []byte(s.GitLab.ClientSecret()),
-		"github-app.pem": s.GitHub.AppPrivateKey(),
-	} {
+	files := s.secrets()
+	files["countersign.yaml"] = b.Bytes()
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), content, 0o600); err != nil {
 			return err
 		}

@@ -15,7 +15,8 @@
  *     flip        call the real module, then flip a bit of what it signed
  *     flags 0x40  call the real module, then set these flags of the token
  *     lacks 0x40  call the real module, then leave this mechanism out of its list
- * Each call appends the function's name to the file COUNTERSIGN_FAULT_LOG.
+ * Each call appends the function's name to the file COUNTERSIGN_FAULT_LOG. A signature is two
+ * calls: of C_Sign, and of C_Sign:LABEL, which only its key's signatures are.
  */
 #define CK_PTR *
 #define NULL_PTR 0
@@ -55,13 +56,13 @@ static struct fault look(const char *function, unsigned long call) {
 	struct fault none = {"", 0};
 	const char *path = getenv("COUNTERSIGN_FAULT_CONTROL");
 	FILE *f = path ? fopen(path, "r") : NULL;
-	char line[128], name[32], action[16], value[32];
+	char line[160], name[64], action[16], value[32];
 	unsigned long from, count;
 
 	note(function);
 	while (f && fgets(line, sizeof line, f)) {
 		value[0] = 0;
-		if (sscanf(line, "%31s %lu %lu %15s %31s", name, &from, &count, action, value) < 4)
+		if (sscanf(line, "%63s %lu %lu %15s %31s", name, &from, &count, action, value) < 4)
 			continue;
 		if (strcmp(name, function) || call < from || call - from >= count)
 			continue;
@@ -139,15 +140,37 @@ static CK_RV generate_key_pair(CK_SESSION_HANDLE h, CK_MECHANISM_PTR mechanism, 
 	return real->C_GenerateKeyPair(h, mechanism, public, publics, private, privates, a, b);
 }
 
+/* The calls of C_Sign:LABEL of each session's key, by the session's handle. */
+static struct {
+	char call[64];
+	unsigned long calls;
+} signers[64];
+
+static void remember(CK_SESSION_HANDLE h, CK_OBJECT_HANDLE key) {
+	char label[48];
+	CK_ATTRIBUTE a = {CKA_LABEL, label, sizeof label - 1};
+
+	if (real->C_GetAttributeValue(h, key, &a, 1) != CKR_OK)
+		a.ulValueLen = 0;
+	label[a.ulValueLen] = 0;
+	snprintf(signers[h % 64].call, sizeof signers[0].call, "C_Sign:%s", label);
+}
+
 static CK_RV sign_init(CK_SESSION_HANDLE h, CK_MECHANISM_PTR mechanism, CK_OBJECT_HANDLE key) {
 	FAULT(C_SignInit)
-	return real->C_SignInit(h, mechanism, key);
+	CK_RV rv = real->C_SignInit(h, mechanism, key);
+	if (rv == CKR_OK)
+		remember(h, key);
+	return rv;
 }
 
 static CK_RV sign(CK_SESSION_HANDLE h, CK_BYTE_PTR data, CK_ULONG n, CK_BYTE_PTR sig, CK_ULONG_PTR len) {
 	if (!sig) /* asks for the length alone: no call that counts */
 		return real->C_Sign(h, data, n, sig, len);
 	FAULT(C_Sign)
+	f = f.action[0] ? f : look(signers[h % 64].call, __sync_add_and_fetch(&signers[h % 64].calls, 1));
+	if (!strcmp(f.action, "ckr"))
+		return f.value;
 	CK_RV rv = real->C_Sign(h, data, n, sig, len);
 	if (rv == CKR_OK && *len && !strcmp(f.action, "flip"))
 		sig[*len - 1] ^= 1;
