@@ -88,7 +88,7 @@ func (x *examiner) wanted(ctx context.Context, o *openedForge, r gate.Repository
 	}
 	switch f := o.forge.(type) {
 	case *github.Forge:
-		return f.InspectRepository(ctx, r, github.Wanted{Workflow: s.Workflow, Finish: s.Finish, Environment: environment})
+		return f.InspectRepository(ctx, r, github.Wanted{Workflow: s.Workflow, Finish: s.Finish, Environment: environment, Publish: s.Publish})
 	case *gitlab.Forge:
 		return f.InspectRepository(ctx, r, gitlab.Wanted{
 			Job: s.Job, Finish: s.Finish, Environment: environment,

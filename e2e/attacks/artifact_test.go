@@ -106,7 +106,7 @@ func TestArtifacts(t *testing.T) {
 				s.send(http.MethodPost, "/v1/releases", s.tokenFor(j, asking{ask: s.askOf(j)}), []byte(body)).refused(gate.CodeSubjects)
 			}
 		}},
-		{name: "attack 67: a release's file replaced at the forge", on: "github", play: func(s *stage) {
+		{name: "attack 67: a release's file replaced at the forge", play: func(s *stage) {
 			s.widget()
 			r := s.asked()
 			r.approve("bo")

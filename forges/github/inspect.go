@@ -133,6 +133,10 @@ func (x *examined) permissions(has map[string]string) {
 		if has[name] == want[name] || rank(has[name]) > 0 && rank(has[name]) <= rank(want[name]) {
 			continue
 		}
+		if has[name] == "write" && (name == permContents || name == permAttestations) {
+			x.pass("permissions-publishing", "the App may write %s: a token with that is made only to publish evidence, where a policy asks for it", name)
+			continue
+		}
 		x.warn("permissions-broad", "take it away "+appPage+"Permissions & events: whoever steals the key has it", "the App asks for more than the gate uses: %s: %s", name, has[name])
 	}
 	if fine {

@@ -246,6 +246,11 @@ func TestInspectRepository(t *testing.T) {
 			"pass environment: wait for the gate", "pass immutable-releases: immutable", "pass writers: 3 (@ana, @bo, @cy)",
 		}},
 		"nothing named": {well, github.Wanted{}, nil},
+		"evidence that has no place": {well, github.Wanted{Publish: []gate.Publication{gate.PublishAssets, gate.PublishAttestations}},
+			[]string{"failure publish-assets: may not write contents", "failure publish-attestations: may not write attestations"}},
+		"evidence that has its place": {func(w *team) { well(w); w.SetPermissions(publishing().Permissions) }, github.Wanted{
+			Publish: []gate.Publication{gate.PublishAssets, gate.PublishAttestations},
+		}, []string{"pass publish-assets: may write contents", "pass publish-attestations: may write attestations"}},
 		"another repository's workflow": {well, github.Wanted{Workflow: "acme/ci/.github/workflows/sign.yml@" + strings.Repeat("a", 40)},
 			[]string{"pass workflow: is another repository's"}},
 		"no such workflows": {well, github.Wanted{Workflow: "other.yml", Finish: "gone.yml"},

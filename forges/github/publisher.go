@@ -32,15 +32,18 @@ func (t bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 // what the gate works with every day may not. Errors: forges.NoPlace where the installation
 // lacks the permission.
 func (r *repository) publisher(ctx context.Context, permission string) (*repository, error) {
-	reached, err := r.forge.reach(ctx, r.facts.ID.ID, r.facts.FullName)
+	may, err := r.mayWrite(ctx, permission)
 	if err != nil {
 		return nil, err
 	}
-	if reached.in.Permissions[permission] != "write" {
-		r.forge.forget(r.facts.ID.ID) // it may be given at any time
+	if !may {
 		return nil, forges.NoPlace(
 			fmt.Sprintf("the gate's App may not write %s of %s", permission, r.facts.FullName),
 			fmt.Sprintf("an owner of the App gives it %s: write, and the organisation accepts that", permission))
+	}
+	reached, err := r.forge.reach(ctx, r.facts.ID.ID, r.facts.FullName)
+	if err != nil {
+		return nil, err
 	}
 	app, err := r.forge.app()
 	if err != nil {
@@ -62,4 +65,17 @@ func (r *repository) publisher(ctx context.Context, permission string) (*reposit
 	out := *r
 	out.caller = r.forge.caller(r.forge.newClient(bearer{next: r.forge.transport(), token: minted.Token}))
 	return &out, nil
+}
+
+// mayWrite reports whether the installation has a permission to write.
+func (r *repository) mayWrite(ctx context.Context, permission string) (bool, error) {
+	reached, err := r.forge.reach(ctx, r.facts.ID.ID, r.facts.FullName)
+	if err != nil {
+		return false, err
+	}
+	may := reached.in.Permissions[permission] == "write"
+	if !may {
+		r.forge.forget(r.facts.ID.ID) // it may be given at any time
+	}
+	return may, nil
 }

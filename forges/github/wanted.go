@@ -15,6 +15,8 @@ type Wanted struct {
 	Workflow    string // "release.yml", a path, or another repository's: owner/name/path@ref
 	Finish      string
 	Environment string
+	// Publish is where the policy puts evidence.
+	Publish []gate.Publication
 }
 
 // InspectRepository examines what the repository's next release would meet: the App's
@@ -38,6 +40,7 @@ func (f *Forge) InspectRepository(ctx context.Context, r gate.RepositoryID, want
 	x.workflow(ctx, repo, "finish", want.Finish)
 	x.environment(ctx, repo, want.Environment)
 	x.immutable(ctx, repo)
+	x.publishing(ctx, repo, want.Publish)
 	x.writers(rd.candidates(ctx))
 	return x.out
 }
@@ -181,6 +184,26 @@ func (x *examined) immutable(ctx context.Context, repo *repository) {
 		x.warn(id, "look in the repository's settings, under Releases", "GitHub does not tell whether releases are immutable")
 	default:
 		x.pass(id, "published releases are immutable")
+	}
+}
+
+// publishing looks for the permissions that evidence needs at GitHub, where the policy wants
+// it there.
+func (x *examined) publishing(ctx context.Context, repo *repository, to []gate.Publication) {
+	for _, p := range to {
+		permission, id := permContents, "publish-assets"
+		if p == gate.PublishAttestations {
+			permission, id = permAttestations, "publish-attestations"
+		}
+		switch may, err := repo.mayWrite(ctx, permission); {
+		case err != nil:
+			x.warn(id, "try again", "whether the App may write %s cannot be read: %s", permission, why(err))
+		case !may:
+			x.fail(id, "give the App "+permission+": write "+appPage+"Permissions & events, and have the organisation accept it; or take "+string(p)+" out of the policy's publish",
+				"the policy publishes %s, and the App may not write %s", p, permission)
+		default:
+			x.pass(id, "the App may write %s", permission)
+		}
 	}
 }
 

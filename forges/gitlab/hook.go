@@ -31,6 +31,7 @@ type hook struct {
 	Notes    bool `json:"note_events"`
 	Jobs     bool `json:"job_events"`
 	Pipeline bool `json:"pipeline_events"`
+	Releases bool `json:"releases_events"`
 	Members  bool `json:"member_events"` // groups alone have it
 }
 
@@ -46,7 +47,7 @@ func (h hookHome) hook(id int64) string { return fmt.Sprintf("%s/hooks/%d", h.pa
 
 // hookEvents are those that Interpret rings for, by the API's names.
 func (h hookHome) events() []string {
-	all := []string{"push_events", "tag_push_events", "merge_requests_events", "note_events", "job_events", "pipeline_events"}
+	all := []string{"push_events", "tag_push_events", "merge_requests_events", "note_events", "job_events", "pipeline_events", "releases_events"}
 	if h.group {
 		all = append(all, "member_events")
 	}
@@ -57,7 +58,7 @@ func (h hookHome) events() []string {
 func (k hook) lacks(at hookHome) []string {
 	has := map[string]bool{
 		"push_events": k.Push, "tag_push_events": k.Tags, "merge_requests_events": k.Merges, "note_events": k.Notes,
-		"job_events": k.Jobs, "pipeline_events": k.Pipeline, "member_events": k.Members,
+		"job_events": k.Jobs, "pipeline_events": k.Pipeline, "releases_events": k.Releases, "member_events": k.Members,
 	}
 	var out []string
 	for _, name := range at.events() {

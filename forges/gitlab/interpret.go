@@ -17,7 +17,8 @@ type payload struct {
 	Project    struct {
 		ID int64 `json:"id"`
 	} `json:"project"`
-	SHA        string `json:"sha"` // of a job
+	SHA        string          `json:"sha"` // of a job
+	Tag        json.RawMessage `json:"tag"` // of a release its name; of a job whether it is of one
 	Attributes struct {
 		ID              int64  `json:"id"`
 		IID             int64  `json:"iid"`
@@ -100,7 +101,7 @@ func (f *Forge) tenantOf(p payload) string {
 // name and never ring.
 func (f *Forge) Interpret(d gate.Delivery) ([]gate.Ring, error) {
 	switch d.Event {
-	case "Note Hook", "Push Hook", "Tag Push Hook", "Merge Request Hook", "Pipeline Hook", "Job Hook", "Member Hook":
+	case "Note Hook", "Push Hook", "Tag Push Hook", "Merge Request Hook", "Pipeline Hook", "Job Hook", "Release Hook", "Member Hook":
 	default:
 		return nil, nil
 	}
@@ -126,6 +127,12 @@ func (f *Forge) Interpret(d gate.Delivery) ([]gate.Ring, error) {
 		ring.Change = p.changed()
 	case "Pipeline Hook":
 		ring.Commit = shaOrNone(p.Attributes.SHA)
+	case "Release Hook":
+		var tag string
+		if json.Unmarshal(p.Tag, &tag) != nil || tag == "" {
+			return nil, badDelivery("its tag", "a tag's name", "none")
+		}
+		ring.Released = "refs/tags/" + tag
 	case "Job Hook":
 		ring.Commit = shaOrNone(p.SHA)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/countersign/countersign/forges"
 	"github.com/countersign/countersign/gate"
 )
 
@@ -31,6 +32,10 @@ func (f *Forge) Post(ctx context.Context, p gate.Post) (string, error) {
 		id, err = s.postThread(ctx, p)
 	case gate.PostDeployment:
 		id, err = s.postDeployment(ctx, p)
+	case gate.PostAssets:
+		id, err = s.postAssets(ctx, p)
+	case gate.PostAttestations:
+		err = forges.NoPlace("GitLab has no API for attestations", "take attestations out of the policy's publish")
 	default:
 		err = fmt.Errorf("post target %q: %w", p.Target, errUnexpected)
 	}

@@ -24,6 +24,7 @@ type call struct {
 	token *accessToken
 	p     *project
 	body  url.Values // parameters of the body, whatever its type
+	sent  []byte     // the body as it came
 }
 
 // failure is an answer that is not a success, with GitLab's body for it.
@@ -199,7 +200,8 @@ func (c *call) readBody() error {
 	if err != nil {
 		return badParameter("request body is too large or was cut off")
 	}
-	if len(content) == 0 {
+	c.sent = content
+	if len(content) == 0 || c.r.Header.Get("Content-Type") == "application/octet-stream" {
 		return nil
 	}
 	if !strings.HasPrefix(c.r.Header.Get("Content-Type"), "application/json") {

@@ -57,6 +57,8 @@ type project struct {
 	pipelines     []*pipeline
 	statuses      []*status
 	hooks         []*hook
+	releases      []*releasePage
+	packages      []*genericPackage
 }
 
 // member is a direct membership.

@@ -24,7 +24,7 @@ func (s *Server) routes() http.Handler {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /api/v4/groups/{group}"+path, s.instance(h))
 	}
-	for _, routes := range []map[string]route{s.repositoryRoutes(), s.projectRoutes(), s.changeRoutes(), s.hookRoutes()} {
+	for _, routes := range []map[string]route{s.repositoryRoutes(), s.projectRoutes(), s.changeRoutes(), s.hookRoutes(), s.releaseRoutes()} {
 		for pattern, r := range routes {
 			method, path, _ := strings.Cut(pattern, " ")
 			mux.HandleFunc(method+" /api/v4/projects/{id}"+path, s.inProject(r.level, r.serve))

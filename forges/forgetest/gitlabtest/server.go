@@ -105,6 +105,7 @@ func (s *Server) id(kind string) int64 {
 		"user": 100, "group": 5000, "project": 20, "merge_request": 90000, "issue": 70000,
 		"note": 300000, "award": 400000, "pipeline": 7000, "job": 800000, "status": 900000,
 		"version": 110000, "event": 500000, "hook": 60, "protected_ref": 600, "access": 1600, "rule": 2600, "token": 40,
+		"link": 3600, "package": 4600, "package file": 610000,
 	}
 	if s.ids[kind] == 0 {
 		s.ids[kind] = starts[kind]
