@@ -42,6 +42,9 @@ type world struct {
 	gate   *release.Gate
 	kind   gate.ForgeKind
 	log    *strings.Builder
+	policy string // more of the stable stream's, indented by four
+	// witnesses is how many the server has, as far as policies may count on them.
+	witnesses int
 }
 
 // setting changes a world before anything is opened.
@@ -61,6 +64,7 @@ func newWorld(t *testing.T, settings ...setting) *world {
 		s(w)
 	}
 	w.forge = newForge(w.now)
+	w.forge.file = []byte(strings.Replace(policyFile, "    branch:", w.policy+"    branch:", 1))
 	if w.kind == gate.GitLab {
 		w.forge.run.Job = "sign"
 	}
@@ -114,7 +118,7 @@ func server() *url.URL { return &url.URL{Scheme: "https", Host: "gate.example"} 
 // newGate is another process over the same world.
 func (w *world) newGate(s release.Store) *release.Gate {
 	return release.New(release.Config{
-		Server: server(), Authority: w.proof.Authority, Ledger: w.proof.Ledger,
+		Server: server(), Witnesses: w.witnesses, Authority: w.proof.Authority, Ledger: w.proof.Ledger,
 		Forges: map[gate.ForgeID]release.Port{gatetest.Forge: {
 			Kind: w.kind, URL: &url.URL{Scheme: "https", Host: "github.example"}, Forge: w.forge, Interpreter: w.forge, Watcher: w.forge, Assets: w.forge,
 		}},
