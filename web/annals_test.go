@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func newAnnals() *annals {
 }
 
 // serve is the edit that has a world serve them.
-func (a *annals) serve(c *web.Config) { c.Ledger, c.Roots = a, a }
+func (a *annals) serve(c *web.Config) { c.Ledger, c.Roots, c.Book = a, a, a }
 
 // add enters something at the end.
 func (a *annals) add(t *testing.T, e gate.LedgerEntry) int64 {
@@ -121,6 +122,34 @@ func (a *annals) LedgerEntry(_ context.Context, index int64) (gate.LedgerEntry, 
 	}
 	return a.entries[index], a.fail
 }
+
+func (a *annals) LedgerEntries(_ context.Context, before int64, limit int) ([]gate.LedgerEntry, error) {
+	if n := int64(len(a.entries)); before <= 0 || before > n {
+		before = n
+	}
+	var out []gate.LedgerEntry
+	for i := before - 1; i >= 0 && len(out) < limit; i-- {
+		out = append(out, a.entries[i])
+	}
+	return out, a.fail
+}
+
+func (a *annals) FindLedger(ctx context.Context, text string, limit int) ([]gate.LedgerEntry, error) {
+	all, err := a.LedgerEntries(ctx, 0, len(a.entries))
+	return slices.DeleteFunc(all, func(e gate.LedgerEntry) bool {
+		r, _ := ledger.ParseRecord(e.Bytes)
+		return !slices.Contains([]string{fmt.Sprint(e.Index), e.ID, e.Request, r.Digest.String(), gate.Digest(tlog.RecordHash(e.Bytes)).String()}, text)
+	}), err
+}
+
+func (a *annals) Hashes(_ context.Context, size int64) *ledger.Reader {
+	return &ledger.Reader{Source: tiles{a}, Size: size}
+}
+
+// tiles are those of a ledger in memory.
+type tiles struct{ of *annals }
+
+func (s tiles) Tile(t ledger.Tile) ([]byte, error) { return s.of.Tile(context.Background(), t) }
 
 func (a *annals) TrustedRoot(context.Context) ([]byte, int, bool, error) {
 	if len(a.roots) == 0 {

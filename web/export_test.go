@@ -3,6 +3,8 @@ package web
 import (
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/web/frame"
 	"github.com/countersign/countersign/web/manual"
@@ -19,6 +21,22 @@ func Models() map[string]any {
 		"ledger": &ledgerBody{}, "entry": &entryBody{},
 		"keys": &keysBody{}, "key": &keyBody{}, "operations": &operationsBody{}, "doctor": &doctorBody{},
 	}
+}
+
+// RootOf walks an inclusion proof as the page of an entry draws it, and answers the root, how
+// many levels are drawn, and what of the drawing lies outside its frame.
+func RootOf(leaf gate.Digest, index, size int64, proof []tlog.Hash) (root gate.Digest, levels, outside int) {
+	p := pathOf(leaf, index, size, proof)
+	nodes := []merkleNode{p.Leaf}
+	for _, s := range p.Steps {
+		nodes = append(nodes, s.SiblingAt, s.NodeAt)
+	}
+	for _, n := range nodes {
+		if n.Top < 0 || n.Y+16 > p.Height || n.X < merkleLeft || n.X > merkleRight {
+			outside++
+		}
+	}
+	return p.Root, len(p.Steps), outside
 }
 
 // AllPages are all templates, ready to be shown.

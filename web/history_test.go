@@ -36,7 +36,7 @@ func TestHistory(t *testing.T) {
 		"@ana</bdi> <bdi>asked for it", "judged: waiting", "1 change not yet covered", "approved it on this page", "approved it in a comment",
 		"denied it on this page", "because of deny", "put it on hold in a comment", "lifted the hold", "took the approval back", "judged: every check passed",
 		"judged: void", "tag v1.4.0 moved", "asked for 2 signatures, with key acme-release version 3", "may have made 1 signature that nobody has",
-		"came too late", "2 signatures made and verified", "the token is gone", "the forge was told", "something new", "leaf 12",
+		"came too late", "2 signatures made and verified", "the token is gone", "the forge was told", "something new", "entry 12",
 	)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/web/frame"
 )
@@ -20,7 +21,11 @@ const namesKnown = 100
 const signedShown = 30
 
 // keyBody is what the pages of keys show.
-type keysBody struct{ Lineages []lineageRow }
+type keysBody struct {
+	Lineages []lineageRow
+	// Own are the gate's own keys, which never sign a release.
+	Own []api.Key
+}
 
 type keyBody struct {
 	lineageRow
@@ -69,7 +74,7 @@ func (s *server) keysPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "keys", page{Title: "Keys", Area: frame.Keys, Body: keysBody{rows}})
+	return s.render(w, r, http.StatusOK, "keys", page{Title: "Keys", Area: frame.Keys, Body: keysBody{rows, s.ownKeys()}})
 }
 
 // keyPage shows what a key signed, as far as the visitor may see it.
@@ -118,6 +123,9 @@ func (s *server) lineages(ctx context.Context, v visitor) ([]lineageRow, error) 
 	seen := s.mayBeSeen(ctx, v, known)
 	names := map[string][]versionRow{}
 	for _, k := range s.Keys {
+		if ownKey(k) {
+			continue
+		}
 		row := versionRow{Held: true, Hint: k.Hint, Software: k.Software, KeyUse: gate.KeyUse{Lineage: k.Lineage, Version: k.Version}}
 		names[k.Lineage] = append(names[k.Lineage], row)
 	}
@@ -175,6 +183,40 @@ func (s *server) bound(v visitor, lineage string, seen []gate.Enrolled) bindings
 		}
 	}
 	return out
+}
+
+// ownKey reports whether a key is one of the gate's own.
+func ownKey(k api.Key) bool { return k.Purpose != "" && k.Purpose != gate.PurposeRelease }
+
+func (s *server) ownKeys() []api.Key {
+	var out []api.Key
+	for _, p := range gate.AuthorityPurposes() {
+		for _, k := range s.Keys {
+			if k.Purpose == p {
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
+// purposeWord says what one of the gate's own keys does.
+func purposeWord(p gate.Purpose) string {
+	switch p {
+	case gate.PurposeRelease:
+		return "signs releases"
+	case gate.PurposeLog:
+		return "signs the ledger’s checkpoints"
+	case gate.PurposeTimestamp:
+		return "says when a signature was made"
+	case gate.PurposeCA:
+		return "certifies release keys"
+	case gate.PurposeCT:
+		return "promises that certificates are on record"
+	case gate.PurposeVerdict:
+		return "signs refusals"
+	}
+	return string(p)
 }
 
 // signedFiles is how many files the versions signed together.

@@ -3,13 +3,18 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/countersign/countersign/gate"
+	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/web/frame"
 )
@@ -73,6 +78,11 @@ func (s *server) ledgerPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if body.Sought != "" {
+		if entries, err = s.named(r.Context(), body.Sought, entries); err != nil {
+			return err
+		}
+	}
 	if body.Rows, err = s.ledgerRows(r.Context(), entries, size); err != nil {
 		return err
 	}
@@ -80,6 +90,34 @@ func (s *server) ledgerPage(w http.ResponseWriter, r *http.Request) error {
 		body.Older = "/ledger?before=" + strconv.FormatInt(entries[n-1].Index, 10)
 	}
 	return s.render(w, r, http.StatusOK, "ledger", page{Title: "Ledger", Area: frame.Ledger, Body: body})
+}
+
+// named leaves out of what was found by an id those entries that the visitor may not read and
+// whose public leaf does not name it: a signature's record does not say of which request it is.
+func (s *server) named(ctx context.Context, sought string, found []gate.LedgerEntry) ([]gate.LedgerEntry, error) {
+	var out []gate.LedgerEntry
+	for _, e := range found {
+		parsed, err := ledger.ParseEntry(e.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		public := parsed.Leaf != nil && parsed.Leaf.ID == strings.TrimSpace(sought) || isHash(sought) || sought == strconv.FormatInt(e.Index, 10)
+		if !public {
+			if public, err = s.mayReadEntry(ctx, visitorOf(ctx), e); err != nil {
+				return nil, err
+			}
+		}
+		if public {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// isHash reports whether a text is the SHA-256 of something, which what was found then has.
+func isHash(text string) bool {
+	hash, err := hex.DecodeString(strings.TrimPrefix(strings.TrimSpace(text), "sha256:"))
+	return err == nil && len(hash) == sha256.Size
 }
 
 func beforeOf(r *http.Request) (int64, error) {
@@ -140,6 +178,11 @@ type entryBody struct {
 	Leaf     string // as it stands in the ledger
 	LeafHash gate.Digest
 	Record   *ledger.Record // of a signature
+	Key      string         // fingerprint of the key that made it
+	// Tiles are the paths of what the published log has of it: entries, and hashes.
+	Tiles []string
+	// Next is false for the last entry there is.
+	Next bool
 	// Open is set for who may read the document; Document is it, and Salt what binds the leaf
 	// to it.
 	Open           bool
@@ -173,7 +216,13 @@ func (s *server) entryPage(w http.ResponseWriter, r *http.Request) error {
 	if err := s.openEntryFor(ctx, &body); err != nil {
 		return err
 	}
+	following, err := s.Book.LedgerEntries(ctx, index+2, 1)
+	if err != nil {
+		return err
+	}
+	body.Next = len(following) > 0 && following[0].Index > index
 	if body.Published {
+		body.Tiles = tilesOf(index, size)
 		body.Checkpoint, body.LogKey = list.Published, list.Epochs[len(list.Epochs)-1].SPKI
 		proof, err := s.Book.Hashes(ctx, size).Inclusion(size, index)
 		if err != nil {
@@ -192,13 +241,45 @@ func (s *server) openEntryFor(ctx context.Context, body *entryBody) error {
 	if err != nil {
 		return err
 	}
-	body.Record = parsed.Record
+	if body.Record = parsed.Record; body.Record != nil {
+		body.Key = fingerprintOf(*body.Record)
+	}
 	may, err := s.mayReadEntry(ctx, v, e)
 	if err != nil || !may || personal(e.Kind) && !v.SignedIn {
 		return err
 	}
 	body.Open, body.Document, body.Salt = true, e.Document, e.Salt
 	return nil
+}
+
+// tilesOf are the tiles of entries and of hashes that hold an entry, as wide as a log of size
+// entries has them (C2SP tlog-tiles).
+func tilesOf(index, size int64) []string {
+	t := ledger.Tile{Index: index >> ledger.TileHeight, Width: ledger.TileWidth}
+	t.Width = int(min(ledger.TileWidth, size-t.Index<<ledger.TileHeight))
+	var out []string
+	for _, t.Level = range []int{ledger.EntriesLevel, 0} {
+		out = append(out, "/log/"+t.Path())
+	}
+	return out
+}
+
+// fingerprintOf names the key of a signature's record as ssh-keygen -l does; "" for one that
+// signs no releases.
+func fingerprintOf(r ledger.Record) string {
+	spki := r.Key
+	if r.Certificate {
+		c, err := x509.ParseCertificate(r.Key)
+		if err != nil {
+			return ""
+		}
+		spki = c.RawSubjectPublicKeyInfo
+	}
+	key, err := attest.ParseKey(spki)
+	if err != nil {
+		return ""
+	}
+	return key.Hint()
 }
 
 // prettyJSON is a document as people read it; what is none stays as it is.

@@ -66,9 +66,9 @@ func (s *server) helpers() template.FuncMap {
 		"outcomeWord": voice.OutcomeWord, "approveWith": voice.Approve, "nobody": voice.Nobody, "denyWith": voice.Deny, "verifyWith": voice.Verify,
 		"toneOfState": toneOfState, "toneOfOutcome": toneOfOutcome,
 		"pressing": pressing, "unread": unread, "refused": refused, "unmet": unmet, "passed": passed,
-		"toneOfLevel": toneOfLevel, "spent": spent, "repo": repositoryPath, "count64": func(n int64, one string) string { return frame.Count(int(n), one) }, "second": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05 UTC") }, "signedFiles": signedFiles,
+		"toneOfLevel": toneOfLevel, "spent": spent, "repo": repositoryPath, "count64": func(n int64, one string, many ...string) string { return frame.Count(int(n), one, many...) }, "second": func(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05 UTC") }, "signedFiles": signedFiles,
 		"uncovered": uncovered, "covered": covered,
-		"base64": base64.StdEncoding.EncodeToString, "pretty": prettyJSON,
+		"purposeWord": purposeWord, "base64": base64.StdEncoding.EncodeToString, "pretty": prettyJSON,
 		"before": func(n int64) int64 { return n - 1 }, "after": func(n int64) int64 { return n + 1 },
 	}
 }

@@ -19,6 +19,8 @@ type releaseBody struct {
 	Steps   []step
 	History []entry
 	Origin  string
+	// Ledger says that each line of the history has its page.
+	Ledger bool
 }
 
 // none is how a release that is not there looks, or not for this visitor: the same, to the
@@ -64,7 +66,7 @@ func (s *server) releasePage(w http.ResponseWriter, r *http.Request) error {
 	view := s.view(rec)
 	body := releaseBody{
 		Release: view, Forge: rec.Request.Repository.Forge, Seat: s.seat(r.Context(), rec, v), Dots: dotsOf(view),
-		Steps: stepsOf(view), History: entriesOf(happened), Origin: s.origin(),
+		Steps: stepsOf(view), History: entriesOf(happened), Origin: s.origin(), Ledger: s.Ledger != nil && s.Book != nil,
 	}
 	live := ""
 	if isOpen(rec.State) || rec.State == gate.StateSigned {

@@ -346,6 +346,31 @@ func TestKeysPages(t *testing.T) {
 	says(t, h.who(t, "nobody").open("/keys/acme.release").Body.String(), "What it signed", "/releases/"+gatetest.RequestID)
 }
 
+// The gate's own keys stand apart from those of releases, and say what they are for.
+func TestOwnKeys(t *testing.T) {
+	h := newHouse(t)
+	own := []api.Key{
+		{Lineage: "refusals", Version: 1, PEM: pemOf(7), Hint: "SHA256:seven", Purpose: gate.PurposeVerdict},
+		{Lineage: "log", Version: 1, PEM: pemOf(8), Hint: "SHA256:eight", Purpose: gate.PurposeLog, Software: true},
+		{Lineage: "acme.release", Version: 9, PEM: pemOf(9), Hint: "SHA256:nine", Purpose: gate.PurposeCA},
+	}
+	w := newWorld(t, func(c *web.Config) { c.Board, c.Keys = h, append(c.Keys, own...) })
+	body := w.look(t, "/keys").Body.String()
+	inOrder(t, body, "Version 2", "own keys", "signs the ledger", "SHA256:eight", "certifies release keys", "SHA256:nine", "signs refusals", "SHA256:seven")
+	if contains(body, "Version 9") {
+		t.Error("a key of the gate's own stands among those of releases")
+	}
+	says(t, w.call(t, http.MethodGet, "/v1/keys", "").Body.String(), `"purpose":"verdict"`, `"purpose":"log"`, `"hint":"SHA256:two","software":true}`)
+	for lineage, want := range map[string]string{"refusals": pemOf(7), "log": pemOf(8), "acme.release": pemOf(2) + pemOf(1)} {
+		if got := w.call(t, http.MethodGet, "/v1/keys/"+lineage+".pem", "").Body.String(); got != want {
+			t.Errorf("%s holds %q, expected %q", lineage, got, want)
+		}
+	}
+	if got := w.look(t, "/keys/log"); got.Code != http.StatusNotFound {
+		t.Errorf("the page of what the log's key signed answered %d", got.Code)
+	}
+}
+
 func TestOperationsPage(t *testing.T) {
 	h := newHouse(t)
 	root := h.who(t, "root")

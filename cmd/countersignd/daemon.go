@@ -70,7 +70,7 @@ func openDaemon(ctx context.Context, c config.Config, log *slog.Logger) (_ *daem
 		Authority: d.proof.authority, Ledger: d.proof.keeper, Certify: certify(c.Certificates), Witnesses: len(c.Ledger.Witnesses),
 		Audit: c.Policies.Audit, Log: log, Now: time.Now, NewID: newID, Owner: owner(),
 	})
-	shown, err := published(signer.Keys())
+	shown, err := published(signer.Keys(), signer.AuthorityKeys())
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -12,13 +14,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/forges/github"
 	"github.com/countersign/countersign/forges/gitlab"
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
-	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/gate/store"
 	"github.com/countersign/countersign/gate/workload"
@@ -171,19 +173,41 @@ func verifier(c config.Config) *workload.Verifier {
 	})
 }
 
-// published are the keys as /v1/keys shows them.
-func published(held []gate.KeyVersion) ([]api.Key, error) {
+// published are the keys as /v1/keys shows them: those of releases, then the gate's own.
+func published(held []gate.KeyVersion, own []gate.AuthorityKey) ([]api.Key, error) {
 	var out []api.Key
 	for _, v := range held {
-		key, err := attest.ParseKey(v.SPKI)
+		key, err := shownKey(v)
 		if err != nil {
-			return nil, fmt.Errorf("key %s version %d: %w", v.Lineage, v.Version, err)
+			return nil, err
 		}
-		out = append(out, api.Key{
-			Lineage: v.Lineage, Version: v.Version, PEM: string(key.PEM()), Hint: key.Hint(), Software: v.Software,
-		})
+		out = append(out, key)
+	}
+	for _, k := range own {
+		key, err := shownKey(k.KeyVersion)
+		if err != nil {
+			return nil, err
+		}
+		key.Purpose = k.Purpose
+		out = append(out, key)
 	}
 	return out, nil
+}
+
+// shownKey is a public key in the forms in which people meet it.
+func shownKey(v gate.KeyVersion) (api.Key, error) {
+	parsed, err := x509.ParsePKIXPublicKey(v.SPKI)
+	if err != nil {
+		return api.Key{}, fmt.Errorf("key %s version %d: %w", v.Lineage, v.Version, err)
+	}
+	named, err := ssh.NewPublicKey(parsed)
+	if err != nil {
+		return api.Key{}, fmt.Errorf("key %s version %d: %w", v.Lineage, v.Version, err)
+	}
+	return api.Key{
+		Lineage: v.Lineage, Version: v.Version, Hint: ssh.FingerprintSHA256(named), Software: v.Software,
+		PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: v.SPKI})),
+	}, nil
 }
 
 // newID makes UUIDv7s (RFC 9562). It fails only without a source of randomness, and

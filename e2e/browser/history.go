@@ -3,6 +3,9 @@ package browser
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"regexp"
 
 	"github.com/countersign/countersign/forges/forgetest"
 	"github.com/countersign/countersign/gate/api"
@@ -12,6 +15,8 @@ import (
 type History struct {
 	Waiting, Signed, Denied *Asked // on GitHub
 	Elsewhere               *Asked // waiting on GitLab
+	// Decision and Signature are the paths of entries of the signed one in the ledger.
+	Decision, Signature string
 }
 
 // Populate lets the town release: signed, denied and waiting ones on GitHub, a waiting one
@@ -46,7 +51,36 @@ func (t *Town) Populate(ctx context.Context) (History, error) {
 			return h, err
 		}
 	}
-	return h, nil
+	if h.Decision, err = t.Entry(ctx, h.Signed, "the gate decided"); err != nil {
+		return h, err
+	}
+	h.Signature, err = t.Entry(ctx, h.Signed, "a signature, by its key")
+	return h, err
+}
+
+// Entry is the path of the newest entry about a release that the ledger's page tells of in
+// these words.
+func (t *Town) Entry(ctx context.Context, a *Asked, words string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL+"/ledger?q="+a.ID, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Accept", "text/html")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	const most = 1 << 20
+	page, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	if err != nil {
+		return "", err
+	}
+	found := regexp.MustCompile(`href="(/ledger/[0-9]+)"><strong>[0-9]+</strong> ` + regexp.QuoteMeta(words) + "<").FindSubmatch(page)
+	if found == nil {
+		return "", fmt.Errorf("find %q in the ledger: expected an entry of release %s, got\n%s", words, a.Ref, page)
+	}
+	return string(found[1]), nil
 }
 
 // Released has ana's change released: cy approves it in a comment.

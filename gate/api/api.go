@@ -127,6 +127,6 @@ type Key struct {
 	PEM      string `json:"pem"`
 	Hint     string `json:"hint"` // SHA256:… as ssh-keygen -l prints it
 	Software bool   `json:"software"`
-	// Purpose is gate.PurposeVerdict for a key that signs refusals; "" for a release key.
+	// Purpose is what one of the gate's own keys is for; "" for a release key.
 	Purpose gate.Purpose `json:"purpose,omitempty"`
 }

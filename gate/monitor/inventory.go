@@ -1,10 +1,12 @@
 package monitor
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
@@ -27,17 +29,14 @@ func parseKeys(b []byte) (map[string]gate.Purpose, error) {
 	}
 	out := map[string]gate.Purpose{}
 	for _, k := range keys {
+		if !slices.Contains([]gate.Purpose{"", gate.PurposeRelease, gate.PurposeVerdict}, k.Purpose) {
+			continue // it signs no entry, and may be of another kind
+		}
 		key, err := attest.ParseKeyPEM([]byte(k.PEM))
 		if err != nil {
 			return nil, fmt.Errorf("key %q version %d of the server: %w", k.Lineage, k.Version, err)
 		}
-		switch k.Purpose {
-		case "", gate.PurposeRelease:
-			out[key.Hint()] = gate.PurposeRelease
-		case gate.PurposeVerdict:
-			out[key.Hint()] = gate.PurposeVerdict
-		case gate.PurposeLog, gate.PurposeTimestamp, gate.PurposeCA, gate.PurposeCT: // sign no entry
-		}
+		out[key.Hint()] = cmp.Or(k.Purpose, gate.PurposeRelease)
 	}
 	if len(out) == 0 {
 		return nil, errors.New("the server names no key that signs releases")

@@ -190,7 +190,10 @@ func TestUnknownKeys(t *testing.T) {
 // Keys that the server names count from the first use on, and no others after it.
 func TestPinnedKeys(t *testing.T) {
 	l, key, later := newLog(t), newSigner(t), newSigner(t)
-	l.keys = []api.Key{{Lineage: "acme", Version: 1, PEM: key.pem(), Hint: "made up"}}
+	l.keys = []api.Key{
+		{Lineage: "acme", Version: 1, PEM: key.pem(), Hint: "made up"},
+		{Lineage: "log", Version: 1, PEM: "of a kind that signs no entry", Purpose: gate.PurposeLog},
+	}
 	l.write(key, plan(t, key, 1, request))
 	l.publish()
 	pinning := func(c *monitor.Config) { c.Pin = true }

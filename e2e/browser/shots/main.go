@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"github.com/countersign/countersign/e2e/browser"
 )
@@ -26,11 +27,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	f.SetOutput(stderr)
 	bin := f.String("bin", "bin", "folder of countersignd and countersign")
 	out := f.String("out", "docs/screenshots", "folder for the pictures")
+	only := f.String("only", "", "take only pages whose names begin so; empty takes all")
 	if err := f.Parse(args); err != nil || f.NArg() > 0 {
 		fmt.Fprintln(stderr, "shots: expected flags alone; see --help")
 		return 2
 	}
-	if err := shoot(ctx, *bin, *out, stderr); err != nil {
+	if err := shoot(ctx, *bin, *out, *only, stderr); err != nil {
 		fmt.Fprintln(stderr, "shots:", err)
 		return 1
 	}
@@ -38,7 +40,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 }
 
 // shoot sets a town up, lets things happen in it, and takes the pictures.
-func shoot(ctx context.Context, bin, out string, stderr io.Writer) error {
+func shoot(ctx context.Context, bin, out, only string, stderr io.Writer) error {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return err
@@ -73,9 +75,15 @@ func shoot(ctx context.Context, bin, out string, stderr io.Writer) error {
 		return err
 	}
 	for _, p := range browser.Pages(town, h) {
+		if !strings.HasPrefix(p.Name, only) {
+			continue
+		}
 		if err := take(chromium, town, p, out, stderr); err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
+	}
+	if only != "" {
+		return nil
 	}
 	return takeSetup(ctx, chromium, bin, filepath.Join(dir, "setup"), out, stderr)
 }
