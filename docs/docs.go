@@ -20,7 +20,7 @@ func Contents() []Part {
 	return []Part{
 		{Title: "Start", Pages: []string{"quickstart-github", "quickstart-gitlab"}},
 		{Title: "Releasing", Pages: []string{"approving", "policy", "action", "component", "recipes"}},
-		{Title: "Checking releases", Pages: []string{"verifying", "monitoring"}},
+		{Title: "Checking releases", Pages: []string{"verifying", "evidence", "monitoring"}},
 		{Title: "Running the server", Pages: []string{"operating", "ledger", "probe", "security"}},
 		{Title: "Reference", Pages: []string{"countersign", "countersignd", "api", "errors", "predicates/summary", "predicates/decision-v1", "predicates/approval-v1"}},
 	}

@@ -17,8 +17,9 @@ func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Args: cobra.NoArgs,
 		Short: "Look whether the server can do its work, and what a repository's next release would meet",
-		Long: `Look whether the server can do its work: its public URL, configuration, database, ledger,
-tokens and keys, forges, credentials and clocks, the issuers of ID tokens; and say what
+		Long: `Look whether the server can do its work: its public URL, configuration, database,
+tokens and keys, ledger, guard, witnesses and time-stamps, forges, credentials and clocks, the
+issuers of ID tokens; and say what
 countersignd probe proved, or did not, on each forge. With --repo look at what the
 repository's next release would meet: its policy, protection, workflow, and who could
 cover it as of now. Each finding is a pass, a warning or a failure, with its fix.

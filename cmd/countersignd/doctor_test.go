@@ -86,6 +86,40 @@ func TestDoctorFinds(t *testing.T) {
 			}
 			s.write("countersign.yaml", regexp.MustCompile(`pin_file: [^}]*}`).ReplaceAll(text, []byte("pin_file: "+s.dir+"/pin}")))
 		}, 1, []string{"failure     CS-1505"}},
+		"no key of its own": {func(s *site) {
+			text, err := os.ReadFile(s.config)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.write("countersign.yaml", regexp.MustCompile(`(?m)^  - {purpose: verdict.*\n`).ReplaceAll(text, nil))
+		}, 1, []string{"failure     CS-1801: the gate lacks keys of its own", "none for verdict", "Fix: countersignd keys create --authority"}},
+		"a guard that cannot be written": {func(s *site) {
+			s.edit("administrators:", "ledger: {guard_file: "+s.dir+"/nowhere/guard}\nadministrators:")
+		}, 1,
+			[]string{"failure     nothing can be published or signed: the guard's file", "let the server's account write to"}},
+		"a guard that does not read": {func(s *site) { s.write("data/countersign.db.published", []byte("no guard")) }, 1,
+			[]string{"failure     nothing is signed: read what was published last", "put the guard's file back"}},
+		"a ledger that has not begun": {func(s *site) { s.database() }, 0, []string{"warning     the ledger has not begun", "Fix: start the server once"}},
+		"a time-stamping authority that is down": {func(s *site) {
+			chain := s.write("tsa.pem", tsaChain(s.t))
+			s.edit("administrators:", "timestamps: {url: 'http://127.0.0.1:9/', chain_file: "+chain+"}\nadministrators:")
+		}, 1, []string{"failure     releases wait: no time-stamp by http://127.0.0.1:9/", "timestamps.chain_file"}},
+		"one administrator who may begin an epoch": {func(s *site) {
+			signers := s.write("signers", signersFile(s.t, "github:1", "github:2"))
+			s.edit("administrators:", "ledger: {signers_file: "+signers+"}\nadministrators:")
+		}, 0, []string{`warning     "github:2" of ledger.signers_file is no administrator`, "takes 2 administrators with SSH keys on file: 1 has"}},
+		"two administrators who may begin an epoch": {func(s *site) {
+			signers := s.write("signers", signersFile(s.t, "github:1", "github:2"))
+			s.edit(`administrators: ["github:1"]`, "ledger: {signers_file: "+signers+"}\nadministrators: ['github:1', 'github:2']")
+		}, 0, []string{"pass        a new epoch of the ledger could be begun by two of 2 administrators"}},
+		"a signers file that does not read": {func(s *site) {
+			signers := s.write("signers", []byte("github:1 no key\n"))
+			s.edit("administrators:", "ledger: {signers_file: "+signers+"}\nadministrators:")
+		}, 1, []string{"failure     CS-1801: ledger.signers_file does not read"}},
+		"a witness that is away": {func(s *site) {
+			s.serves().publishes()
+			s.edit("administrators:", "ledger: {witnesses: [{url: 'http://127.0.0.1:9/', key: '"+witnessKey(s.t)+"'}]}\nadministrators:")
+		}, 1, []string{"warning     witness witness.example did not cosign what is published", "countersignd ledger status"}},
 		"a revoked token":      {func(s *site) { s.gitlab.RevokeToken(s.gitlab.BotToken()) }, 1, []string{"failure     GitLab does not take the gate's access token", "token_file"}},
 		"another App's key":    {func(s *site) { s.edit("app_id: 424242", "app_id: 424243") }, 1, []string{"failure     GitHub does not take the App's key", "compare app_id"}},
 		"no key at all":        {func(s *site) { s.write("app.pem", []byte("no key")) }, 1, []string{"failure     CS-1801", "forge github cannot be used"}},
@@ -221,9 +255,10 @@ func TestDoctorOfARunningServer(t *testing.T) {
 	s := newSite(t)
 	v := s.serves()
 	s.edit(`url: "https://sign.example.org"`, `url: "`+v.url+`"`)
+	s.edit("administrators:", "ledger: {origin: sign.example.org}\nadministrators:") // as the server began it
 	s.github.DeliverTo(v.url+"/webhooks/github/github", hook)
 	out := s.run(0, "doctor")
-	for _, want := range []string{v.url + " leads to this server", "the ledger is sound: ", "nothing waits for the server"} {
+	for _, want := range []string{v.url + " leads to this server", "the ledger is sound: ", "the ledger is fit to sign under: ", "the certificate of ca version 1", "nothing waits for the server"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("expected %q in\n%s", want, out)
 		}

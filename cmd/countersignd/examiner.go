@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/config"
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/api"
+	"github.com/countersign/countersign/gate/keeper"
 	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/gate/store"
 )
@@ -25,6 +26,8 @@ type examiner struct {
 	// shelf and gate are nil where the database cannot be opened, or is not there yet.
 	shelf *store.Store
 	gate  *release.Gate
+	// keeper is the running server's; nil on the command line.
+	keeper *keeper.Keeper
 	// unopened is why there is no shelf.
 	unopened []api.Finding
 	client   *http.Client
@@ -34,7 +37,7 @@ type examiner struct {
 // newExaminer is the doctor of a server that runs in this process.
 func newExaminer(d *daemon, forges []*liveForge) *examiner {
 	return &examiner{
-		config: d.config, forges: forges, findings: findingsFolder("", d.config), shelf: d.shelf, gate: d.gate,
+		config: d.config, forges: forges, findings: findingsFolder("", d.config), shelf: d.shelf, gate: d.gate, keeper: d.proof.keeper,
 		client: examining(), now: time.Now,
 	}
 }
@@ -99,6 +102,7 @@ func (x *examiner) Examine(ctx context.Context) []api.Finding {
 	for _, t := range x.config.HSM {
 		x.token(ctx, c, t)
 	}
+	x.evidence(ctx, c)
 	for _, l := range x.forges {
 		x.forge(ctx, c, l, reached)
 	}

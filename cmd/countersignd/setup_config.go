@@ -26,6 +26,9 @@ server:
 database:
   engine: sqlite
   path: {{q .Database}}
+
+ledger:
+  guard_file: {{q .Guard}}   # remembers what was published; leave it out of backups of the database
 {{with .Forge}}
 forges:
   - name: {{q .Kind}}
@@ -97,8 +100,8 @@ func (d draft) configText() ([]byte, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, struct {
 		draft
-		Database, Repositories, Owners string
-	}{d, d.database(), list(false), list(true)})
+		Database, Guard, Repositories, Owners string
+	}{d, d.database(), d.database() + ".published", list(false), list(true)})
 	return b.Bytes(), err
 }
 

@@ -50,7 +50,7 @@ func (t *terminal) fill(ctx context.Context, d *draft) error {
 		return err
 	}
 	if before.Module != d.Module || before.Token != d.Token {
-		d.Key = nil // it is on the token that was named before
+		d.Key, d.Own = nil, nil // they are on the token that was named before
 	}
 	return nil
 }

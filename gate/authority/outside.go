@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -131,6 +132,20 @@ func (o *outside) stamp(ctx context.Context, imprint gate.Digest, now func() tim
 		}
 		return response, checkToken(response, asked{imprint: imprint, nonce: nonce, now: now()}, o.chains)
 	}, backoff.WithMaxTries(triesOutside))
+}
+
+// Try asks for one time-stamp, over random bytes, and verifies it.
+func (c Outside) Try(ctx context.Context, now func() time.Time) error {
+	o, err := newOutside(c)
+	if err != nil {
+		return err
+	}
+	var random gate.Digest
+	if _, err := rand.Read(random[:]); err != nil {
+		return fmt.Errorf("make something to stamp: %w", err)
+	}
+	_, err = o.stamp(ctx, random, now)
+	return err
 }
 
 func (o *outside) ask(ctx context.Context, imprint gate.Digest, nonce *big.Int) ([]byte, error) {

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// forgetful is not known here.
+func forgetful(string) bool { return false }
