@@ -16,7 +16,7 @@ type CodeInfo struct {
 
 // Codes lists every code that is ever shown, in order.
 func Codes() []CodeInfo {
-	return []CodeInfo{
+	return append([]CodeInfo{
 		{CodeTokenMissing, "No ID token came with the request.", "Give the job `permissions: id-token: write` (GitHub) or `id_tokens:` (GitLab)."},
 		{CodeTokenMalformed, "What came as an ID token is none.", "Send the token that the CI issued for this job, unchanged."},
 		{CodeIssuerUnknown, "The ID token was issued by somebody this server does not know.", "Ask the operator whether your forge is configured, and under which issuer."},
@@ -52,6 +52,12 @@ func Codes() []CodeInfo {
 		{CodeSignedOut, "Nobody is signed in, or the sign-in ran out.", "Sign in, then do it again: nothing was changed."},
 		{CodeCrossSite, "Another site's page made the browser send this.", "Do it on this server's own page. Where it was one: let the proxy in front of it leave the `Host` header as it came."},
 		{CodeStreams, "As many pages are followed live at once as may be.", "Nothing: the page shows the newest when it is loaded again."},
+	}, innerCodes()...)
+}
+
+// innerCodes are those of deliveries, keys, the ledger, forges and the server itself.
+func innerCodes() []CodeInfo {
+	return []CodeInfo{
 		{CodeDeliveryUnsigned, "A delivery came without the proof that the forge sent it.", "Set the hook's secret at the forge, with SHA-256 and a JSON body."},
 		{CodeDeliverySignature, "A delivery's proof does not hold.", "Compare the hook's secret at the forge with the server's."},
 		{CodeDeliveryTooLarge, "A delivery is larger than forges send.", "Nothing: no forge sends more than 25 MB. If one seems to, look at what stands between it and the server."},

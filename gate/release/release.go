@@ -16,10 +16,16 @@ type Store interface {
 	Inbox
 	Requests
 	Policies
+	Proving
+	Outbox
+}
+
+// Proving is what signing leaves behind: signatures, their evidence, and what became of the
+// files.
+type Proving interface {
 	Signing
 	Sealing
 	Verdicts
-	Outbox
 	AssetBook
 }
 

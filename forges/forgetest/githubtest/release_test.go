@@ -26,11 +26,7 @@ func (x *scenario) releaseRows() []endpointRow {
 	x.SetPermissions(publishing())
 	x.token = x.InstallationToken(x.repo)
 	const repo = "/repos/acme/widget"
-	var list []struct {
-		ID    int64
-		Draft bool
-	}
-	list = get[[]struct {
+	list := get[[]struct {
 		ID    int64
 		Draft bool
 	}](x.team, repo+"/releases")
