@@ -24,11 +24,12 @@ import (
 	"github.com/countersign/countersign/gate/api"
 	"github.com/countersign/countersign/gate/canonical"
 	"github.com/countersign/countersign/gate/store"
+	"github.com/countersign/countersign/gate/witness/witnesstest"
 	"github.com/countersign/countersign/hsm/hsmtest"
 )
 
 // patience bounds every wait of a story; it is a limit, never a measure.
-const patience = 90 * time.Second
+const patience = 20 * time.Second
 
 type storyKey struct{}
 
@@ -46,6 +47,9 @@ type story struct {
 	job      forgetest.Job
 	restore  func()
 	running  *running
+	witness  *witnesstest.Witness
+	// forgotten are the intents that restored databases no longer hold.
+	forgotten int
 }
 
 type change struct {
@@ -90,10 +94,12 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	redeliver N                 the forge sends its newest N deliveries again
 //	show-address WHO            the person's e-mail address becomes public at the forge
 //	role WHO ROLE, unprotect, protect, forge down|up, daemon start|stop|kill
-//	hsm hang|heal               signatures with the release key hang, or work again
+//	hsm hang [LABEL]|heal       signatures with a key, the release key, hang, or work again
 //	manual NAME, played NAME    on GitLab, a manual job of the pipeline; until the gate plays it
 //	closed-tags                 on GitLab, nobody but eve may create v*
 //	logged REGEXP               until the daemon's log says so
+//	tampered DIR ARGS...        verify finds each file of the folder changed, one at a time
+//	fetch PATH FILE             what the server answers to anybody goes to a file
 func storyCommands() map[string]command {
 	return map[string]command{
 		"change": cmdChange, "put": cmdPut, "onto": cmdOnto, "direct": cmdDirect, "review": cmdReview, "merge": cmdMerge,
@@ -104,6 +110,7 @@ func storyCommands() map[string]command {
 		"forged-webhook": cmdForgedWebhook, "steal-token": cmdStealToken, "retag": cmdRetag,
 		"manual": cmdManual, "played": cmdPlayed, "closed-tags": cmdClosedTags,
 		"background": cmdBackground, "finish": cmdFinish, "settle": cmdSettle, "show-address": cmdShowAddress, "redeliver": cmdRedeliver,
+		"tampered": cmdTampered, "fetch": cmdFetch,
 	}
 }
 
@@ -429,7 +436,7 @@ func cmdHSM(ts *testscript.TestScript, neg bool, args []string) {
 	s := told(ts)
 	switch args[0] {
 	case "hang":
-		s.fault.Set(s.tb, "C_Sign:"+stage.ReleaseKey+" 1 1000 hang 0")
+		s.fault.Set(s.tb, "C_Sign:"+rest(args, 1, stage.ReleaseKey)+" 1 1000 hang 0")
 	case "heal":
 		s.fault.Set(s.tb)
 	default:

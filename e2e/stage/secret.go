@@ -38,3 +38,6 @@ func (s *Stage) Config() string { return s.config }
 
 // Database is the path of SQLite's file, also before it exists.
 func (s *Stage) Database() string { return filepath.Join(s.Dir, "countersign.db") }
+
+// Running reports whether the daemon was started and not ended.
+func (s *Stage) Running() bool { return s.daemon != nil }
