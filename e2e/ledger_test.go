@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,11 +11,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/countersign/countersign/gate/attest"
 	"github.com/countersign/countersign/gate/store"
 	"github.com/countersign/countersign/gate/witness/witnesstest"
 )
@@ -156,27 +159,45 @@ func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
 }
 
-// cmdTampered changes one byte in the middle of each file, in turn; whitespace or a comment
-// there may mean nothing, a signature over the file or a digest of it always does.
+// cmdTampered changes one byte of each file, in turn. The key and the trusted root that lie
+// beside a release are not believed by anybody: changing them changes nothing.
 func cmdTampered(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2)
 	s, folder := told(ts), ts.MkAbs(args[0])
 	files, err := os.ReadDir(folder)
 	ts.Check(err)
-	verify := append(append([]string{"verify"}, args[1:]...), args[0])
-	for _, f := range files {
-		name := filepath.Join(folder, f.Name())
-		was, err := os.ReadFile(name)
-		ts.Check(err)
-		changed := append([]byte{}, was...)
-		changed[len(changed)/2] ^= 1
-		ts.Check(os.WriteFile(name, changed, 0o600))
-		if code, out := s.client(ts, verify...); code != 1 {
-			ts.Fatalf("%s was changed: expected that verify ends with 1, got %d\n%s", f.Name(), code, out)
-		}
-		ts.Check(os.WriteFile(name, was, 0o600))
-	}
 	if len(files) == 0 {
 		ts.Fatalf("tampered %s: expected files, got none", args[0])
 	}
+	verify := append(append([]string{"verify"}, args[1:]...), args[0])
+	for _, f := range files {
+		code := 1
+		if f.Name() == attest.KeyName || f.Name() == attest.TrustedRootName {
+			code = 0
+		}
+		name := filepath.Join(folder, f.Name())
+		was, err := os.ReadFile(name)
+		ts.Check(err)
+		ts.Check(os.WriteFile(name, spoiled(was), 0o600))
+		if got, out := s.client(ts, verify...); got != code {
+			ts.Fatalf("%s was changed: expected that verify ends with %d, got %d\n%s", f.Name(), code, got, out)
+		}
+		ts.Check(os.WriteFile(name, was, 0o600))
+	}
+}
+
+// spoiled changes a letter of the signature that a file holds, else a byte in its middle: a
+// bundle has parts that nobody signs, such as a time-stamp's own copy of its certificate.
+func spoiled(was []byte) []byte {
+	changed := bytes.Clone(was)
+	signature := regexp.MustCompile(`"(sig|signature)":\s*"[A-Za-z0-9+/]{12}`).FindIndex(was)
+	switch {
+	case signature == nil:
+		changed[len(changed)/2] ^= 1
+	case was[signature[1]] == 'A':
+		changed[signature[1]] = 'B'
+	default:
+		changed[signature[1]] = 'A'
+	}
+	return changed
 }

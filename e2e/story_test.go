@@ -29,7 +29,7 @@ import (
 )
 
 // patience bounds every wait of a story; it is a limit, never a measure.
-const patience = 20 * time.Second
+const patience = 90 * time.Second
 
 type storyKey struct{}
 
@@ -92,6 +92,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 //	finish [=CODE]              until it ends, with that exit code
 //	settle                      until everything that the forge sent was answered
 //	redeliver N                 the forge sends its newest N deliveries again
+//	public                      everybody may see the repository
 //	show-address WHO            the person's e-mail address becomes public at the forge
 //	role WHO ROLE, unprotect, protect, forge down|up, daemon start|stop|kill
 //	hsm hang [LABEL]|heal       signatures with a key, the release key, hang, or work again
@@ -110,7 +111,7 @@ func storyCommands() map[string]command {
 		"forged-webhook": cmdForgedWebhook, "steal-token": cmdStealToken, "retag": cmdRetag,
 		"manual": cmdManual, "played": cmdPlayed, "closed-tags": cmdClosedTags,
 		"background": cmdBackground, "finish": cmdFinish, "settle": cmdSettle, "show-address": cmdShowAddress, "redeliver": cmdRedeliver,
-		"tampered": cmdTampered, "fetch": cmdFetch,
+		"tampered": cmdTampered, "fetch": cmdFetch, "public": cmdPublic,
 	}
 }
 
@@ -394,6 +395,17 @@ func cmdRole(ts *testscript.TestScript, neg bool, args []string) {
 	s := told(ts)
 	roles := map[string]forgetest.Role{"none": forgetest.RoleNone, "read": forgetest.RoleRead, "write": forgetest.RoleWrite}
 	s.team.World.SetRole(s.team.Repo, s.team.People[args[0]], roles[args[1]])
+}
+
+func cmdPublic(ts *testscript.TestScript, _ bool, _ []string) {
+	s := told(ts)
+	w, ok := s.team.World.(interface {
+		SetVisibility(r forgetest.Repository, visibility string)
+	})
+	if !ok {
+		ts.Fatalf("public: expected a forge whose repositories may be public")
+	}
+	w.SetVisibility(s.team.Repo, "public")
 }
 
 func cmdUnprotect(ts *testscript.TestScript, _ bool, _ []string) {
