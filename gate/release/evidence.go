@@ -16,6 +16,13 @@ import (
 func (g *Gate) files(ctx context.Context, rec gate.Record) ([]attest.File, error) {
 	r := rec.Request
 	seal, err := g.Store.Seal(ctx, r.ID)
+	if gate.CodeOf(err) == gate.CodeNotSigned && rec.State != gate.StateSigning {
+		return nil, &gate.Error{
+			Kind: gate.Conflict, Code: gate.CodeEnded, Text: "the release was signed by a version that made no evidence",
+			Expected: "a release with its proof in the ledger", Got: "signatures alone",
+			Fix: "use the files that were collected then, or release anew",
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
