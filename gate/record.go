@@ -21,7 +21,10 @@ type Record struct {
 	// Sealing marks a signing request whose signatures are on record, and wait for their
 	// [Seal] before they are handed out.
 	Sealing bool
-	Updated time.Time
+	// Unsealed is the code ("CS-1234") of what kept the seal away last; "" unless Sealing, and
+	// before the first try.
+	Unsealed string
+	Updated  time.Time
 }
 
 // Opening is what opens a request or joins one.

@@ -203,3 +203,16 @@ func TestMerklePath(t *testing.T) {
 		}
 	}
 }
+
+// A release whose evidence is not complete says what that waits for.
+func TestUnsealed(t *testing.T) {
+	w := newWorld(t)
+	rec := record(t, gate.StateSigning)
+	for why, said := range map[string]bool{gate.CodeWitnesses.String(): true, "": false, "none of the codes": false} {
+		rec.Sealing, rec.Unsealed = true, why
+		w.put(rec)
+		if body := w.look(t, page).Body.String(); contains(body, "It waits still") != said || said != contains(body, "/errors/"+why+`"`) {
+			t.Errorf("waiting because of %q the page says\n%s", why, body)
+		}
+	}
+}

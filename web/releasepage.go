@@ -21,6 +21,18 @@ type releaseBody struct {
 	Origin  string
 	// Ledger says that each line of the history has its page.
 	Ledger bool
+	// Unsealed is what the evidence of a signed release waits for; nil where it waits for nothing.
+	Unsealed *gate.CodeInfo
+}
+
+// unsealed explains what keeps a seal away.
+func unsealed(rec gate.Record) *gate.CodeInfo {
+	for _, c := range gate.Codes() {
+		if rec.Sealing && c.Code.String() == rec.Unsealed {
+			return &c
+		}
+	}
+	return nil
 }
 
 // none is how a release that is not there looks, or not for this visitor: the same, to the
@@ -66,7 +78,7 @@ func (s *server) releasePage(w http.ResponseWriter, r *http.Request) error {
 	view := s.view(rec)
 	body := releaseBody{
 		Release: view, Forge: rec.Request.Repository.Forge, Seat: s.seat(r.Context(), rec, v), Dots: dotsOf(view),
-		Steps: stepsOf(view), History: entriesOf(happened), Origin: s.origin(), Ledger: s.Ledger != nil && s.Book != nil,
+		Steps: stepsOf(view), History: entriesOf(happened), Origin: s.origin(), Ledger: s.Ledger != nil && s.Book != nil, Unsealed: unsealed(rec),
 	}
 	live := ""
 	if isOpen(rec.State) || rec.State == gate.StateSigned {

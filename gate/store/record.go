@@ -28,6 +28,9 @@ func recordOf(row db.Request, actors []db.Actor) (gate.Record, error) {
 	if err := json.Unmarshal([]byte(row.Document), &r.Request); err != nil {
 		return gate.Record{}, internal("decode request %s: %w", row.ID, err)
 	}
+	if r.Sealing {
+		r.Unsealed = row.UnsealedWhy
+	}
 	if row.Decision != "" {
 		r.Decision = json.RawMessage(row.Decision)
 	}

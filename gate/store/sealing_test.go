@@ -163,9 +163,14 @@ func TestSealingIsDeferred(t *testing.T) {
 		w.must(w.s.DeferSealing(w.ctx, rec, time.Now().Add(time.Hour), "two witnesses are away"))
 		w.nothingDue()
 		w.must(w.s.DeferSealing(w.ctx, rec, time.Now().Add(-time.Second), "a witness is away"))
-		rec = w.claimed(rec.Request.ID, minute)
-		_, err := w.s.CompleteSealing(w.ctx, rec, w.sealOf(rec), nil)
+		if rec = w.claimed(rec.Request.ID, minute); rec.Unsealed != "a witness is away" {
+			w.Errorf("it waits because of %q", rec.Unsealed)
+		}
+		done, err := w.s.CompleteSealing(w.ctx, rec, w.sealOf(rec), nil)
 		w.must(err)
+		if done.Unsealed != "" {
+			w.Errorf("sealed, it waits because of %q", done.Unsealed)
+		}
 		w.refused(gate.CodeTransition, w.s.DeferSealing(w.ctx, rec, time.Now(), "late"))
 		w.nothingDue()
 	})
