@@ -204,17 +204,17 @@ func (s *server) ownKeys() []api.Key {
 func purposeWord(p gate.Purpose) string {
 	switch p {
 	case gate.PurposeRelease:
-		return "signs releases"
+		return "Signs releases"
 	case gate.PurposeLog:
-		return "signs the ledger’s checkpoints"
+		return "Signs the ledger’s checkpoints"
 	case gate.PurposeTimestamp:
-		return "says when a signature was made"
+		return "Says when a signature was made"
 	case gate.PurposeCA:
-		return "certifies release keys"
+		return "Certifies release keys"
 	case gate.PurposeCT:
-		return "promises that certificates are on record"
+		return "Promises that certificates are on record"
 	case gate.PurposeVerdict:
-		return "signs refusals"
+		return "Signs refusals"
 	}
 	return string(p)
 }

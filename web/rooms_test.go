@@ -356,7 +356,7 @@ func TestOwnKeys(t *testing.T) {
 	}
 	w := newWorld(t, func(c *web.Config) { c.Board, c.Keys = h, append(c.Keys, own...) })
 	body := w.look(t, "/keys").Body.String()
-	inOrder(t, body, "Version 2", "own keys", "signs the ledger", "SHA256:eight", "certifies release keys", "SHA256:nine", "signs refusals", "SHA256:seven")
+	inOrder(t, body, "Version 2", "own keys", "Signs the ledger", "SHA256:eight", "Certifies release keys", "SHA256:nine", "Signs refusals", "SHA256:seven")
 	if contains(body, "Version 9") {
 		t.Error("a key of the gate's own stands among those of releases")
 	}
