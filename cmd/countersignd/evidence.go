@@ -54,12 +54,12 @@ func openEvidence(ctx context.Context, c config.Config, signer *signers, shelf *
 	if err := k.Start(ctx); err != nil {
 		return evidence{}, fmt.Errorf("look at the ledger: %w", err)
 	}
-	if k.Fit(ctx) != nil {
-		return evidence{authority: a, keeper: k}, nil // which the keeper has said
-	}
-	if _, err := a.TrustedRoot(ctx); err != nil {
-		// It is served from the first minute on, and lacks what left the configuration.
-		log.ErrorContext(ctx, "no new trusted root yet", "error", err)
+	// The trusted root is served from the first minute on, and lacks what left the
+	// configuration. A ledger that is not fit gets no new one: the keeper says why.
+	if fit := k.Fit(ctx) == nil; fit {
+		if _, err := a.TrustedRoot(ctx); err != nil {
+			log.ErrorContext(ctx, "no new trusted root yet", "error", err)
+		}
 	}
 	return evidence{authority: a, keeper: k}, nil
 }
