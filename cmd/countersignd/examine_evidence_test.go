@@ -57,12 +57,12 @@ func witnessKey(t *testing.T) string {
 // publishes waits until the server published its ledger.
 func (v *serving) publishes() {
 	for {
-		if code, _, _ := run(v.site.t, "ledger", "checkpoint", "--config", v.site.config); code == 0 {
+		if code, _, _ := run(v.t, "ledger", "checkpoint", "--config", v.config); code == 0 {
 			return
 		}
 		select {
-		case <-v.site.t.Context().Done():
-			v.site.t.Fatal("nothing was published")
+		case <-v.t.Context().Done():
+			v.t.Fatal("nothing was published")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -495,3 +495,23 @@ func TestSetupMakesAToken(t *testing.T) {
 		t.Errorf("PIN of %d bytes, %v", len(pin), err)
 	}
 }
+
+// Keys are on the token that was named when they were made: with another one they are made
+// anew, the gate's own too.
+func TestSetupOnAnotherToken(t *testing.T) {
+	i := newInstalling(t)
+	if err := os.MkdirAll(i.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	draft := `{"module":"` + i.token.Module + `","token":"before","key":{"lineage":"release","label":"release-1"},"own":[{"purpose":"log","label":"log-1"}]}`
+	path := filepath.Join(i.dir, "setup.json")
+	if err := os.WriteFile(path, []byte(draft), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i.begins()
+	i.ends()
+	now, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(now), "release-1") || strings.Contains(string(now), "log-1") {
+		t.Errorf("expected no key of the former token, got %v\n%s", err, now)
+	}
+}

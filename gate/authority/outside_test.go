@@ -155,6 +155,24 @@ func TestOutsideTimestamps(t *testing.T) {
 	}
 }
 
+// An operator may try an authority without a release.
+func TestOutsideTry(t *testing.T) {
+	now := time.Now()
+	s, other := newTSA(t, now, usage(true)), newTSA(t, now, usage(true))
+	o := authority.Outside{URL: s.URL, Chains: [][]*x509.Certificate{s.chain}}
+	if err := o.Try(t.Context(), time.Now); err != nil {
+		t.Error(err)
+	}
+	o.Chains = [][]*x509.Certificate{other.chain}
+	if err := o.Try(t.Context(), time.Now); err == nil {
+		t.Error("expected a time-stamp under another chain to be refused")
+	}
+	o.Chains = nil
+	if err := o.Try(t.Context(), time.Now); err == nil {
+		t.Error("expected no chain to be refused")
+	}
+}
+
 func TestOutsideFaults(t *testing.T) {
 	type fault = func(w http.ResponseWriter, r *http.Request, asked *timestamp.Request, honest func(*timestamp.Timestamp) []byte)
 	answer := func(change func(*timestamp.Timestamp)) fault {
