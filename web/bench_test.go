@@ -42,6 +42,7 @@ func BenchmarkPages(b *testing.B) {
 			"/releases/" + storetest.CopyID(shelved/2), "/releases/" + storetest.CopyID(shelved/2+1),
 			"/repositories", "/repositories/" + strings.Replace(repository.String(), ":", "/", 1),
 			"/keys", "/keys/acme.release", "/operations",
+			"/ledger", "/ledger?q=" + storetest.CopyID(shelved/2), fmt.Sprint("/ledger/", 100*(shelved/2)),
 		} {
 			if path == "/operations" && visitor.name != "administrator" {
 				continue
@@ -133,7 +134,7 @@ func newLibrary(b *testing.B) *library {
 	desk := desk{shelf}
 	l.pages = web.Handler(web.Config{
 		Server: server, Releases: g, Shelf: shelf, Board: shelf, Workshop: shelf, Outbox: desk, Doctor: desk, Policies: g,
-		Proposals: shelf, Sessions: shelf.Sessions(), Administrators: []gate.AccountID{root().ID},
+		Proposals: shelf, Ledger: shelf, Book: shelf, Sessions: shelf.Sessions(), Administrators: []gate.AccountID{root().ID},
 		Forges:  []api.Forge{{Name: string(gatetest.Forge), Kind: gate.GitHub, URL: "https://github.com"}},
 		SignIns: map[gate.ForgeID]web.SignIn{gatetest.Forge: l.forge}, Rights: map[gate.ForgeID]web.Rights{gatetest.Forge: l.forge},
 		Keys:     []api.Key{{Lineage: "acme.release", Version: 1, PEM: pemOf(1), Hint: "SHA256:one"}},

@@ -2,6 +2,15 @@ package browser_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/e2e/browser"
@@ -42,10 +51,48 @@ func TestVerifyEntries(t *testing.T) {
 				check(t, browser.Tamper(me, data))
 			}
 			verified(t, me, "yes")
+			signedByEither(t, me)
 		})
 	}
 	for _, complaint := range heard() {
 		t.Errorf("the browser complains of %s", complaint)
+	}
+}
+
+// signedByEither has the checkpoint on the page signed anew by log keys of both kinds, and by
+// another key than the page names.
+func signedByEither(t *testing.T, me context.Context) {
+	t.Helper()
+	encoded, err := browser.Data(me, "note")
+	check(t, err)
+	note, err := base64.StdEncoding.DecodeString(encoded)
+	check(t, err)
+	text, _, found := strings.Cut(string(note), "\n\n")
+	if !found {
+		t.Fatalf("no checkpoint: %s", note)
+	}
+	text += "\n"
+	origin, _, _ := strings.Cut(text, "\n")
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	check(t, err)
+	weierstrass, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	digest := sha256.Sum256([]byte(text))
+	for _, by := range []struct {
+		crypto.Signer
+
+		message []byte
+		hash    crypto.Hash
+	}{{edwards, []byte(text), 0}, {weierstrass, digest[:], crypto.SHA256}} {
+		signature, err := by.Sign(rand.Reader, by.message, by.hash)
+		check(t, err)
+		line := "\n\u2014 " + origin + " " + base64.StdEncoding.EncodeToString(append([]byte("hint"), signature...)) + "\n"
+		check(t, browser.SetData(me, "note", base64.StdEncoding.EncodeToString([]byte(text+line))))
+		verified(t, me, "no")
+		spki, err := x509.MarshalPKIXPublicKey(by.Public())
+		check(t, err)
+		check(t, browser.SetData(me, "key", base64.StdEncoding.EncodeToString(spki)))
+		verified(t, me, "yes")
 	}
 }
 

@@ -26,3 +26,16 @@ func Tamper(tab context.Context, attribute string) error {
 		b[b.length >> 1] ^= 1; d[%[1]q] = btoa(String.fromCharCode(...b)); }`
 	return do(tab, "tamper with "+attribute, chromedp.Evaluate(fmt.Sprintf(flip, attribute), nil))
 }
+
+// Data reads a data attribute of the ledger entry in the tab.
+func Data(tab context.Context, attribute string) (string, error) {
+	var value string
+	read := fmt.Sprintf(`document.getElementById("check").dataset[%q]`, attribute)
+	return value, do(tab, "read "+attribute, chromedp.Evaluate(read, &value))
+}
+
+// SetData replaces a data attribute of the ledger entry in the tab.
+func SetData(tab context.Context, attribute, value string) error {
+	set := fmt.Sprintf(`document.getElementById("check").dataset[%q] = %q`, attribute, value)
+	return do(tab, "set "+attribute, chromedp.Evaluate(set, nil))
+}
