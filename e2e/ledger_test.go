@@ -38,10 +38,12 @@ func TestLedger(t *testing.T) {
 //
 //	database keep|restore NAME    copies the stopped daemon's database, or puts the copy back
 //	sql STATEMENT                 changes the database by hand
-//	witness start|know KEY|stop   litewitness, a witness of other people's making
+//	verdict DIR                   until the refusal of $ID is there, whose signature is checked; its
+//	                              statement goes to DIR/payload
+//	witness start|know KEY|stop|go   litewitness, a witness of other people's making
 func ledgerCommands() map[string]command {
 	all := map[string]command{
-		"database": cmdDatabase, "sql": cmdSQL, "witness": cmdWitness,
+		"database": cmdDatabase, "sql": cmdSQL, "witness": cmdWitness, "verdict": cmdVerdict,
 	}
 	for _, more := range []map[string]command{storyCommands(), operatorCommands()} {
 		for name, c := range more {

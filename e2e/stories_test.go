@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
@@ -186,6 +188,11 @@ func prepare(env *testscript.Env, forge string, db store.Config) (*story, error)
 	if err := s.Configure(key, st.team.Owner()); err != nil {
 		return nil, err
 	}
+	print, err := hex.DecodeString(strings.TrimPrefix(key.Fingerprint, "SHA256:"))
+	if err != nil {
+		return nil, err
+	}
+	env.Setenv("RELEASE_KEY", "SHA256:"+base64.RawStdEncoding.EncodeToString(print))
 	env.Values[storyKey{}] = st
 	env.Setenv("FORGE", forge)
 	env.Setenv("URL", s.URL)
