@@ -151,7 +151,7 @@ func cmdWitness(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2)
-	resp, err := http.Get(told(ts).URL + args[0]) //nolint:noctx // a story has no context
+	resp, err := http.Get(told(ts).URL + args[0])
 	ts.Check(err)
 	b, err := io.ReadAll(resp.Body)
 	ts.Check(errors.Join(err, resp.Body.Close()))

@@ -50,7 +50,7 @@ func cmdVerdict(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.Mkdir(folder, 0o700))
 	var got api.Collected
 	s.until(ts, "the refusal", func() (bool, string) {
-		resp, err := http.Get(s.URL + "/v1/releases/" + ts.Getenv("ID") + "/verdict") //nolint:noctx // a story has no context
+		resp, err := http.Get(s.URL + "/v1/releases/" + ts.Getenv("ID") + "/verdict")
 		ts.Check(err)
 		defer func() { _ = resp.Body.Close() }()
 		return resp.StatusCode == http.StatusOK && json.NewDecoder(resp.Body).Decode(&got) == nil, resp.Status
