@@ -270,7 +270,7 @@ func (j *judge) key() Check {
 		}
 	case k.Unfit != "":
 		return Check{
-			Name: CheckKey, Outcome: Waiting, Unread: true, Reason: "nothing is signed now: " + k.Unfit,
+			Name: CheckKey, Outcome: Waiting, Unread: true, Reason: "signing is stopped: " + k.Unfit,
 			Fix: "the operator mends the server's ledger: countersignd ledger status",
 		}
 	case k.Version.Lineage != r.Key:

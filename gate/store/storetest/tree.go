@@ -139,8 +139,11 @@ func (t *tree) checkCheckpoints(ctx context.Context, tx *sql.Tx) error {
 		}
 		last[c.Origin] = c.Size
 		root, err := tlog.TreeHash(c.Size, t.stored)
-		if err != nil || root != tlog.Hash(c.Root) {
-			return fmt.Errorf("checkpoint of %d leaves: expected root %s, got %s (%w)", c.Size, gate.Digest(root), c.Root, err)
+		if err != nil {
+			return fmt.Errorf("compute the root of %d leaves: %w", c.Size, err)
+		}
+		if root != tlog.Hash(c.Root) {
+			return fmt.Errorf("checkpoint of %d leaves: expected root %s, got %s", c.Size, gate.Digest(root), c.Root)
 		}
 	}
 	return nil
