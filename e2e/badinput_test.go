@@ -51,7 +51,7 @@ func onRecord(t *testing.T, database string) {
 	t.Helper()
 	got, err := column(t.Context(), ledgerOf(t, database), `SELECT kind FROM leaves WHERE leaf_id = 'server' ORDER BY kind`)
 	must(t, err)
-	if strings.Join(got, " ") != "administrators server-mode" {
+	if strings.Join(got, " ") != "administrators certificate certificate epoch server-mode trusted-root" {
 		t.Errorf("expected that the server is on record, got %q", got)
 	}
 }
