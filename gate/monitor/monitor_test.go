@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,7 +106,7 @@ func TestTamperedTiles(t *testing.T) {
 		"an entry":                 {"/log/tile/entries/001", flip(70)},
 		"an entry's length":        {"/log/tile/entries/001", flip(0)},
 		"a short tile":             {"/log/tile/0/000", func(b []byte) ([]byte, bool) { return b[32:], true }},
-		"a long tile":              {"/log/tile/0/000", func(b []byte) ([]byte, bool) { return append(b, b[:32]...), true }},
+		"a long tile":              {"/log/tile/0/000", func(b []byte) ([]byte, bool) { return slices.Concat(b, b[:32]), true }},
 		"a short tile of entries":  {"/log/tile/entries/000", func(b []byte) ([]byte, bool) { return b[:len(b)-1], true }},
 		"an empty tile of entries": {"/log/tile/entries/000", func([]byte) ([]byte, bool) { return nil, true }},
 		"a withheld tile":          {"/log/tile/entries/001", func([]byte) ([]byte, bool) { return nil, false }},
