@@ -113,7 +113,7 @@ func TestUnreadBeforeTheEpoch(t *testing.T) {
 	l.fill(500)
 	l.publish()
 	w := newWatch(t, l, trusting(key))
-	l.down = func(path string) bool { return strings.HasPrefix(path, "/log/tile/entries/") }
+	l.with(func() { l.down = func(path string) bool { return strings.HasPrefix(path, "/log/tile/entries/") } })
 	if _, err := w.m.Round(t.Context()); !monitor.Unreachable(err) {
 		t.Fatal(err)
 	}

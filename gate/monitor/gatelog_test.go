@@ -191,6 +191,13 @@ func (l *gatelog) body(path string) ([]byte, bool) {
 	return l.tile(strings.TrimPrefix(path, "/log/"))
 }
 
+// with changes what the log does, while requests that a round gave up may still be served.
+func (l *gatelog) with(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
 func (l *gatelog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

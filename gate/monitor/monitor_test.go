@@ -125,7 +125,7 @@ func TestTamperedTiles(t *testing.T) {
 			}
 			w.round(monitor.KindTiles)
 			w.round()
-			l.edit = nil
+			l.with(func() { l.edit = nil })
 			w.round()
 			if sum := w.round(); sum.Size != 700 || sum.Read != 0 {
 				t.Errorf("it did not come to the end: %+v", sum)
@@ -173,17 +173,17 @@ func TestUnreachable(t *testing.T) {
 	l.publish()
 	w := newWatch(t, l, trusting(key))
 	for _, path := range []string{"/log/checkpoint", "/log/tile/0/", "/log/tile/entries/001", "/v1/log/entries/"} {
-		l.down = func(p string) bool { return strings.HasPrefix(p, path) }
+		l.with(func() { l.down = func(p string) bool { return strings.HasPrefix(p, path) } })
 		if _, err := w.m.Round(t.Context()); !monitor.Unreachable(err) {
 			t.Errorf("without %s: expected it to be unreachable, got %v", path, err)
 		}
 	}
-	l.down = nil
+	l.with(func() { l.down = nil })
 	if sum := w.round(); sum.Read >= 256 {
 		t.Errorf("what was read before was read again: %+v", sum)
 	}
 	clear(l.asked)
-	l.down = func(path string) bool { return l.asked[path] < 3 } // the third try gets through
+	l.with(func() { l.down = func(path string) bool { return l.asked[path] < 3 } }) // the third try gets through
 	l.fill(1000)
 	l.publish()
 	w.round()
