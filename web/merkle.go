@@ -1,8 +1,6 @@
 package web
 
 import (
-	"crypto/sha256"
-
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/countersign/countersign/gate"
@@ -77,9 +75,5 @@ func pathOf(leaf gate.Digest, index, size int64, proof []tlog.Hash) merklePath {
 
 // nodeHash is SHA-256(0x01 ‖ left ‖ right), RFC 6962, 2.1.
 func nodeHash(left, right gate.Digest) gate.Digest {
-	h := sha256.New()
-	h.Write([]byte{1})
-	h.Write(left[:])
-	h.Write(right[:])
-	return gate.Digest(h.Sum(nil))
+	return gate.Digest(tlog.NodeHash(tlog.Hash(left), tlog.Hash(right)))
 }

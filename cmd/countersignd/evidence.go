@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/gate"
 	"github.com/countersign/countersign/gate/authority"
 	"github.com/countersign/countersign/gate/keeper"
+	"github.com/countersign/countersign/gate/ledger"
 	"github.com/countersign/countersign/gate/release"
 	"github.com/countersign/countersign/gate/store"
 )
@@ -40,16 +41,9 @@ func openEvidence(ctx context.Context, c config.Config, signer *signers, shelf *
 	if err != nil {
 		return evidence{}, notConfigured("the gate's own keys cannot be used", err)
 	}
-	watching, err := witnesses(c.Ledger.Witnesses)
+	k, err := newKeeper(c, shelf, a, a.LogKey(), log)
 	if err != nil {
 		return evidence{}, err
-	}
-	k, err := keeper.New(keeper.Config{
-		Shelf: shelf, Notary: a, Guard: keeper.File{Path: c.Ledger.Guard}, Witnesses: watching, Key: a.LogKey(),
-		Now: time.Now, Log: log, Every: c.Ledger.Every, Patience: cosignPatience,
-	})
-	if err != nil {
-		return evidence{}, notConfigured("the ledger cannot be published", err)
 	}
 	if err := k.Start(ctx); err != nil {
 		return evidence{}, fmt.Errorf("look at the ledger: %w", err)
@@ -62,6 +56,22 @@ func openEvidence(ctx context.Context, c config.Config, signer *signers, shelf *
 		}
 	}
 	return evidence{authority: a, keeper: k}, nil
+}
+
+// newKeeper keeps the configured ledger; without a notary it publishes nothing.
+func newKeeper(c config.Config, shelf *store.Store, notary keeper.Notary, key *ledger.LogKey, log *slog.Logger) (*keeper.Keeper, error) {
+	watching, err := witnesses(c.Ledger.Witnesses)
+	if err != nil {
+		return nil, err
+	}
+	k, err := keeper.New(keeper.Config{
+		Shelf: shelf, Notary: notary, Guard: keeper.File{Path: c.Ledger.Guard}, Witnesses: watching, Key: key,
+		Now: time.Now, Log: log, Every: c.Ledger.Every, Patience: cosignPatience,
+	})
+	if err != nil {
+		return nil, notConfigured("the ledger cannot be published", err)
+	}
+	return k, nil
 }
 
 // cosignPatience is how long a release waits for witnesses before it is looked at again.

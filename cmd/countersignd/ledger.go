@@ -70,16 +70,9 @@ func openKeeper(ctx context.Context, c config.Config, shelf *store.Store) (*keep
 	if err != nil {
 		return nil, nil, fmt.Errorf("epoch %d: %w", e.Number, err)
 	}
-	watching, err := witnesses(c.Ledger.Witnesses)
+	k, err := newKeeper(c, shelf, nil, key, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, nil, err
-	}
-	k, err := keeper.New(keeper.Config{
-		Shelf: shelf, Guard: keeper.File{Path: c.Ledger.Guard}, Witnesses: watching, Key: key, Now: time.Now,
-		Log: slog.New(slog.DiscardHandler), Every: c.Ledger.Every, Patience: cosignPatience,
-	})
-	if err != nil {
-		return nil, nil, notConfigured("the ledger cannot be published", err)
 	}
 	if e.Origin != c.Ledger.Origin || keeper.Fingerprint(e.SPKI) != logPrint(c) {
 		return k, &gate.Error{

@@ -44,8 +44,8 @@ func (g *Gate) seal(ctx context.Context, rec gate.Record) error {
 	return nil
 }
 
-// lingering is a context that outlives ctx by finishTime: whoever stops the process while
-// evidence is made would have the next one wait for the lease.
+// lingering is a context that outlives ctx by finishTime: what is broken off stays leased,
+// and whoever starts the process again would have to wait for that.
 func lingering(ctx context.Context) (context.Context, func()) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	end := context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, cancel) })

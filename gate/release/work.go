@@ -22,9 +22,8 @@ const idle = time.Second
 // What is under way when ctx ends gets finishTime more: broken off, it would stay leased,
 // and the next process would have to wait for that.
 func (g *Gate) Work(ctx context.Context, wake func() <-chan struct{}) error {
-	doing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	doing, stop := lingering(ctx)
 	defer stop()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, stop) })()
 	var workers errgroup.Group
 	for name, next := range map[string]func(context.Context) (bool, error){
 		"hear": g.HearNext, "judge": g.JudgeNext, "post": g.PostNext, "watch": g.WatchNext, "check": g.CheckNext,
